@@ -1,0 +1,1 @@
+"""The CDK constructs, one a concern, and the stack that joins them."""

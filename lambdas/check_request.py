@@ -1,0 +1,30 @@
+"""Lambda task "Check the request": hold an execution input against the request contract. Makes no AWS call."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from image_builder.request import InvalidRequest, Request, parse_request
+
+logger = Logger()
+metrics = Metrics()
+tracer = Tracer()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> Request:
+    """Args: event: {"Input": the execution input, "Execution": its ARN}. Raises InvalidRequest."""
+    logger.append_keys(execution=event["Execution"])
+    try:
+        request = parse_request(event["Input"])
+    except InvalidRequest as problems:
+        metrics.add_metric("RequestsRefused", MetricUnit.Count, 1)
+        logger.warning("Request refused", problems=str(problems))
+        raise
+    metrics.add_metric("RequestsRefused", MetricUnit.Count, 0)
+    logger.info("Request accepted", request=request)
+    return request

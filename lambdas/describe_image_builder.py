@@ -1,0 +1,28 @@
+"""Lambda task "Look at the image builder": describe it and say what its state means for the start."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from image_builder import appstream
+from image_builder.look import Look, look_at
+
+logger = Logger()
+metrics = Metrics()
+tracer = Tracer()
+client = appstream.connect()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> Look:
+    """Args: event: {"Request": a checked request, "Execution": its ARN}. Raises what `image_builder.appstream` does."""
+    request = event["Request"]
+    logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
+    builder = appstream.describe(client, request["Name"])
+    metrics.add_metric("Looks", MetricUnit.Count, 1)
+    logger.info("Looked", state=builder["State"])
+    return look_at(builder)

@@ -1,0 +1,142 @@
+"""The request contract: what an execution input may say, checked before any AWS call is made."""
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NotRequired, TypedDict
+
+STARTED_BY_EXECUTION = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
+"""Step Functions adds this key to the input of a nested execution; it is not part of the request."""
+
+_MAX_PROBLEMS = 20
+"""Problems listed at most, so that the message of a hostile input stays far below the 32,768 characters of a Cause."""
+
+_MAX_QUOTED = 60
+"""Characters of a wrong value or key that are quoted back."""
+
+
+class Request(TypedDict):
+    """A request that keeps the contract, with every default filled in."""
+
+    Name: str
+    TimeoutMinutes: int
+    AppstreamAgentVersion: NotRequired[str]
+
+
+class InvalidRequest(Exception):
+    """The execution input breaks the request contract. The message names every problem, by field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of the request.
+
+    Attributes:
+        rule: what a value must be, in words: ends up in error messages and in the documentation.
+        accepts: whether a value keeps the rule.
+        default: the value of a request without the field; None when there is no such value.
+        required: whether a request without the field is refused.
+    """
+
+    rule: str
+    accepts: Callable[[object], bool]
+    default: object = None
+    required: bool = False
+
+
+def _is_builder_name(value: object) -> bool:
+    # StartImageBuilder takes any string of at least one character, but only names that CreateImageBuilder accepts can
+    # exist; this is its pattern. Source: AppStream 2.0 API reference, CreateImageBuilder, Name.
+    return isinstance(value, str) and re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,100}", value) is not None
+
+
+def _is_agent_version(value: object) -> bool:
+    # Length: AppStream 2.0 API reference, StartImageBuilder. Control characters and lone surrogates cannot be sent.
+    return isinstance(value, str) and 1 <= len(value) <= 100 and value.isprintable()
+
+
+def _is_timeout(value: object) -> bool:
+    # As in JSON Schema, 60.0 is an integer; true is not.
+    return isinstance(value, int | float) and not isinstance(value, bool) and 5 <= value <= 720 and value == int(value)
+
+
+FIELDS: Mapping[str, Field] = {
+    "Name": Field(
+        "the name of an image builder: 1 to 101 letters, digits, '_', '.' or '-', the first a letter or digit",
+        _is_builder_name,
+        required=True,
+    ),
+    "AppstreamAgentVersion": Field(
+        "a string of 1 to 100 printable characters, such as LATEST",
+        _is_agent_version,
+    ),
+    "TimeoutMinutes": Field("an integer from 5 to 720", _is_timeout, default=60),
+}
+
+
+def parse_request(execution_input: object) -> Request:
+    """Check an execution input against the contract and fill in the defaults.
+
+    Args:
+        execution_input: the request itself, or an EventBridge event whose `detail` is the request.
+
+    Returns:
+        The request with its defaults, `TimeoutMinutes` in minutes.
+
+    Raises:
+        InvalidRequest: the input breaks the contract; the message lists every problem.
+    """
+    request = _unwrap(execution_input)
+    problems = list(_problems(request))
+    if problems:
+        raise _invalid(problems)
+    values = {name: request.get(name, field.default) for name, field in FIELDS.items()}
+    given = {name: value for name, value in values.items() if value is not None}
+    return Request(**{**given, "TimeoutMinutes": int(given["TimeoutMinutes"])})  # type: ignore[typeddict-item]  # checked
+
+
+def _unwrap(execution_input: object) -> dict[str, object]:
+    """The request inside an input: EventBridge puts it under `detail`, beside `detail-type`."""
+    if not isinstance(execution_input, dict):
+        raise _invalid([f"the input must be a JSON object with at least Name, not {_quote(execution_input)}"])
+    if "detail-type" not in execution_input:
+        return execution_input
+    if "detail" not in execution_input:
+        raise _invalid(["detail: is required in an EventBridge event: the request, a JSON object with at least Name"])
+    detail = execution_input["detail"]
+    if not isinstance(detail, dict):
+        raise _invalid([f"detail: must be the request, a JSON object with at least Name, not {_quote(detail)}"])
+    return detail
+
+
+def _problems(request: dict[str, object]) -> Iterator[str]:
+    for name, field in FIELDS.items():
+        if name not in request:
+            if field.required:
+                yield f"{name}: is required: {field.rule}"
+        elif not field.accepts(request[name]):
+            yield f"{name}: must be {field.rule}, not {_quote(request[name])}"
+    for key in request:
+        if key not in FIELDS and key != STARTED_BY_EXECUTION:
+            yield _unknown(key)
+
+
+def _unknown(key: str) -> str:
+    lower = {name.lower(): name for name in FIELDS}
+    close = difflib.get_close_matches(key[:_MAX_QUOTED].lower(), lower, n=1)
+    hint = f"did you mean {lower[close[0]]}?" if close else f"the fields are {', '.join(FIELDS)}"
+    return f"{_quote(key)}: is not a field of the request: {hint}"
+
+
+def _quote(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}..."
+
+
+def _invalid(problems: list[str]) -> InvalidRequest:
+    listed = problems[:_MAX_PROBLEMS]
+    if len(problems) > _MAX_PROBLEMS:
+        listed.append(f"and {len(problems) - _MAX_PROBLEMS} more")
+    return InvalidRequest("; ".join(listed))

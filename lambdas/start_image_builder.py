@@ -1,0 +1,32 @@
+"""Lambda task "Start the image builder": describe it and, only when it is STOPPED, call StartImageBuilder."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from image_builder import appstream
+from image_builder.look import Look, Phase, look_at, phase_of
+
+logger = Logger()
+metrics = Metrics()
+tracer = Tracer()
+client = appstream.connect()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> Look:
+    """Args: event: {"Request": a checked request, "Execution": its ARN}. Raises what `image_builder.appstream` does."""
+    request = event["Request"]
+    logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
+    builder = appstream.describe(client, request["Name"])
+    started = phase_of(builder) is Phase.STOPPED
+    if started:
+        # An accepted start counts even where its answer shows no builder: then the one just described stands in.
+        builder = appstream.start(client, request["Name"], request.get("AppstreamAgentVersion")) or builder
+    metrics.add_metric("StartsAccepted", MetricUnit.Count, int(started))
+    logger.info("Start accepted" if started else "Not STOPPED, not started", state=builder["State"])
+    return look_at(builder, started=started)

@@ -1,0 +1,273 @@
+"""The local stand-in for AWS: MiniStack and the AppStream double on free loopback ports, and the CDK against them."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import boto3
+
+from local.appstream_double.control import Control
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.client import CloudFormationClient
+
+PROJECT = Path(__file__).parent.parent
+MINISTACK_PYTHON = PROJECT / ".venv-ministack" / "bin" / "python"
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+STARTUP_SECONDS = 60
+
+
+class LocalStackError(Exception):
+    """The local stand-in could not be brought up. The message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStack:
+    """A running stand-in.
+
+    Attributes:
+        endpoint_url: of MiniStack, for every service but AppStream.
+        appstream: control of the AppStream double.
+        time_scale: real seconds a simulated second lasts, for the workflow's waits and the builders alike.
+        directory: where this run keeps its files; gone with the run.
+        pids: of the servers.
+    """
+
+    endpoint_url: str
+    appstream: Control
+    time_scale: float
+    directory: Path
+    pids: tuple[int, ...]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which an AWS tool talks to this stand-in, and to nothing else."""
+        return {
+            **_clean_environment(),
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ENDPOINT_URL_S3": self.endpoint_url,
+            "AWS_ENDPOINT_URL_APPSTREAM": self.appstream.url,
+        }
+
+    def session(self) -> boto3.Session:
+        """A boto3 session for clients made with `endpoint_url=...`."""
+        return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+
+    def deploy(self, output: IO[str], *context: str) -> None:
+        """Bootstrap and deploy, with the CDK CLI, the template as it is.
+
+        Args:
+            output: a text file that takes what the CDK prints.
+            context: options of `cdk synth` that change the configuration, such as "-c", "stackName=...".
+
+        Raises:
+            LocalStackError: the CDK failed; its output says why.
+        """
+        assembly = str(self.directory / "cdk.out")
+        # Side by side: neither needs the other. Bootstrap runs where there is no cdk.json, or it would synthesize too.
+        with (
+            self._cdk(output, PROJECT, "synth", "--quiet", "--output", assembly, *context) as synth,
+            self._cdk(output, self.directory, "bootstrap", f"aws://{ACCOUNT}/{REGION}") as bootstrap,
+        ):
+            _must_succeed(bootstrap, "cdk bootstrap")
+            _must_succeed(synth, "cdk synth")
+        with self._cdk(output, PROJECT, "deploy", "--all", "--app", assembly, "--require-approval", "never") as deploy:
+            _must_succeed(deploy, "cdk deploy")
+
+    @contextmanager
+    def _cdk(self, output: IO[str], directory: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        process = subprocess.Popen(
+            [str(PROJECT / "node_modules" / ".bin" / "cdk"), *arguments, "--no-notices", "--ci", "--no-color"],
+            cwd=directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # A group of its own, which an interrupt does not reach: it is ended here, with the children it started.
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            _end_group(process)
+
+    def outputs(self, stack_name: str) -> dict[str, str]:
+        """The outputs of a deployed stack, by name."""
+        cloudformation: CloudFormationClient = self.session().client("cloudformation", endpoint_url=self.endpoint_url)
+        (stack,) = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+    def resident_bytes(self) -> int:
+        """Memory that the servers and their function workers hold now: the sum of their proportional set sizes."""
+        return sum(_proportional_set_size(pid) for root in self.pids for pid in _process_tree(root))
+
+
+@contextmanager
+def local_stack(*, time_scale: float) -> Iterator[LocalStack]:
+    """Start the stand-in, and stop everything it started on the way out.
+
+    Raises:
+        LocalStackError: a server did not come up.
+    """
+    if not MINISTACK_PYTHON.exists():
+        raise LocalStackError("MiniStack is not installed in .venv-ministack: run `make setup` first")
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="start-image-builder-")))
+        double = stack.enter_context(
+            _server(
+                [sys.executable, "-m", "local.appstream_double", "--port", str(port := _free_port())],
+                log=directory / "appstream.log",
+                environment=_clean_environment(),
+                options=["--time-scale", str(time_scale)],
+                health=f"http://127.0.0.1:{port}/_double/clock",
+            )
+        )
+        appstream = Control(f"http://127.0.0.1:{port}")
+        gateway = _free_port()
+        endpoint_url = f"http://127.0.0.1:{gateway}"
+        (directory / "tmp").mkdir()
+        ministack = stack.enter_context(
+            _server(
+                [str(MINISTACK_PYTHON), str(PROJECT / "local" / "ministack_launcher.py")],
+                log=directory / "ministack.log",
+                environment={
+                    **_clean_environment(),
+                    # By default it binds to every interface.
+                    "BIND_HOST": "127.0.0.1",
+                    "GATEWAY_PORT": str(gateway),
+                    "STATE_DIR": str(directory / "state"),
+                    "S3_DATA_DIR": str(directory / "s3"),
+                    "TMPDIR": str(directory / "tmp"),
+                    "SFN_WAIT_SCALE": str(time_scale),
+                    "LAMBDA_EXECUTOR": "local",
+                    # Functions inherit these, so that the template need not know of the stand-in.
+                    "AWS_ENDPOINT_URL": endpoint_url,
+                    "AWS_ENDPOINT_URL_APPSTREAM": appstream.url,
+                    # The functions' tracer sends to a daemon that only Lambda has.
+                    "POWERTOOLS_TRACE_DISABLED": "true",
+                },
+                health=f"{endpoint_url}/_ministack/health",
+            )
+        )
+        yield LocalStack(endpoint_url, appstream, time_scale, directory, (double.pid, ministack.pid))
+
+
+def _must_succeed(process: subprocess.Popen[bytes], name: str) -> None:
+    if process.wait():
+        raise LocalStackError(f"{name} failed")
+
+
+@contextmanager
+def _server(
+    command: list[str], *, log: Path, environment: Mapping[str, str], health: str, options: list[str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as output:
+        # The pipe to its standard input closes when this process ends, even when it is killed: the server ends with it.
+        process = subprocess.Popen(
+            [*command, *(options or [])],
+            cwd=PROJECT,
+            env=dict(environment),
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_healthy(process, health, log)
+        yield process
+    finally:
+        _end_group(process)
+
+
+def _wait_until_healthy(process: subprocess.Popen[bytes], health: str, log: Path) -> None:
+    deadline = time.monotonic() + STARTUP_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise LocalStackError(f"{log.stem} ended while it started; its last words:\n{_tail(log)}")
+        try:
+            with urllib.request.urlopen(health, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise LocalStackError(f"{log.stem} did not answer within {STARTUP_SECONDS} seconds; its last words:\n{_tail(log)}")
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-5:])
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process and the children it started, and wait until it is gone."""
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, signum)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _clean_environment() -> dict[str, str]:
+    """This process's environment, without whatever AWS settings a user has, and with this project's tools first."""
+    tools = (PROJECT / ".venv" / "bin", PROJECT / "node_modules" / ".bin")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_"))}
+    return {
+        **environment,
+        "PATH": os.pathsep.join([*map(str, tools), os.environ.get("PATH", "")]),
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        # A proxy for the world outside must not be asked for loopback.
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
+    }
+
+
+def _process_tree(root: int) -> Iterator[int]:
+    yield root
+    ps = shutil.which("ps")
+    if ps is None:
+        return
+    pairs = subprocess.run([ps, "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout.split()
+    children: dict[int, list[int]] = {}
+    for pid, parent in zip(map(int, pairs[::2]), map(int, pairs[1::2]), strict=True):
+        children.setdefault(parent, []).append(pid)
+    waiting = children.get(root, [])
+    while waiting:
+        pid = waiting.pop()
+        yield pid
+        waiting += children.get(pid, [])
+
+
+def _proportional_set_size(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0

@@ -1,0 +1,91 @@
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import botocore.session
+import pytest
+
+from image_builder.look import PHASES, UNKNOWN_ADVICE, Phase, advice_for, json_safe, look_at, phase_of
+
+
+def modelled(enum: str) -> set[str]:
+    shape = botocore.session.get_session().get_service_model("appstream").shape_for(enum)
+    return set(shape.enum)
+
+
+def test_every_state_that_botocore_models_has_a_phase() -> None:
+    assert modelled("ImageBuilderState") - set(PHASES) == set(), "new states: classify them in PHASES"
+    assert set(PHASES) - modelled("ImageBuilderState") == set(), "states that AppStream no longer has"
+
+
+@pytest.mark.parametrize(
+    ("member", "enum"),
+    [("StateChangeReason", "ImageBuilderStateChangeReasonCode"), ("ImageBuilderErrors", "FleetErrorCode")],
+)
+def test_every_code_that_botocore_models_has_advice(member: str, enum: str) -> None:
+    without = {code for code in modelled(enum) if advice_for(member, code) == UNKNOWN_ADVICE}
+    assert without == set(), "new codes: add them to advice.json"
+
+
+def test_a_state_nobody_has_heard_of_is_waited_out() -> None:
+    assert phase_of({"State": "DREAMING"}) is Phase.TRANSITIONAL
+
+
+def test_a_builder_that_still_says_stopped_after_an_accepted_start_is_not_started_again() -> None:
+    assert look_at({"State": "STOPPED"}, started=True)["Phase"] is Phase.TRANSITIONAL
+    assert look_at({"State": "STOPPED"})["Phase"] is Phase.STOPPED
+
+
+def test_timestamps_become_iso_8601_in_utc_at_any_depth() -> None:
+    paris = datetime(2026, 1, 31, 23, 30, tzinfo=timezone(timedelta(hours=1)))
+    value = {"CreatedTime": paris, "ImageBuilderErrors": [{"ErrorTimestamp": datetime(2026, 2, 1, tzinfo=UTC)}]}
+    assert json_safe(value) == {
+        "CreatedTime": "2026-01-31T22:30:00Z",
+        "ImageBuilderErrors": [{"ErrorTimestamp": "2026-02-01T00:00:00Z"}],
+    }
+
+
+def test_a_look_keeps_every_field_that_appstream_returns_and_is_json() -> None:
+    builder: dict[str, Any] = dict.fromkeys(
+        botocore.session.get_session().get_service_model("appstream").shape_for("ImageBuilder").members, "text"
+    )
+    builder |= {"CreatedTime": datetime(2026, 2, 1, tzinfo=UTC), "NewerThanThisCode": [1, {"a": True}]}
+    builder |= {"StateChangeReason": {}, "ImageBuilderErrors": []}
+    look = json.loads(json.dumps(look_at(builder)))
+    assert look["ImageBuilder"] == builder | {"CreatedTime": "2026-02-01T00:00:00Z"}
+
+
+def test_a_failed_builder_is_explained_with_every_reported_code_and_its_advice() -> None:
+    problem = look_at(
+        {
+            "State": "FAILED",
+            "StateChangeReason": {"Code": "INTERNAL_ERROR", "Message": "It broke."},
+            "ImageBuilderErrors": [
+                {"ErrorCode": "SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES", "ErrorMessage": "No addresses."},
+                {"ErrorCode": "IGW_NOT_ATTACHED"},
+            ],
+        }
+    )["Problem"]
+    assert problem["Message"] == (
+        "The image builder is FAILED. INTERNAL_ERROR: It broke.; "
+        "SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES: No addresses.; IGW_NOT_ATTACHED"
+    )
+    for member, code in [
+        ("StateChangeReason", "INTERNAL_ERROR"),
+        ("ImageBuilderErrors", "SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES"),
+        ("ImageBuilderErrors", "IGW_NOT_ATTACHED"),
+    ]:
+        assert advice_for(member, code) in problem["Advice"]
+
+
+@pytest.mark.parametrize(
+    "builder",
+    [
+        {"State": "FAILED"},
+        {"State": "FAILED", "StateChangeReason": {}, "ImageBuilderErrors": []},
+        {"State": "FAILED", "ImageBuilderErrors": [{}]},
+        {"State": "FAILED", "ImageBuilderErrors": [{"ErrorCode": "NEVER_HEARD_OF"}]},
+    ],
+)
+def test_a_failed_builder_without_a_known_code_still_gets_advice(builder: dict[str, Any]) -> None:
+    assert look_at(builder)["Problem"]["Advice"] == UNKNOWN_ADVICE
