@@ -28,7 +28,12 @@ test: setup ## Run all tests: unit, infra, workflow, e2e
 
 .PHONY: lint
 lint: setup ## Check format, types, the template and the state machine
-	@.venv/bin/python -m local.lint
+	@ruff check . && ruff format --check .
+	@mypy
+	@cdk synth --quiet --output .local/cdk.out 2>/dev/null || cdk synth --quiet --output .local/cdk.out
+	@cfn-lint --template .local/cdk.out/*.template.json
+	@.venv/bin/python -m local.definition .local/start_image_builder.asl.json
+	@asl-validator --json-path .local/start_image_builder.asl.json
 
 .PHONY: synth
 synth: setup ## Synthesize the CloudFormation template into cdk.out/
@@ -41,6 +46,10 @@ deploy: setup ## Show the difference, then deploy to the AWS account of your cre
 .PHONY: destroy
 destroy: setup ## Remove the deployment from the AWS account of your credentials
 	@cdk destroy
+
+.PHONY: docs
+docs: setup ## Write docs/errors.md anew from the workflow and the advice table
+	@.venv/bin/python -m docs.errors_page
 
 .PHONY: lock
 lock: .venv/.ready ## Lock the requirements anew after a change of an .in file

@@ -1,0 +1,170 @@
+"""`make demo`: deploy the template to the local stand-in for AWS and start an image builder, shown live."""
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.json import JSON
+from rich.markup import escape
+from rich.panel import Panel
+
+from local import faults
+from local.stack import LocalStack, LocalStackError, local_stack
+from local.watch import Line, Narrator, clock
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns.client import SNSClient
+    from mypy_boto3_sqs.client import SQSClient
+    from mypy_boto3_stepfunctions.client import SFNClient
+
+TIME_SCALE = 0.015
+"""A simulated minute lasts 0.9 seconds."""
+
+STYLES = {"state": "bold", "result": "", "retry": "cyan", "failure": "yellow", "end": "bold"}
+MARKS = {"state": ">", "result": " ", "retry": " ", "failure": "!", "end": "="}
+
+console = Console(highlight=False)
+
+
+def main() -> int:
+    """Returns: the exit status: 0 when the builder is running, 1 when it is not, 2 for a wrong option."""
+    options = _options()
+    try:
+        fault = faults.named(options.fault) if options.fault else None
+    except ValueError as problem:
+        console.print(str(problem), style="bold red", markup=False)
+        return 2
+    # A terminated demo stops what it started, as an interrupted one does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _demo(options.name, fault)
+    except LocalStackError as problem:
+        console.print(f"The demo could not go on: {problem}", style="bold red", markup=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("Interrupted: everything that the demo started is stopped.")
+        return 130
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--name", default="golden-image", help="NAME: of the image builder")
+    parser.add_argument("--fault", help="FAULT: " + ", ".join(faults.FAULTS) + ", or any other error code")
+    return parser.parse_args()
+
+
+def _demo(name: str, fault: faults.Fault | None) -> int:
+    with _step("Start MiniStack and the AppStream double on loopback"):
+        servers = local_stack(time_scale=TIME_SCALE)
+        stack = servers.__enter__()
+    try:
+        return _run(stack, name, fault)
+    finally:
+        servers.__exit__(None, None, None)
+
+
+def _run(stack: LocalStack, name: str, fault: faults.Fault | None) -> int:
+    with _step("Synthesize the template and deploy it with cdk deploy"):
+        log = stack.directory / "cdk.log"
+        try:
+            with log.open("w") as output:
+                stack.deploy(output)
+        except LocalStackError as problem:
+            raise LocalStackError(f"{problem}; its last words:\n{log.read_text()[-2000:]}") from None
+    outputs = stack.outputs("StartImageBuilder")
+    with _step("Subscribe a queue to the operators' topic"):
+        mailbox = _mailbox(stack, outputs["OperatorTopicArn"])
+    with _step(f"Create the image builder {name}, STOPPED"):
+        stack.appstream.put_builder(name, state="STOPPED")
+    if fault:
+        fault.inflict(stack.appstream, name)
+        console.print(f"  Fault: {fault.story}", markup=False)
+    console.print()
+    stepfunctions: SFNClient = stack.session().client("stepfunctions", endpoint_url=stack.endpoint_url)
+    execution = stepfunctions.start_execution(
+        stateMachineArn=outputs["StateMachineArn"], input=json.dumps({"Name": name})
+    )["executionArn"]
+    console.print("[bold]minutes  state[/]   (simulated time: a minute lasts about a second)")
+    for line in _follow(stepfunctions, execution):
+        _print(line)
+    console.print()
+    result = stepfunctions.describe_execution(executionArn=execution)
+    succeeded = result["status"] == "SUCCEEDED"
+    shown = json.loads(result["output"]) if succeeded else _failure(result)
+    console.print(Panel(JSON.from_data(shown), title=f"Execution {result['status']}", title_align="left"))
+    for message in mailbox():
+        console.print(Panel(escape(message["Message"].strip()), title=escape(message["Subject"]), title_align="left"))
+    _next_steps(name, succeeded)
+    return 0 if succeeded else 1
+
+
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    started = time.monotonic()
+    with console.status(what):
+        yield
+    console.print(f"[green]done[/] {what} [dim]({time.monotonic() - started:.1f} s)[/]")
+
+
+def _mailbox(stack: LocalStack, topic: str) -> Any:
+    """Subscribe a new queue to a topic; call what is returned for the messages that have arrived."""
+    sqs: SQSClient = stack.session().client("sqs", endpoint_url=stack.endpoint_url)
+    sns: SNSClient = stack.session().client("sns", endpoint_url=stack.endpoint_url)
+    url = sqs.create_queue(QueueName="operator")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+
+    def messages() -> list[dict[str, str]]:
+        received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        return [json.loads(message["Body"]) for message in received]
+
+    return messages
+
+
+def _follow(stepfunctions: "SFNClient", execution: str) -> Iterator[Line]:
+    """The lines of a run, as they happen, until it has ended."""
+    narrator = Narrator(TIME_SCALE)
+    seen = 0
+    with console.status("running"):
+        while True:
+            ended = stepfunctions.describe_execution(executionArn=execution)["status"] != "RUNNING"
+            pages = stepfunctions.get_paginator("get_execution_history").paginate(executionArn=execution)
+            events = [event for page in pages for event in page["events"]]
+            yield from narrator.tell(events[seen:])
+            seen = len(events)
+            if ended:
+                return
+            time.sleep(0.1)
+
+
+def _print(line: Line) -> None:
+    text = f"{clock(line.seconds):>7}  {MARKS[line.kind]} {line.what if line.kind in ('state', 'end') else ''}"
+    console.print(escape(f"{text}{line.detail}"), style=STYLES[line.kind])
+
+
+def _failure(result: Any) -> dict[str, Any]:
+    try:
+        cause = json.loads(result.get("cause", ""))
+    except ValueError:
+        cause = result.get("cause", "")
+    return {"Error": result.get("error"), "Cause": cause}
+
+
+def _next_steps(name: str, succeeded: bool) -> None:
+    if succeeded:
+        console.print(f"The image builder {name} is RUNNING: an administrator would now connect to it.", markup=False)
+    console.print("\n[bold]What next[/]")
+    console.print("  See another branch:  make demo FAULT=ConcurrentModificationException", markup=False)
+    console.print(f"                       or one of: {', '.join(faults.FAULTS)}", markup=False)
+    console.print("  Run the tests:       make test", markup=False)
+    console.print("  Deploy it to AWS:    make deploy", markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

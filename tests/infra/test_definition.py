@@ -1,0 +1,156 @@
+"""The state machine's definition, read as data: what no run on an engine can show."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+
+from local.definition import SOURCE, SUBSTITUTIONS, definition
+from tests.infra.conftest import PROJECT, Assembly
+
+DEFINITION: dict[str, Any] = json.loads(SOURCE.read_text("utf-8"))
+STATES: dict[str, dict[str, Any]] = DEFINITION["States"]
+TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+APPSTREAM_TASKS = ("Start the image builder", "Look at the image builder")
+
+
+def routes() -> dict[str, list[str]]:
+    """Every error that a condition of the error Choice names, with the states it can go to."""
+    found: dict[str, list[str]] = {}
+    for rule in STATES["Choose the route of the error"]["Choices"]:
+        for error in re.findall(r"'([A-Z][A-Za-z]+)'", rule["Condition"]):
+            found.setdefault(error, []).append(rule["Next"])
+    return found
+
+
+@pytest.mark.xdist_group("infra")
+def test_the_template_holds_the_definition_inline_with_its_substitutions(assembly: Assembly) -> None:
+    (machine,) = assembly.resources("AWS::StepFunctions::StateMachine").values()
+    assert json.loads(machine["Properties"]["DefinitionString"]) == DEFINITION
+    assert set(machine["Properties"]["DefinitionSubstitutions"]) == set(SUBSTITUTIONS)
+
+
+def test_every_placeholder_is_substituted() -> None:
+    assert "${" not in definition()
+    assert set(re.findall(r"\$\{(\w+)\}", SOURCE.read_text("utf-8"))) == set(SUBSTITUTIONS)
+
+
+def test_asl_validator_accepts_it(tmp_path: Path) -> None:
+    resolved = tmp_path / "definition.asl.json"
+    resolved.write_text(definition())
+    validator = PROJECT / "node_modules" / ".bin" / "asl-validator"
+    outcome = subprocess.run(
+        [str(validator), "--json-path", str(resolved)], capture_output=True, text=True, check=False
+    )
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_has_a_timeout_retries_and_catches_what_is_left(name: str) -> None:
+    task = TASKS[name]
+    # Above the functions' own timeout of 60 seconds, so that Lambda's error, which says more, comes first.
+    assert task["TimeoutSeconds"] == 90
+    assert task["Retry"]
+    assert task["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("handlers", ["Retry", "Catch"])
+def test_states_all_stands_alone_and_last(name: str, handlers: str) -> None:
+    *before, _ = TASKS[name][handlers]
+    assert all("States.ALL" not in handler["ErrorEquals"] for handler in before)
+    assert all(
+        handler["ErrorEquals"] == ["States.ALL"]
+        for handler in TASKS[name][handlers]
+        if "States.ALL" in handler["ErrorEquals"]
+    )
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_no_error_has_two_retriers(name: str) -> None:
+    named = [error for retrier in TASKS[name]["Retry"] for error in retrier["ErrorEquals"]]
+    assert len(named) == len(set(named))
+
+
+def test_both_calls_of_appstream_are_retried_alike() -> None:
+    start, look = (STATES[name]["Retry"] for name in APPSTREAM_TASKS)
+    assert start == look
+
+
+def test_the_tasks_share_the_retries_for_faults_of_lambda_itself() -> None:
+    (check,) = STATES["Check the request"]["Retry"]
+    (start,) = STATES["Start the image builder"]["Retry"]
+    assert start["ErrorEquals"][: len(check["ErrorEquals"])] == check["ErrorEquals"]
+    assert {key: value for key, value in check.items() if key != "ErrorEquals"} == {
+        key: value for key, value in start.items() if key != "ErrorEquals"
+    }
+
+
+def test_every_error_that_botocore_models_for_the_calls_has_a_route() -> None:
+    service = botocore.session.get_session().get_service_model("appstream")
+    modelled = {
+        shape.name
+        for operation in ("StartImageBuilder", "DescribeImageBuilders")
+        for shape in service.operation_model(operation).error_shapes
+    }
+    (retrier,) = STATES["Start the image builder"]["Retry"]
+    unknown = modelled - set(routes()) - set(retrier["ErrorEquals"])
+    assert unknown == set(), "new errors: give each a route in 'Choose the route of the error'"
+
+
+def transitions() -> Iterator[tuple[str, str]]:
+    for name, state in STATES.items():
+        for rule in [state, *state.get("Choices", []), *state.get("Catch", [])]:
+            if "Next" in rule:
+                yield name, rule["Next"]
+        if "Default" in state:
+            yield name, state["Default"]
+
+
+def test_no_loop_goes_round_without_a_wait() -> None:
+    # "Decide" goes back to "Start" at most five times: the attempts bound it.
+    steps = [
+        step
+        for step in transitions()
+        if step != ("Decide by the phase of the image builder", "Start the image builder")
+    ]
+    waits = {name for name, state in STATES.items() if state["Type"] == "Wait"}
+    reached = {name: {name} for name in STATES}
+    for _ in STATES:
+        for source, target in steps:
+            if target not in waits:
+                for seen in reached.values():
+                    if source in seen:
+                        seen.add(target)
+    for source, target in steps:
+        assert target in waits or source not in reached[target], f"{source} -> {target} closes a loop without a wait"
+
+
+def longest_seconds() -> float:
+    """How long an execution can last at most: all waiting, and all retries of all tasks, each at its timeout."""
+    deadline = 720 * 60
+    pauses, waited = 0, 0
+    while waited < deadline:
+        waited += min(max(30, waited // 10), 300, deadline - waited)
+        pauses += 1
+    retrier = STATES["Look at the image builder"]["Retry"][0]
+    intervals = [
+        min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** n, retrier["MaxDelaySeconds"])
+        for n in range(retrier["MaxAttempts"])
+    ]
+    task = sum(intervals) + (retrier["MaxAttempts"] + 1) * 90
+    return deadline + (pauses + 5 + 2) * task
+
+
+def test_the_backstop_is_above_the_longest_execution_but_not_far() -> None:
+    assert longest_seconds() < DEFINITION["TimeoutSeconds"] < 2 * longest_seconds()
+
+
+def test_the_cause_stays_below_its_limit() -> None:
+    # 32,768 characters. Source: Step Functions API reference, Fail state and SendTaskFailure, cause.
+    assert ", 0, 8000)" in STATES["Read the error"]["Assign"]["failure"]["Message"]

@@ -1,0 +1,222 @@
+"""The workflow's own ASL file and handlers on an interpreter, in process and on a virtual clock.
+
+The interpreter is moto's (from LocalStack, which validates it against AWS). Three things are put in its place:
+JSONata is evaluated by jsonata-python, waits and retries move a virtual clock, and its clients of Lambda and SNS are the
+ones below: the first calls the real handlers as the Lambda runtime does, the second keeps the messages.
+"""
+
+import io
+import json
+import logging
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import jsonata
+from botocore.exceptions import ClientError
+from jsonata.utils import Utils
+from moto.stepfunctions.parser.api import HistoryEventType
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringJSONata
+from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_sns
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.evaluation_details import AWSExecutionDetails
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.eval.event.event_manager import EventHistoryContext
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded, ProgramError
+from moto.stepfunctions.parser.asl.eval.states import ContextObjectData, ExecutionData, StateMachineData
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+
+from local.definition import definition
+
+# It logs every error that a state hands on, with the whole state.
+logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL + 1)
+
+ARN = "arn:aws:states:us-east-1:000000000000:execution:StartImageBuilder:test"
+Handler = Callable[[Any, Any], Any]
+Invocation = Callable[[Handler, Any], dict[str, Any]]
+"""What becomes of one invocation: called with the handler and its event, gives what Lambda's Invoke answers."""
+
+
+@dataclass
+class Execution:
+    """How an execution ended, and what it did on the way."""
+
+    status: str
+    output: Any
+    error: str
+    cause: dict[str, Any]
+    history: list[dict[str, Any]]
+    messages: list[dict[str, str]]
+
+    @property
+    def states(self) -> list[str]:
+        """The states entered, in order."""
+        return [
+            details["name"]
+            for event in self.history
+            for member, details in event.items()
+            if member == "stateEnteredEventDetails"
+        ]
+
+
+@dataclass
+class Engine:
+    """Runs executions one at a time.
+
+    Attributes:
+        sleep: moves the virtual clock by so many seconds.
+        handlers: the functions, by what the substitutions call them.
+        script: what becomes of the next invocations of a function, instead of a plain run of its handler.
+        messages: what was published to the topic.
+        publish_errors: errors that the next publications answer.
+    """
+
+    sleep: Callable[[float], object]
+    handlers: dict[str, Handler]
+    definition: str = field(default_factory=definition)
+    script: dict[str, list[Invocation]] = field(default_factory=dict)
+    messages: list[dict[str, str]] = field(default_factory=list)
+    publish_errors: list[ClientError] = field(default_factory=list)
+
+    def run(self, execution_input: Any) -> Execution:
+        """Run one execution to its end."""
+        told = len(self.messages)
+        environment = Environment(
+            aws_execution_details=AWSExecutionDetails("000000000000", "us-east-1", "role"),
+            execution_type="STANDARD",
+            context=ContextObjectData(
+                Execution=ExecutionData(
+                    Id=ARN, Input=execution_input, Name="test", RoleArn="role", StartTime="2026-01-31T22:00:00Z"
+                ),
+                StateMachine=StateMachineData(Id="arn:aws:states:::stateMachine:StartImageBuilder", Name="Start"),
+            ),
+            event_history_context=EventHistoryContext.of_program_start(),
+            cloud_watch_logging_session=None,
+            activity_store={},
+        )
+        environment.states.reset(input_value=execution_input)
+        with self._in_place():
+            _program(self.definition).eval(environment)
+        end = environment.program_state()
+        error: dict[str, str] = (end.error or {}) if isinstance(end, ProgramError) else {}
+        status = {ProgramEnded: "SUCCEEDED", ProgramError: "FAILED"}.get(type(end), type(end).__name__)
+        return Execution(
+            status=status,
+            output=environment.states.get_input() if status == "SUCCEEDED" else None,
+            error=error.get("error", ""),
+            cause=_parsed(error.get("cause", "")),
+            history=environment.event_manager.get_event_history(),
+            messages=self.messages[told:],
+        )
+
+    @contextmanager
+    def _in_place(self) -> Iterator[None]:
+        clients = {"lambda": SimpleNamespace(invoke=self._invoke), "sns": SimpleNamespace(publish=self._publish)}
+
+        def client_for(service: str, **_: Any) -> Any:
+            return clients[service]
+
+        def wait(_: WaitFunction, env: Environment, wait_seconds: int) -> None:
+            self.sleep(wait_seconds)
+
+        with ExitStack() as stack:
+            for module in (lambda_eval_utils, state_task_service_sns):
+                stack.enter_context(patch.object(module, "boto_client_for", client_for))
+            stack.enter_context(patch.object(StringJSONata, "_eval_body", _evaluate))
+            stack.enter_context(patch.object(WaitFunction, "_wait_interval", wait))
+            stack.enter_context(patch.object(retrier_decl, "time", SimpleNamespace(sleep=self.sleep)))
+            yield
+
+    # The parameter names are those of the clients' methods.
+    def _invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
+        script = self.script.get(FunctionName, [])
+        invocation = script.pop(0) if script else run_handler
+        answer = invocation(self.handlers[FunctionName], json.loads(Payload))
+        return {**answer, "StatusCode": 200, "Payload": io.BytesIO(answer["Payload"])}
+
+    def _publish(self, **message: str) -> dict[str, Any]:
+        if self.publish_errors:
+            raise self.publish_errors.pop(0)
+        self.messages.append(message)
+        return {"MessageId": "1", "ResponseMetadata": {}}
+
+
+def run_handler(handler: Handler, event: Any) -> dict[str, Any]:
+    """Call a handler as the Lambda runtime does: JSON in, JSON or the class name of an exception out."""
+    context = SimpleNamespace(
+        function_name="function",
+        function_version="$LATEST",
+        memory_limit_in_mb=256,
+        invoked_function_arn="arn:aws:lambda:us-east-1:000000000000:function:function",
+        aws_request_id="00000000-0000-0000-0000-000000000000",
+    )
+    try:
+        return {"Payload": json.dumps(handler(event, context)).encode()}
+    except Exception as error:
+        return function_error(type(error).__name__, str(error), traceback.format_tb(error.__traceback__))
+
+
+def function_error(kind: str, message: str, trace: list[str] | None = None) -> dict[str, Any]:
+    """What Invoke answers for a function that failed."""
+    payload = {"errorMessage": message, "errorType": kind, "requestId": "1", "stackTrace": trace or []}
+    return {"FunctionError": "Unhandled", "Payload": json.dumps(payload).encode()}
+
+
+@cache
+def _program(text: str) -> Any:
+    return AmazonStateLanguageParser.parse(text)[0]
+
+
+def _parsed(cause: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(cause)
+    except ValueError:
+        return {"Message": cause}
+    return parsed if isinstance(parsed, dict) else {"Message": cause}
+
+
+@cache
+def _compiled(expression: str) -> jsonata.Jsonata:
+    compiled = jsonata.Jsonata(expression)
+    # Step Functions has it beside JSONata's own functions.
+    compiled.register_lambda("parse", json.loads)
+    return compiled
+
+
+_EVALUATING = threading.Lock()
+
+
+def _evaluate(self: StringJSONata, env: Environment) -> None:
+    """Evaluate an expression with the variables bound as values.
+
+    moto writes every variable into the text of the expression and parses all of it anew, without escaping strings.
+    """
+    variables = {**env.variable_store._outer_scope, **env.variable_store._inner_scope}
+    bindings = {name: Utils.NULL_VALUE if value is None else value for name, value in variables.items()}
+    bindings["states"] = env.states._states_data
+    try:
+        with _EVALUATING:
+            result = _compiled(self.expression).evaluate(None, bindings)
+            if result is None and not _compiled(f"$exists({self.expression})").evaluate(None, bindings):
+                raise ValueError("returned nothing (undefined)")
+        # Plain JSON, as the expression's result is when it leaves the evaluator on AWS.
+        env.stack.append(json.loads(json.dumps(result)))
+    except Exception as problem:
+        name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
+        cause = f"The JSONata expression '{self.expression}' {problem}"
+        details = EventDetails(evaluationFailedEventDetails={"cause": cause, "error": name.error_name})
+        raise FailureEventException(
+            FailureEvent(env=env, error_name=name, event_type=HistoryEventType.EvaluationFailed, event_details=details)
+        ) from problem
