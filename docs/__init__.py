@@ -1,0 +1,1 @@
+"""What a reader looks up, and the scripts that write its generated pages."""

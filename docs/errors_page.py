@@ -57,7 +57,11 @@ def _ends(states: dict[str, Any]) -> Iterator[list[str]]:
     for rule in states["Decide by the phase of the image builder"]["Choices"]:
         failure = rule.get("Assign", {}).get("failure")
         if failure:
-            yield [f"`{failure['Error']}` ({rule['Comment'].split(':')[0]})", failure["Route"], _plain(failure["Advice"])]
+            yield [
+                f"`{failure['Error']}` ({rule['Comment'].split(':')[0]})",
+                failure["Route"],
+                _plain(failure["Advice"]),
+            ]
 
 
 def _on_the_way(states: dict[str, Any]) -> Iterator[list[str]]:

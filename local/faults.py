@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from local.appstream_double.control import Control
+from local.appstream.control import Control
 
 FOR_EVER = None
 

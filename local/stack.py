@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 import boto3
 
-from local.appstream_double.control import Control
+from local.appstream.control import Control
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.client import CloudFormationClient
@@ -127,10 +127,10 @@ def local_stack(*, time_scale: float) -> Iterator[LocalStack]:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="start-image-builder-")))
         double = stack.enter_context(
             _server(
-                [sys.executable, "-m", "local.appstream_double", "--port", str(port := _free_port())],
+                [sys.executable, "-m", "local.appstream", "--port", str(port := _free_port())],
                 log=directory / "appstream.log",
                 environment=_clean_environment(),
-                options=["--time-scale", str(time_scale)],
+                options=["--time-scale", str(time_scale), "--stop-with-stdin"],
                 health=f"http://127.0.0.1:{port}/_double/clock",
             )
         )
