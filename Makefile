@@ -62,7 +62,7 @@ clean: ## Remove everything that the commands above made here
 # Sub-make, so that the environments are made side by side.
 .PHONY: setup
 setup: python-version
-	@$(MAKE) -j3 $(ENVIRONMENTS)
+	@$(MAKE) -s -j3 $(ENVIRONMENTS)
 
 .PHONY: python-version
 python-version:

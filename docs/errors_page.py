@@ -19,8 +19,8 @@ INTRODUCTION = """\
 
 <!-- Written by `make docs` from statemachine/start_image_builder.asl.json and lambdas/image_builder/advice.json. -->
 
-A run that does not bring the image builder to RUNNING ends FAILED. Its `Error` is one of those below, and its `Cause` is
-a JSON text with `Name`, `Route`, `Message`, `Advice` and, once the builder was seen, `ImageBuilder`.
+A run that does not bring the image builder to RUNNING ends FAILED. Its `Error` is one of those below, and its `Cause`
+is a JSON text with `Name`, `Route`, `Message`, `Advice` and, once the builder was seen, `ImageBuilder`.
 
 - Route **fail**: the caller has to mend something; nobody else is told.
 - Route **notify**: a person is told through the operators' SNS topic first.
@@ -40,7 +40,7 @@ def page() -> str:
             "## On the way: retried or looked at again first\n",
             _table(["Error", "What happens"], _on_the_way(states)),
             "## ImageBuilderFailed: what AppStream reports, and what to do\n",
-            "The Message carries every code of `StateChangeReason` and `ImageBuilderErrors`, the Advice one sentence each.\n",
+            "The Message carries every code of `StateChangeReason` and `ImageBuilderErrors`, the Advice a sentence for each.\n",
             _table(["Code", "Advice", "Source"], _codes()),
         ]
     )

@@ -1,4 +1,4 @@
-"""The troubles that `make demo FAULT=...` can show: each by the Error or Outcome that the run ends with or goes through."""
+"""The troubles that `make demo FAULT=...` can show, each by the Error that the run ends with or goes through."""
 
 import re
 from collections.abc import Callable, Mapping

@@ -9,6 +9,7 @@ import sys
 import threading
 import zipfile
 from functools import lru_cache
+from typing import Any
 
 from ministack import app
 from ministack.services import lambda_svc
@@ -27,7 +28,7 @@ def with_bootstrap(code_zip: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def execute_python_like_lambda(func: dict, event: dict, request_id: str) -> dict:  # type: ignore[type-arg]  # MiniStack's
+def execute_python_like_lambda(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
     """Run a Python function through AWS's runtime interface client.
 
     MiniStack's own Python worker names every error Runtime.HandlerError, which no Retry or Catch can match. The client
@@ -37,7 +38,8 @@ def execute_python_like_lambda(func: dict, event: dict, request_id: str) -> dict
     as_provided = {**func, "config": {**config, "Runtime": "provided.al2023"}}
     if as_provided.get("code_zip"):
         as_provided["code_zip"] = with_bootstrap(as_provided["code_zip"])
-    return lambda_svc._execute_function_provided_warm(as_provided, event, request_id)
+    result: dict[str, Any] = lambda_svc._execute_function_provided_warm(as_provided, event, request_id)
+    return result
 
 
 def stop_with_parent() -> None:

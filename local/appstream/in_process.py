@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 from local.appstream.protocol import respond
@@ -34,13 +34,14 @@ def serve_in_process(client: Any, service: Callable[[], AppStream]) -> None:
             name.lower(): value.decode() if isinstance(value, bytes) else value
             for name, value in request.headers.items()
         }
-        body = request.body.encode() if isinstance(request.body, str) else bytes(request.body or b"")
+        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
+        assert isinstance(body, bytes | bytearray), "no AppStream operation streams its input"
         try:
-            response = respond(service(), urlsplit(request.url).path, headers, body)
+            response = respond(service(), urlsplit(request.url).path, headers, bytes(body))
         except Dropped:
             raise ConnectionClosedError(endpoint_url=request.url) from None
         if response.delay > client.meta.config.read_timeout:
             raise ReadTimeoutError(endpoint_url=request.url)
-        return AWSResponse(request.url, response.status, response.headers, _Raw(response.body))
+        return AWSResponse(request.url, response.status, HeadersDict(response.headers), _Raw(response.body))
 
     client.meta.events.register("before-send.appstream", send)

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import botocore.session
-from botocore.model import ServiceModel, Shape
+from botocore.model import ServiceModel, StructureShape
 from botocore.validate import ParamValidator
 
 SERVER_ERRORS = (
@@ -24,6 +24,14 @@ def service_model() -> ServiceModel:
     return botocore.session.get_session().get_service_model("appstream")
 
 
+@cache
+def image_builder_shape() -> StructureShape:
+    """The ImageBuilder structure."""
+    shape = service_model().shape_for("ImageBuilder")
+    assert isinstance(shape, StructureShape)
+    return shape
+
+
 def http_status(code: str) -> int:
     """The HTTP status of an error: the model's, or that of the common errors."""
     model = service_model()
@@ -37,13 +45,14 @@ def http_status(code: str) -> int:
 def violations(operation: str, parameters: dict[str, Any]) -> list[str]:
     """What the parameters of an operation break of its model, in the words that AWS uses."""
     shape = service_model().operation_model(operation).input_shape
+    assert shape is not None, "every AppStream operation has an input"
     report = ParamValidator().validate(parameters, shape)
     if report.has_errors():
         return [line for line in report.generate_report().splitlines() if line]
     return list(_constraints(parameters, shape, ""))
 
 
-def _constraints(value: Any, shape: Shape, path: str) -> Iterator[str]:
+def _constraints(value: Any, shape: Any, path: str) -> Iterator[str]:
     """min, max, pattern and enum, which botocore's own validator leaves to the service."""
     failed = f"Value '{value}' at '{path}' failed to satisfy constraint: Member must"
     if shape.type_name == "structure":

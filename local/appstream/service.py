@@ -9,7 +9,7 @@ from typing import Any
 from local.appstream.builder import DELETE_SECONDS, STOP_SECONDS, ImageBuilder, Stage
 from local.appstream.clock import Clock
 from local.appstream.faults import Fault
-from local.appstream.model import http_status, service_model, violations
+from local.appstream.model import http_status, image_builder_shape, service_model, violations
 
 ACCOUNT = "000000000000"
 PAGE_SIZE = 50
@@ -63,7 +63,7 @@ class AppStream:
     """AppStream's image builders on a clock. Every call is atomic."""
 
     def __init__(self, clock: Clock, *, not_stopped: str = "OperationNotPermittedException") -> None:
-        """Args: not_stopped: what StartImageBuilder answers for a builder that is not STOPPED, which AWS leaves open."""
+        """Args: not_stopped: what a start of a builder that is not STOPPED is answered; AWS does not document it."""
         self.clock = clock
         self.faults: list[Fault] = []
         self.calls: list[Call] = []
@@ -216,7 +216,7 @@ class AppStream:
     def _new(self, name: str, parameters: dict[str, Any], region: str) -> ImageBuilder:
         partition = "aws-us-gov" if region.startswith("us-gov-") else "aws"
         image = parameters.get("ImageName", IMAGE)
-        members = service_model().shape_for("ImageBuilder").members
+        members = image_builder_shape().members
         fields = {
             "Name": name,
             "Arn": f"arn:{partition}:appstream:{region}:{ACCOUNT}:image-builder/{name}",

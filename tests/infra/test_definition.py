@@ -144,7 +144,7 @@ def longest_seconds() -> float:
         for n in range(retrier["MaxAttempts"])
     ]
     task = sum(intervals) + (retrier["MaxAttempts"] + 1) * 90
-    return deadline + (pauses + 5 + 2) * task
+    return float(deadline + (pauses + 5 + 2) * task)
 
 
 def test_the_backstop_is_above_the_longest_execution_but_not_far() -> None:

@@ -9,7 +9,7 @@ from image_builder.look import PHASES, UNKNOWN_ADVICE, Phase, advice_for, json_s
 
 
 def modelled(enum: str) -> set[str]:
-    shape = botocore.session.get_session().get_service_model("appstream").shape_for(enum)
+    shape: Any = botocore.session.get_session().get_service_model("appstream").shape_for(enum)
     return set(shape.enum)
 
 
@@ -46,9 +46,8 @@ def test_timestamps_become_iso_8601_in_utc_at_any_depth() -> None:
 
 
 def test_a_look_keeps_every_field_that_appstream_returns_and_is_json() -> None:
-    builder: dict[str, Any] = dict.fromkeys(
-        botocore.session.get_session().get_service_model("appstream").shape_for("ImageBuilder").members, "text"
-    )
+    shape: Any = botocore.session.get_session().get_service_model("appstream").shape_for("ImageBuilder")
+    builder: dict[str, Any] = dict.fromkeys(shape.members, "text")
     builder |= {"CreatedTime": datetime(2026, 2, 1, tzinfo=UTC), "NewerThanThisCode": [1, {"a": True}]}
     builder |= {"StateChangeReason": {}, "ImageBuilderErrors": []}
     look = json.loads(json.dumps(look_at(builder)))

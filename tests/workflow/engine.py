@@ -1,8 +1,8 @@
 """The workflow's own ASL file and handlers on an interpreter, in process and on a virtual clock.
 
 The interpreter is moto's (from LocalStack, which validates it against AWS). Three things are put in its place:
-JSONata is evaluated by jsonata-python, waits and retries move a virtual clock, and its clients of Lambda and SNS are the
-ones below: the first calls the real handlers as the Lambda runtime does, the second keeps the messages.
+JSONata is evaluated by jsonata-python, waits and retries move a virtual clock, and its clients of Lambda and SNS are
+those below: the first calls the real handlers as the Lambda runtime does, the second keeps the messages.
 """
 
 import io
