@@ -40,7 +40,7 @@ def page() -> str:
             "## On the way: retried or looked at again first\n",
             _table(["Error", "What happens"], _on_the_way(states)),
             "## ImageBuilderFailed: what AppStream reports, and what to do\n",
-            "The Message carries every code of `StateChangeReason` and `ImageBuilderErrors`, the Advice a sentence for each.\n",
+            "The Message carries every code that AppStream reports, the Advice a sentence for each.\n",
             _table(["Code", "Advice", "Source"], _codes()),
         ]
     )

@@ -22,7 +22,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Look:
     """Args: event: {"Request": a checked request, "Execution": its ARN}. Raises what `image_builder.appstream` does."""
     request = event["Request"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
-    builder = appstream.describe(client, request["Name"])
     metrics.add_metric("Looks", MetricUnit.Count, 1)
+    builder = appstream.describe(client, request["Name"])
     logger.info("Looked", state=builder["State"])
     return look_at(builder)

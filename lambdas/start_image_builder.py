@@ -22,6 +22,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Look:
     """Args: event: {"Request": a checked request, "Execution": its ARN}. Raises what `image_builder.appstream` does."""
     request = event["Request"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
+    metrics.add_metric("StartAttempts", MetricUnit.Count, 1)
     builder = appstream.describe(client, request["Name"])
     started = phase_of(builder) is Phase.STOPPED
     if started:

@@ -86,7 +86,7 @@ def _run(stack: LocalStack, name: str, fault: faults.Fault | None) -> int:
         fault.inflict(stack.appstream, name)
         console.print(f"  Fault: {fault.story}", markup=False)
     console.print()
-    stepfunctions: SFNClient = stack.session().client("stepfunctions", endpoint_url=stack.endpoint_url)
+    stepfunctions: SFNClient = stack.client("stepfunctions")
     execution = stepfunctions.start_execution(
         stateMachineArn=outputs["StateMachineArn"], input=json.dumps({"Name": name})
     )["executionArn"]
@@ -114,8 +114,8 @@ def _step(what: str) -> Iterator[None]:
 
 def _mailbox(stack: LocalStack, topic: str) -> Any:
     """Subscribe a new queue to a topic; call what is returned for the messages that have arrived."""
-    sqs: SQSClient = stack.session().client("sqs", endpoint_url=stack.endpoint_url)
-    sns: SNSClient = stack.session().client("sns", endpoint_url=stack.endpoint_url)
+    sqs: SQSClient = stack.client("sqs")
+    sns: SNSClient = stack.client("sns")
     url = sqs.create_queue(QueueName="operator")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)

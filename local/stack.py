@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import boto3
+from botocore.config import Config
 
 from local.appstream.control import Control
 
@@ -61,9 +62,12 @@ class LocalStack:
             "AWS_ENDPOINT_URL_APPSTREAM": self.appstream.url,
         }
 
-    def session(self) -> boto3.Session:
-        """A boto3 session for clients made with `endpoint_url=...`."""
-        return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+    def client(self, service: str) -> Any:
+        """A boto3 client of one of the stand-in's services; AppStream's is the double."""
+        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+        endpoint_url = self.appstream.url if service == "appstream" else self.endpoint_url
+        # Loopback is never behind a proxy, whatever the environment says.
+        return session.client(service, endpoint_url=endpoint_url, config=Config(proxies={}, max_pool_connections=64))  # type: ignore[call-overload]  # by name
 
     def deploy(self, output: IO[str], *context: str) -> None:
         """Bootstrap and deploy, with the CDK CLI, the template as it is.
@@ -105,7 +109,7 @@ class LocalStack:
 
     def outputs(self, stack_name: str) -> dict[str, str]:
         """The outputs of a deployed stack, by name."""
-        cloudformation: CloudFormationClient = self.session().client("cloudformation", endpoint_url=self.endpoint_url)
+        cloudformation: CloudFormationClient = self.client("cloudformation")
         (stack,) = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 from local.appstream.protocol import respond
@@ -42,6 +43,8 @@ def serve_in_process(client: Any, service: Callable[[], AppStream]) -> None:
             raise ConnectionClosedError(endpoint_url=request.url) from None
         if response.delay > client.meta.config.read_timeout:
             raise ReadTimeoutError(endpoint_url=request.url)
-        return AWSResponse(request.url, response.status, HeadersDict(response.headers), _Raw(response.body))
+        return AWSResponse(
+            request.url, response.status, HTTPHeaders.from_dict(dict(response.headers)), _Raw(response.body)
+        )
 
     client.meta.events.register("before-send.appstream", send)

@@ -1,0 +1,13 @@
+"""What every test needs to import the handlers: the environment that Lambda gives them."""
+
+import os
+
+os.environ.update(
+    AWS_ACCESS_KEY_ID="test",
+    AWS_SECRET_ACCESS_KEY="test",
+    AWS_DEFAULT_REGION="us-east-1",
+    AWS_EC2_METADATA_DISABLED="true",
+    POWERTOOLS_SERVICE_NAME="start-image-builder",
+    POWERTOOLS_METRICS_NAMESPACE="StartImageBuilder",
+    POWERTOOLS_TRACE_DISABLED="true",
+)

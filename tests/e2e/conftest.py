@@ -1,0 +1,108 @@
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from local.stack import LocalStack, local_stack
+from tests.scenarios import Outcome, Scenario, with_name
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.client import SQSClient
+    from mypy_boto3_stepfunctions.client import SFNClient
+
+AT_ONCE = 4
+"""Executions that run side by side: each keeps a worker process a function busy."""
+
+
+@dataclass
+class Deployment:
+    """The template, deployed with the CDK to the local stand-in, and a queue subscribed to its topic."""
+
+    stack: LocalStack
+    state_machine: str
+    stepfunctions: "SFNClient"
+    sqs: "SQSClient"
+    queue: str
+    _received: list[dict[str, str]] = field(default_factory=list)
+
+    def start(self, execution_input: Any) -> str:
+        text = json.dumps(execution_input)
+        return self.stepfunctions.start_execution(stateMachineArn=self.state_machine, input=text)["executionArn"]
+
+    def wait(self, execution: str) -> Any:
+        while (described := self.stepfunctions.describe_execution(executionArn=execution))["status"] == "RUNNING":
+            time.sleep(0.1)
+        return described
+
+    def play(self, scenario: Scenario) -> Outcome:
+        name = f"builder-{uuid4().hex[:12]}"
+        if scenario.builder is not None:
+            self.stack.appstream.put_builder(name, **scenario.builder)
+        for fault in scenario.faults:
+            self.stack.appstream.add_fault(**{"name": name, **fault})
+        return self.outcome(self.start(with_name(scenario.request, name)), name)
+
+    def outcome(self, execution: str, name: str) -> Outcome:
+        end = self.wait(execution)
+        return Outcome(
+            status=end["status"],
+            output=json.loads(end.get("output") or "null"),
+            error=end.get("error", ""),
+            cause=json.loads(end.get("cause") or "{}"),
+            messages=[message for message in self.messages() if execution in message],
+            calls=self.stack.appstream.calls(name),
+        )
+
+    def messages(self) -> list[str]:
+        """Everything that has reached the topic so far."""
+        while received := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", []):
+            self._received += [json.loads(message["Body"]) for message in received]
+            for message in received:
+                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        return [message["Message"] for message in self._received]
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with local_stack(time_scale=0.01) as stack:
+        log = tmp_path_factory.mktemp("e2e") / "cdk.log"
+        with log.open("w") as output:
+            try:
+                stack.deploy(output)
+            except Exception:
+                print(log.read_text())
+                raise
+        outputs = stack.outputs("StartImageBuilder")
+        sqs: SQSClient = stack.client("sqs")
+        queue = sqs.create_queue(QueueName="operators")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        stack.client("sns").subscribe(TopicArn=outputs["OperatorTopicArn"], Protocol="sqs", Endpoint=arn)
+        yield Deployment(stack, outputs["StateMachineArn"], stack.client("stepfunctions"), sqs, queue)
+
+
+class Played:
+    """Plays scenarios a few at a time, ahead of the tests that check them."""
+
+    def __init__(self, deployment: Deployment, scenarios: list[Scenario]) -> None:
+        self._pool = ThreadPoolExecutor(AT_ONCE)
+        self._outcomes = {scenario.id: self._pool.submit(deployment.play, scenario) for scenario in scenarios}
+
+    def outcome(self, scenario: Scenario) -> Outcome:
+        return self._outcomes[scenario.id].result()
+
+
+@pytest.fixture(scope="session")
+def played(deployment: Deployment, request: pytest.FixtureRequest) -> Iterator[Played]:
+    wanted = {
+        item.callspec.params["scenario"].id: item.callspec.params["scenario"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and "played" in item.fixturenames and hasattr(item, "callspec")
+    }
+    playing = Played(deployment, list(wanted.values()))
+    yield playing
+    playing._pool.shutdown(cancel_futures=True)

@@ -1,0 +1,312 @@
+"""What is run both on MiniStack with the deployed template and in process on a virtual clock, and has to end alike."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+FOR_EVER = None
+BUILDER = "golden-image"
+"""Stands for the scenario's own builder in a request; each run puts its own name there."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended and what it did on the way, wherever it ran.
+
+    Attributes:
+        messages: the texts that reached the operators' topic.
+        calls: what AppStream saw of it, as `local.appstream.service.Call`.
+    """
+
+    status: str
+    output: Any
+    error: str
+    cause: Mapping[str, Any]
+    messages: Sequence[str]
+    calls: Sequence[Mapping[str, Any]]
+
+    @property
+    def starts(self) -> int:
+        """How many StartImageBuilder calls took effect."""
+        return sum(call["effective"] for call in self.calls if call["operation"] == "StartImageBuilder")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A builder, trouble, a request, and how the run has to end.
+
+    Attributes:
+        builder: settings of the double's put_builder; None: there is no such builder.
+        faults: fields of the double's faults; each befalls this builder only.
+        request: the execution input.
+        outcome: of a run that succeeds.
+        error: of a run that fails, with its route.
+        starts: how many StartImageBuilder calls have to take effect.
+        says: what the Message of a failed run has to contain.
+    """
+
+    id: str
+    builder: Mapping[str, Any] | None = field(default_factory=dict)
+    faults: Sequence[Mapping[str, Any]] = ()
+    request: Any = field(default_factory=lambda: {"Name": BUILDER})
+    outcome: str = "Running"
+    started: bool = True
+    starts: int = 1
+    error: str = ""
+    route: str = ""
+    says: str = ""
+
+    def check(self, run: Outcome) -> None:
+        """Assert that the run ended as it has to."""
+        assert run.starts == self.starts
+        assert {call["operation"] for call in run.calls} <= {"DescribeImageBuilders", "StartImageBuilder"}
+        effective = [call for call in run.calls if call["effective"]]
+        assert all(call["before"] == "STOPPED" for call in effective)
+        if self.error:
+            self._check_failure(run)
+        else:
+            self._check_success(run)
+
+    def _check_success(self, run: Outcome) -> None:
+        assert run.status == "SUCCEEDED", (run.error, run.cause)
+        assert set(run.output) == {"Outcome", "Started", "ImageBuilder", "Polls", "WaitedSeconds"}
+        assert run.output["Outcome"] == self.outcome
+        assert run.output["Started"] is self.started
+        assert run.output["ImageBuilder"]["State"] == "RUNNING"
+        assert run.output["ImageBuilder"]["CreatedTime"].endswith("Z")
+        assert type(run.output["Polls"]) is int
+        assert type(run.output["WaitedSeconds"]) is int
+        assert run.messages == []
+
+    def _check_failure(self, run: Outcome) -> None:
+        assert run.status == "FAILED", run.output
+        assert run.error == self.error
+        assert set(run.cause) - {"ImageBuilder"} == {"Name", "Route", "Message", "Advice"}
+        assert run.cause["Route"] == self.route
+        assert run.cause["Advice"]
+        assert self.says in run.cause["Message"]
+        assert len(run.messages) == (1 if self.route == "notify" else 0)
+        for message in run.messages:
+            assert self.error in message
+            assert run.cause["Message"] in message
+            assert run.cause["Advice"] in message
+
+
+def parametrize(scenarios: Sequence[Scenario]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("scenario", scenarios, ids=lambda scenario: scenario.id)
+
+
+def start_answers(code: str, times: int | None = FOR_EVER) -> Mapping[str, Any]:
+    return {"operation": "StartImageBuilder", "error": code, "times": times, "message": f"{code} is the trouble."}
+
+
+def describe_answers(code: str, times: int | None = FOR_EVER) -> Mapping[str, Any]:
+    return {"operation": "DescribeImageBuilders", "error": code, "times": times, "message": f"{code} is the trouble."}
+
+
+def ends(code: str, route: str, *, starts: int = 0) -> Scenario:
+    """AppStream answers every start with the code."""
+    return Scenario(
+        f"{code}-at-every-start",
+        faults=[start_answers(code)],
+        error=code,
+        route=route,
+        starts=starts,
+        says=f"{code} is the trouble.",
+    )
+
+
+def recovers(code: str, times: int) -> Scenario:
+    """AppStream answers some starts with the code, then behaves."""
+    return Scenario(f"{code}-{times}-times", faults=[start_answers(code, times)])
+
+
+ENDS = [
+    # The five errors of the StartImageBuilder page.
+    ends("ConcurrentModificationException", "notify"),
+    ends("ResourceNotAvailableException", "notify"),
+    ends("ResourceNotFoundException", "fail"),
+    ends("IncompatibleImageException", "fail"),
+    ends("InvalidAccountStatusException", "notify"),
+    # Others that AppStream models.
+    ends("OperationNotPermittedException", "notify"),
+    ends("ResourceInUseException", "notify"),
+    ends("InvalidParameterCombinationException", "fail"),
+    ends("RequestLimitExceededException", "notify"),
+    # The common errors.
+    ends("AccessDeniedException", "notify"),
+    ends("ExpiredTokenException", "notify"),
+    ends("InternalFailure", "notify"),
+    ends("OptInRequired", "notify"),
+    ends("ServiceUnavailable", "notify"),
+    ends("ThrottlingException", "notify"),
+    ends("UnrecognizedClientException", "notify"),
+    ends("ValidationException", "fail"),
+    # One that nobody has heard of.
+    ends("SomethingNewException", "notify"),
+]
+
+RECOVERIES = [
+    recovers("ConcurrentModificationException", 2),
+    recovers("ResourceNotAvailableException", 1),
+    recovers("OperationNotPermittedException", 1),
+    recovers("ResourceInUseException", 1),
+    recovers("ThrottlingException", 4),
+    recovers("InternalFailure", 4),
+]
+
+LOOKS = [
+    Scenario("a-look-is-throttled", faults=[{**describe_answers("ThrottlingException", 4), "skip": 2}]),
+    Scenario(
+        "every-look-is-denied",
+        faults=[describe_answers("AccessDeniedException")],
+        error="AccessDeniedException",
+        route="notify",
+        starts=0,
+    ),
+    Scenario(
+        "gone-while-starting",
+        faults=[{**describe_answers("ResourceNotFoundException"), "skip": 2}],
+        error="ResourceNotFoundException",
+        route="fail",
+    ),
+    Scenario(
+        "an-answer-without-state-at-every-look",
+        faults=[
+            {
+                "operation": "DescribeImageBuilders",
+                "times": None,
+                "skip": 1,
+                "answer": {"ImageBuilders": [{"Name": "x"}]},
+            }
+        ],
+        error="UnexpectedResponse",
+        route="notify",
+    ),
+    Scenario(
+        "an-empty-list-once",
+        faults=[{"operation": "DescribeImageBuilders", "times": 1, "answer": {"ImageBuilders": []}}],
+    ),
+]
+
+NETWORK = [
+    Scenario(
+        "the-answer-to-the-start-is-lost",
+        faults=[{"operation": "StartImageBuilder", "drop": "after", "times": 1}],
+        # It joins the start it made; AppStream never confirmed that it was this execution's.
+        started=False,
+    ),
+    Scenario("the-start-never-arrives", faults=[{"operation": "StartImageBuilder", "drop": "before", "times": 1}]),
+    Scenario(
+        "no-answer-ever",
+        faults=[{"operation": "*", "drop": "before", "times": None}],
+        error="AppStreamUnreachable",
+        route="notify",
+        starts=0,
+        says="ConnectionClosedError",
+    ),
+]
+
+STATES = [
+    Scenario("stopped"),
+    Scenario("agent-version", request={"Name": BUILDER, "AppstreamAgentVersion": "LATEST"}),
+    Scenario("already-running", {"state": "RUNNING"}, outcome="AlreadyRunning", started=False, starts=0),
+    *(
+        Scenario(
+            f"{state.lower()}-is-joined", {"state": state, "seconds": 200, "then": "RUNNING"}, started=False, starts=0
+        )
+        for state in ("PENDING", "UPDATING_AGENT", "REBOOTING", "SOMETHING_NEW")
+    ),
+    *(
+        Scenario(f"{state.lower()}-is-waited-out", {"state": state, "seconds": 200, "then": "STOPPED"})
+        for state in ("STOPPING", "SNAPSHOTTING")
+    ),
+    Scenario(
+        "failed",
+        {"state": "FAILED"},
+        error="ImageBuilderFailed",
+        route="notify",
+        starts=0,
+        says="The image builder is FAILED",
+    ),
+    Scenario(
+        "fails-while-starting",
+        {
+            "next_start": [["PENDING", 120], ["FAILED", None]],
+            "at_end": {
+                "StateChangeReason": {"Code": "INTERNAL_ERROR", "Message": "It broke."},
+                "ImageBuilderErrors": [
+                    {"ErrorCode": "SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES", "ErrorMessage": "No free addresses."}
+                ],
+            },
+        },
+        error="ImageBuilderFailed",
+        route="notify",
+        says="INTERNAL_ERROR: It broke.; SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES: No free addresses.",
+    ),
+    Scenario("deleting", {"state": "DELETING"}, error="ImageBuilderDeleting", route="fail", starts=0),
+    Scenario("falls-back-to-stopped-once", {"next_start": [["PENDING", 60], ["STOPPED", None]]}, starts=2),
+    Scenario("no-such-builder", None, error="ResourceNotFoundException", route="fail", starts=0),
+    *(
+        Scenario(
+            f"stuck-in-{state.lower()}",
+            {"state": state},
+            request={"Name": BUILDER, "TimeoutMinutes": 5},
+            error="ImageBuilderStartTimedOut",
+            route="notify",
+            starts=0,
+            says=f"still {state} after 5 minutes",
+        )
+        for state in ("PENDING", "STOPPING", "SOMETHING_NEW")
+    ),
+]
+
+
+def refused(name: str, execution_input: Any, says: str) -> Scenario:
+    return Scenario(name, request=execution_input, error="InvalidRequest", route="fail", starts=0, says=says)
+
+
+BAD_INPUT = [
+    refused("nothing", {}, "Name: is required"),
+    refused("null", None, "the input must be a JSON object"),
+    refused("a-list", [{"Name": BUILDER}], "the input must be a JSON object"),
+    refused("a-string", BUILDER, "the input must be a JSON object"),
+    refused("empty-name", {"Name": ""}, "Name: must be"),
+    refused("long-name", {"Name": "g" * 102}, "Name: must be"),
+    refused("unicode-name", {"Name": "gölden-\U0001f5bc"}, "Name: must be"),
+    refused("control-character", {"Name": "golden\n\x00"}, "Name: must be"),
+    refused("number-for-name", {"Name": 7}, "Name: must be"),
+    refused("misspelt-field", {"Name": BUILDER, "TimeoutMinute": 30}, "did you mean TimeoutMinutes?"),
+    refused("wrong-type", {"Name": BUILDER, "TimeoutMinutes": "30"}, "TimeoutMinutes: must be an integer"),
+    refused("out-of-range", {"Name": BUILDER, "TimeoutMinutes": 721}, "TimeoutMinutes: must be an integer"),
+    refused("quotes-and-braces", {"Name": "\"}'{% $states %} \\"}, "Name: must be"),
+    refused("event-without-detail", {"detail-type": "Start", "source": "x"}, "detail: is required"),
+    refused("event-with-a-list", {"detail-type": "Start", "detail": [1]}, "detail: must be the request"),
+    refused(
+        "every-problem-at-once",
+        {"TimeoutMinutes": 1, "Nmae": "x"},
+        'TimeoutMinutes: must be an integer from 5 to 720, not 1; "Nmae"',
+    ),
+]
+
+GOOD_INPUT = [
+    Scenario("eventbridge-event", request={"detail-type": "Start", "source": "x", "detail": {"Name": BUILDER}}),
+    Scenario(
+        "nested-execution", request={"Name": BUILDER, "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:aws:states:x"}
+    ),
+]
+
+ALL = [*STATES, *ENDS, *RECOVERIES, *LOOKS, *NETWORK, *BAD_INPUT, *GOOD_INPUT]
+
+
+def with_name(value: Any, name: str) -> Any:
+    """The value with a run's own builder name in the place of BUILDER."""
+    if value == BUILDER:
+        return name
+    if isinstance(value, dict):
+        return {key: with_name(member, name) for key, member in value.items()}
+    if isinstance(value, list):
+        return [with_name(member, name) for member in value]
+    return value
