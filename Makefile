@@ -37,15 +37,19 @@ lint: setup ## Check format, types, the template and the state machine
 
 .PHONY: synth
 synth: setup ## Synthesize the CloudFormation template into cdk.out/
-	@cdk synth --quiet
+	@cdk synth --quiet --no-notices
+
+.PHONY: bootstrap
+bootstrap: setup ## Prepare the AWS account and Region of your credentials for the CDK, once
+	@cdk bootstrap --no-notices
 
 .PHONY: deploy
 deploy: setup ## Show the difference, then deploy to the AWS account of your credentials
-	@cdk diff && cdk deploy
+	@cdk diff --no-notices && cdk deploy --no-notices
 
 .PHONY: destroy
 destroy: setup ## Remove the deployment from the AWS account of your credentials
-	@cdk destroy
+	@cdk destroy --no-notices
 
 .PHONY: docs
 docs: setup ## Write docs/errors.md anew from the workflow and the advice table

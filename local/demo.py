@@ -6,13 +6,12 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.json import JSON
 from rich.markup import escape
-from rich.panel import Panel
 
 from local import faults
 from local.stack import LocalStack, LocalStackError, local_stack
@@ -60,13 +59,10 @@ def _options() -> argparse.Namespace:
 
 
 def _demo(name: str, fault: faults.Fault | None) -> int:
-    with _step("Start MiniStack and the AppStream double on loopback"):
-        servers = local_stack(time_scale=TIME_SCALE)
-        stack = servers.__enter__()
-    try:
+    with ExitStack() as running:
+        with _step("Start MiniStack and the AppStream double on loopback"):
+            stack = running.enter_context(local_stack(time_scale=TIME_SCALE))
         return _run(stack, name, fault)
-    finally:
-        servers.__exit__(None, None, None)
 
 
 def _run(stack: LocalStack, name: str, fault: faults.Fault | None) -> int:
@@ -97,9 +93,13 @@ def _run(stack: LocalStack, name: str, fault: faults.Fault | None) -> int:
     result = stepfunctions.describe_execution(executionArn=execution)
     succeeded = result["status"] == "SUCCEEDED"
     shown = json.loads(result["output"]) if succeeded else _failure(result)
-    console.print(Panel(JSON.from_data(shown), title=f"Execution {result['status']}", title_align="left"))
+    console.rule(f"Execution {result['status']}", align="left")
+    console.print(JSON.from_data(shown), soft_wrap=True)
     for message in mailbox():
-        console.print(Panel(escape(message["Message"].strip()), title=escape(message["Subject"]), title_align="left"))
+        console.rule("What the operators are told", align="left")
+        console.print(f"{message['Subject']}\n\n{message['Message']}", markup=False, soft_wrap=True)
+    console.rule()
+    console.print(f"The local stack held {stack.resident_bytes() / 2**20:.0f} MiB of memory.", style="dim")
     _next_steps(name, succeeded)
     return 0 if succeeded else 1
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from local.appstream.control import Control
 
@@ -24,7 +25,14 @@ class Fault:
 
 def error(code: str, story: str, times: int | None = FOR_EVER, operation: str = "StartImageBuilder") -> Fault:
     """AppStream answers an operation with an error code, so many times, then behaves."""
-    return Fault(story, lambda appstream, name: appstream.add_fault(operation=operation, times=times, error=code))
+    return Fault(
+        story, lambda appstream, name: appstream.add_fault(operation=operation, name=name, times=times, error=code)
+    )
+
+
+def life(story: str, **settings: Any) -> Fault:
+    """The builder lives otherwise than usual: settings of the double's put_builder."""
+    return Fault(story, lambda appstream, name: appstream.put_builder(name, **settings))
 
 
 FAULTS: Mapping[str, Fault] = {
@@ -50,6 +58,29 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "ThrottlingException": error(
         "ThrottlingException", "AppStream throttles ten calls: boto3 and Step Functions retry, in seconds.", 10
+    ),
+    "ImageBuilderFailed": life(
+        "The builder fails while it starts: a person is told what AppStream reports, and what to do.",
+        next_start=[("PENDING", 120), ("FAILED", FOR_EVER)],
+        at_end={
+            "StateChangeReason": {"Code": "INTERNAL_ERROR", "Message": "The image builder could not be started."},
+            "ImageBuilderErrors": [
+                {
+                    "ErrorCode": "SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES",
+                    "ErrorMessage": "subnet-0123456789abcdef0 has no free addresses.",
+                }
+            ],
+        },
+    ),
+    "ImageBuilderStartTimedOut": life(
+        "The builder stays PENDING: after TimeoutMinutes, an hour, a person is told.",
+        next_start=[("PENDING", FOR_EVER)],
+    ),
+    "ImageBuilderDeleting": life("Somebody deletes the builder: the caller has to choose another.", state="DELETING"),
+    "AlreadyRunning": life("The builder is RUNNING already: nothing is started.", state="RUNNING"),
+    "LostAnswer": Fault(
+        "The answer to the start is lost: the run joins the start that it made.",
+        lambda appstream, name: appstream.add_fault(operation="StartImageBuilder", name=name, drop="after"),
     ),
     "AccessDeniedException": error(
         "AccessDeniedException", "The function's role may not start builders: a person is told at once."

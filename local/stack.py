@@ -193,6 +193,8 @@ def _server(
         yield process
     finally:
         _end_group(process)
+        if process.stdin:
+            process.stdin.close()
 
 
 def _wait_until_healthy(process: subprocess.Popen[bytes], health: str, log: Path) -> None:

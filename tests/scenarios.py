@@ -215,7 +215,7 @@ STATES = [
     Scenario("already-running", {"state": "RUNNING"}, outcome="AlreadyRunning", started=False, starts=0),
     *(
         Scenario(
-            f"{state.lower()}-is-joined", {"state": state, "seconds": 200, "then": "RUNNING"}, started=False, starts=0
+            f"{state.lower()}-is-joined", {"state": state, "seconds": 600, "then": "RUNNING"}, started=False, starts=0
         )
         for state in ("PENDING", "UPDATING_AGENT", "REBOOTING", "SOMETHING_NEW")
     ),

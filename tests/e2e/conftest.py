@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_stepfunctions.client import SFNClient
 
-AT_ONCE = 4
+AT_ONCE = 6
 """Executions that run side by side: each keeps a worker process a function busy."""
 
 
@@ -98,11 +98,11 @@ class Played:
 
 @pytest.fixture(scope="session")
 def played(deployment: Deployment, request: pytest.FixtureRequest) -> Iterator[Played]:
-    wanted = {
-        item.callspec.params["scenario"].id: item.callspec.params["scenario"]
+    wanted: list[Scenario] = [
+        item.callspec.params["scenario"]  # type: ignore[misc]  # parametrized with scenarios
         for item in request.session.items
-        if isinstance(item, pytest.Function) and "played" in item.fixturenames and hasattr(item, "callspec")
-    }
-    playing = Played(deployment, list(wanted.values()))
+        if isinstance(item, pytest.Function) and "played" in item.fixturenames
+    ]
+    playing = Played(deployment, wanted)
     yield playing
     playing._pool.shutdown(cancel_futures=True)

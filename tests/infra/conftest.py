@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 PROJECT = Path(__file__).parents[2]
+TOOLS = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+"""A search path with this environment's tools first: its Node, not the machine's, runs the CDK."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def synthesize(directory: Path, **context: object) -> Assembly:
         [sys.executable, "-W", "error", "app.py"],
         cwd=PROJECT,
         env={
-            "PATH": os.environ["PATH"],
+            "PATH": TOOLS,
             "HOME": os.environ.get("HOME", ""),
             "CDK_OUTDIR": str(directory),
             "CDK_CONTEXT_JSON": json.dumps(settings | context),

@@ -11,7 +11,7 @@ import botocore.session
 import pytest
 
 from local.definition import SOURCE, SUBSTITUTIONS, definition
-from tests.infra.conftest import PROJECT, Assembly
+from tests.infra.conftest import PROJECT, TOOLS, Assembly
 
 DEFINITION: dict[str, Any] = json.loads(SOURCE.read_text("utf-8"))
 STATES: dict[str, dict[str, Any]] = DEFINITION["States"]
@@ -45,7 +45,11 @@ def test_asl_validator_accepts_it(tmp_path: Path) -> None:
     resolved.write_text(definition())
     validator = PROJECT / "node_modules" / ".bin" / "asl-validator"
     outcome = subprocess.run(
-        [str(validator), "--json-path", str(resolved)], capture_output=True, text=True, check=False
+        [str(validator), "--json-path", str(resolved)],
+        env={"PATH": TOOLS},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,11 @@ def test_the_template_names_no_account_region_or_partition(assembly: Assembly) -
 def test_cfn_lint_has_nothing_to_say(assembly: Assembly) -> None:
     (template,) = assembly.directory.glob("*.template.json")
     lint = subprocess.run(
-        ["cfn-lint", "--template", str(template)], cwd=PROJECT, capture_output=True, text=True, check=False
+        [str(Path(sys.executable).with_name("cfn-lint")), "--template", str(template)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert lint.stdout + lint.stderr == ""
 
