@@ -3,12 +3,10 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ import boto3
 from botocore.config import Config
 
 from local.appstream.control import Control
+from local.loopback import OPENER, free_port
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.client import CloudFormationClient
@@ -131,7 +130,7 @@ def local_stack(*, time_scale: float) -> Iterator[LocalStack]:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="start-image-builder-")))
         double = stack.enter_context(
             _server(
-                [sys.executable, "-m", "local.appstream", "--port", str(port := _free_port())],
+                [sys.executable, "-m", "local.appstream", "--port", str(port := free_port())],
                 log=directory / "appstream.log",
                 environment=_clean_environment(),
                 options=["--time-scale", str(time_scale), "--stop-with-stdin"],
@@ -139,7 +138,7 @@ def local_stack(*, time_scale: float) -> Iterator[LocalStack]:
             )
         )
         appstream = Control(f"http://127.0.0.1:{port}")
-        gateway = _free_port()
+        gateway = free_port()
         endpoint_url = f"http://127.0.0.1:{gateway}"
         (directory / "tmp").mkdir()
         ministack = stack.enter_context(
@@ -203,7 +202,7 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], health: str, log: Path
         if process.poll() is not None:
             raise LocalStackError(f"{log.stem} ended while it started; its last words:\n{_tail(log)}")
         try:
-            with urllib.request.urlopen(health, timeout=5):
+            with OPENER.open(health, timeout=5):
                 return
         except OSError:
             time.sleep(0.05)
@@ -226,13 +225,6 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             continue
     process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _clean_environment() -> dict[str, str]:

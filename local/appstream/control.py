@@ -6,8 +6,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-# Loopback is never behind a proxy.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+from local.loopback import OPENER
 
 
 class ControlError(Exception):
@@ -62,7 +61,7 @@ class Control:
         body = None if content is None else json.dumps(content).encode()
         request = urllib.request.Request(f"{self.url}/_double/{path}", data=body, method=method)
         try:
-            with _OPENER.open(request, timeout=30) as response:
+            with OPENER.open(request, timeout=30) as response:
                 return json.loads(response.read())
         except urllib.error.HTTPError as refusal:
             raise ControlError(json.loads(refusal.read())["error"]) from None
