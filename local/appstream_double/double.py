@@ -385,7 +385,8 @@ class AppStreamDouble:
         size = parameters.get("MaxResults", PAGE_SIZE)
         if size < 1:
             raise validation_error([violation(size, "maxResults", "have value greater than or equal to 1")])
-        if "Names" in parameters:
+        last = _name(parameters.get("NextToken", ""))
+        if parameters.get("Names"):
             asked = [self._found(region, name, now) for name in parameters["Names"]]
         else:
             living = (self._living(place, name, now) for place, name in self._builders if place == region)
@@ -393,7 +394,7 @@ class AppStreamDouble:
         # The order is not documented. By name, the last name of a page can be its token, so that who comes or goes
         # between two pages shifts nothing.
         by_name = {builder.members["Name"]: builder for builder in asked}
-        rest = sorted(name for name in by_name if name > _name(parameters.get("NextToken", "")))
+        rest = sorted(name for name in by_name if name > last)
         page = [by_name[name].describe(now) for name in rest[:size]]
         more = {"NextToken": _token(rest[size - 1])} if rest[size:] else {}
         return {"ImageBuilders": page, **more}
@@ -490,6 +491,6 @@ def _token(name: str) -> str:
 
 def _name(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token, altchars="-_", validate=True).decode()
     except ValueError:
         raise _bad_combination("The NextToken is not valid.") from None

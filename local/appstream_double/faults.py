@@ -56,7 +56,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Replace members of a successful answer, unchecked; None takes a member away."""
+    """Replace members of a successful answer by any JSON, unchecked; None takes a member away."""
 
     members: Mapping[str, Any]
 

@@ -1,7 +1,8 @@
 """From an API request to its response, in the two protocols that AppStream's clients speak.
 
-botocore up to 1.43 speaks AWS JSON 1.1 to AppStream, 1.44 and other SDKs Smithy RPC v2 CBOR. The answer comes in the
-protocol of the request. The HTTP server and the in-process transport both answer by `respond` alone.
+botocore's model of AppStream names Smithy RPC v2 CBOR first and AWS JSON 1.1 second; botocore itself prefers JSON of
+the two (`botocore.utils.PRIORITY_ORDERED_SUPPORTED_PROTOCOLS`). The answer comes in the protocol of the request. The
+HTTP server and the in-process transport both answer by `respond` alone.
 """
 
 import json

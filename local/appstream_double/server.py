@@ -3,6 +3,7 @@
 import inspect
 import json
 import socketserver
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -44,6 +45,11 @@ class Server(ThreadingHTTPServer):
         """Bind without the look-up of the host's name that HTTPServer does, which can take seconds."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = HOST, self.server_address[1]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that went away, as one does that waited too long for a delayed answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -157,4 +157,4 @@ def test_the_backstop_is_above_the_longest_execution_but_not_far() -> None:
 
 def test_the_cause_stays_below_its_limit() -> None:
     # 32,768 characters. Source: Step Functions API reference, Fail state and SendTaskFailure, cause.
-    assert ", 0, 8000)" in STATES["Read the error"]["Assign"]["failure"]["Message"]
+    assert "$substring($text, 0, 8000)" in STATES["Read the error"]["Assign"]["failure"]["Message"]
