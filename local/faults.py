@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.appstream.control import Control
+from local.appstream_double.control import Control
 
 FOR_EVER = None
 
@@ -26,7 +26,8 @@ class Fault:
 def error(code: str, story: str, times: int | None = FOR_EVER, operation: str = "StartImageBuilder") -> Fault:
     """AppStream answers an operation with an error code, so many times, then behaves."""
     return Fault(
-        story, lambda appstream, name: appstream.add_fault(operation=operation, name=name, times=times, error=code)
+        story,
+        lambda appstream, name: appstream.add_fault(operation=operation, name=name, times=times, error={"code": code}),
     )
 
 
@@ -61,15 +62,17 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "ImageBuilderFailed": life(
         "The builder fails while it starts: a person is told what AppStream reports, and what to do.",
-        next_start=[("PENDING", 120), ("FAILED", FOR_EVER)],
-        at_end={
-            "StateChangeReason": {"Code": "INTERNAL_ERROR", "Message": "The image builder could not be started."},
-            "ImageBuilderErrors": [
-                {
-                    "ErrorCode": "SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES",
-                    "ErrorMessage": "subnet-0123456789abcdef0 has no free addresses.",
-                }
-            ],
+        next_start={
+            "stages": [("PENDING", 120), ("FAILED", FOR_EVER)],
+            "at_end": {
+                "StateChangeReason": {"Code": "INTERNAL_ERROR", "Message": "The image builder could not be started."},
+                "ImageBuilderErrors": [
+                    {
+                        "ErrorCode": "SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES",
+                        "ErrorMessage": "subnet-0123456789abcdef0 has no free addresses.",
+                    }
+                ],
+            },
         },
     ),
     "ImageBuilderStartTimedOut": life(
@@ -80,7 +83,7 @@ FAULTS: Mapping[str, Fault] = {
     "AlreadyRunning": life("The builder is RUNNING already: nothing is started.", state="RUNNING"),
     "LostAnswer": Fault(
         "The answer to the start is lost: the run joins the start that it made.",
-        lambda appstream, name: appstream.add_fault(operation="StartImageBuilder", name=name, drop="after"),
+        lambda appstream, name: appstream.add_fault(operation="StartImageBuilder", name=name, times=1, drop="after"),
     ),
     "AccessDeniedException": error(
         "AccessDeniedException", "The function's role may not start builders: a person is told at once."

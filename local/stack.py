@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from local.appstream.control import Control
+from local.appstream_double.control import Control
 from local.loopback import OPENER, free_port
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def local_stack(*, time_scale: float) -> Iterator[LocalStack]:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="start-image-builder-")))
         double = stack.enter_context(
             _server(
-                [sys.executable, "-m", "local.appstream", "--port", str(port := free_port())],
+                [sys.executable, "-m", "local.appstream_double", "--port", str(port := free_port())],
                 log=directory / "appstream.log",
                 environment=_clean_environment(),
                 options=["--time-scale", str(time_scale), "--stop-with-stdin"],

@@ -10,4 +10,6 @@ os.environ.update(
     POWERTOOLS_SERVICE_NAME="start-image-builder",
     POWERTOOLS_METRICS_NAMESPACE="StartImageBuilder",
     POWERTOOLS_TRACE_DISABLED="true",
+    # What they log and measure is written to standard output, a line a call.
+    POWERTOOLS_LOG_LEVEL="CRITICAL",
 )

@@ -17,7 +17,7 @@ class Outcome:
 
     Attributes:
         messages: the texts that reached the operators' topic.
-        calls: what AppStream saw of it, as `local.appstream.service.Call`.
+        calls: what AppStream saw of it, as `local.appstream_double.double.Call`.
     """
 
     status: str
@@ -63,7 +63,7 @@ class Scenario:
         assert run.starts == self.starts
         assert {call["operation"] for call in run.calls} <= {"DescribeImageBuilders", "StartImageBuilder"}
         effective = [call for call in run.calls if call["effective"]]
-        assert all(call["before"] == "STOPPED" for call in effective)
+        assert all(call["state_before"] == "STOPPED" for call in effective)
         if self.error:
             self._check_failure(run)
         else:
@@ -99,11 +99,19 @@ def parametrize(scenarios: Sequence[Scenario]) -> pytest.MarkDecorator:
 
 
 def start_answers(code: str, times: int | None = FOR_EVER) -> Mapping[str, Any]:
-    return {"operation": "StartImageBuilder", "error": code, "times": times, "message": f"{code} is the trouble."}
+    return {
+        "operation": "StartImageBuilder",
+        "times": times,
+        "error": {"code": code, "message": f"{code} is the trouble."},
+    }
 
 
 def describe_answers(code: str, times: int | None = FOR_EVER) -> Mapping[str, Any]:
-    return {"operation": "DescribeImageBuilders", "error": code, "times": times, "message": f"{code} is the trouble."}
+    return {
+        "operation": "DescribeImageBuilders",
+        "times": times,
+        "error": {"code": code, "message": f"{code} is the trouble."},
+    }
 
 
 def ends(code: str, route: str, *, starts: int = 0) -> Scenario:
@@ -214,13 +222,11 @@ STATES = [
     Scenario("agent-version", request={"Name": BUILDER, "AppstreamAgentVersion": "LATEST"}),
     Scenario("already-running", {"state": "RUNNING"}, outcome="AlreadyRunning", started=False, starts=0),
     *(
-        Scenario(
-            f"{state.lower()}-is-joined", {"state": state, "seconds": 600, "then": "RUNNING"}, started=False, starts=0
-        )
+        Scenario(f"{state.lower()}-is-joined", {"state": [[state, 600], ["RUNNING", None]]}, started=False, starts=0)
         for state in ("PENDING", "UPDATING_AGENT", "REBOOTING", "SOMETHING_NEW")
     ),
     *(
-        Scenario(f"{state.lower()}-is-waited-out", {"state": state, "seconds": 200, "then": "STOPPED"})
+        Scenario(f"{state.lower()}-is-waited-out", {"state": [[state, 200], ["STOPPED", None]]})
         for state in ("STOPPING", "SNAPSHOTTING")
     ),
     Scenario(
@@ -234,12 +240,14 @@ STATES = [
     Scenario(
         "fails-while-starting",
         {
-            "next_start": [["PENDING", 120], ["FAILED", None]],
-            "at_end": {
-                "StateChangeReason": {"Code": "INTERNAL_ERROR", "Message": "It broke."},
-                "ImageBuilderErrors": [
-                    {"ErrorCode": "SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES", "ErrorMessage": "No free addresses."}
-                ],
+            "next_start": {
+                "stages": [["PENDING", 120], ["FAILED", None]],
+                "at_end": {
+                    "StateChangeReason": {"Code": "INTERNAL_ERROR", "Message": "It broke."},
+                    "ImageBuilderErrors": [
+                        {"ErrorCode": "SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES", "ErrorMessage": "No free addresses."}
+                    ],
+                },
             },
         },
         error="ImageBuilderFailed",

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import signal
 import sys
+import threading
 from pathlib import Path
 from types import FrameType
 
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--ready-file", type=Path, metavar="PATH", help="holds the endpoint URL while the double serves"
     )
+    parser.add_argument("--stop-with-stdin", action="store_true", help="end when standard input closes as well")
     options = parser.parse_args(arguments)
     try:
         durations = Durations().changed(dict(options.duration))
@@ -58,6 +60,8 @@ def main(arguments: list[str] | None = None) -> None:
         try:
             if options.ready_file:
                 _write_whole(options.ready_file, f"{server.url}\n")
+            if options.stop_with_stdin:
+                threading.Thread(target=_stop_with_stdin, args=(server,), daemon=True).start()
             print(f"AppStream double listening on {server.url}", flush=True)
             server.serve_forever()
         finally:
@@ -79,6 +83,12 @@ def _write_whole(path: Path, content: str) -> None:
     draft = path.with_name(f"{path.name}.draft")
     draft.write_text(content)
     draft.replace(path)
+
+
+def _stop_with_stdin(server: Server) -> None:
+    """Whoever started the double is gone when the pipe to its standard input closes, however that happened."""
+    sys.stdin.buffer.read()
+    server.shutdown()
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

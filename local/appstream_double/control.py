@@ -9,9 +9,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from local.appstream_double.rules import Refused
+from local.loopback import OPENER
 
-# Loopback is never behind a proxy.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _TIMEOUT_SECONDS = 30
 
 
@@ -76,7 +75,7 @@ class Control:
         body = None if content is None else json.dumps(content).encode()
         request = urllib.request.Request(f"{self.url}/_double/{path}", data=body, method=method)
         try:
-            with _OPENER.open(request, timeout=_TIMEOUT_SECONDS) as response:
+            with OPENER.open(request, timeout=_TIMEOUT_SECONDS) as response:
                 return json.load(response)
         except urllib.error.HTTPError as refusal:
             with refusal:

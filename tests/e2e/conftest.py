@@ -55,7 +55,7 @@ class Deployment:
             error=end.get("error", ""),
             cause=json.loads(end.get("cause") or "{}"),
             messages=[message for message in self.messages() if execution in message],
-            calls=self.stack.appstream.calls(name),
+            calls=[call for call in self.stack.appstream.calls() if name in _names(call["parameters"])],
         )
 
     def messages(self) -> list[str]:
@@ -65,6 +65,11 @@ class Deployment:
             for message in received:
                 self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
         return [message["Message"] for message in self._received]
+
+
+def _names(parameters: dict[str, Any]) -> list[str]:
+    """The image builders that a call names."""
+    return [parameters.get("Name", ""), *parameters.get("Names", [])]
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -11,10 +11,10 @@ import check_request
 import describe_image_builder
 import start_image_builder
 from image_builder import appstream
-from local.appstream.clock import ManualClock
-from local.appstream.faults import Fault
-from local.appstream.in_process import serve_in_process
-from local.appstream.service import AppStream
+from local.appstream_double.clock import ManualClock
+from local.appstream_double.double import AppStreamDouble
+from local.appstream_double.faults import Fault
+from local.appstream_double.in_process import install
 from tests.scenarios import BUILDER, Outcome, Scenario
 from tests.workflow.engine import Engine, Execution
 
@@ -26,19 +26,19 @@ class World:
     """The workflow with its real handlers, in front of a double of AppStream, all on one virtual clock."""
 
     clock: ManualClock
-    service: AppStream
+    double: AppStreamDouble
     engine: Engine
 
     @classmethod
     def new(cls, **engine: Any) -> "World":
         clock = ManualClock()
-        service = AppStream(clock)
+        double = AppStreamDouble(clock)
         client = appstream.connect()
-        serve_in_process(client, lambda: service)
+        install(double, client)
         for module in WITH_CLIENT:
             module.client = client  # type: ignore[attr-defined]  # the handlers' own
         handlers = {module.__name__: module.handler for module in (check_request, *WITH_CLIENT)}
-        return cls(clock, service, Engine(sleep=clock.advance, handlers=handlers, **engine))
+        return cls(clock, double, Engine(sleep=clock.advance, handlers=handlers, **engine))
 
     def run(self, execution_input: Any) -> Execution:
         # boto3 waits between its own retries.
@@ -47,9 +47,8 @@ class World:
 
     def outcome(self, execution: Execution) -> Outcome:
         messages = [message["Message"] for message in execution.messages]
-        return Outcome(
-            execution.status, execution.output, execution.error, execution.cause, messages, self.service.seen()
-        )
+        calls = [asdict(call) for call in self.double.calls]
+        return Outcome(execution.status, execution.output, execution.error, execution.cause, messages, calls)
 
     def play(self, scenario: Scenario) -> Execution:
         self.prepare(scenario.builder, scenario.faults)
@@ -57,8 +56,9 @@ class World:
 
     def prepare(self, builder: Mapping[str, Any] | None, faults: Sequence[Mapping[str, Any]] = ()) -> None:
         if builder is not None:
-            self.service.put_builder(BUILDER, **builder)
-        self.service.faults += [Fault.parse({"name": BUILDER, **fault}) for fault in faults]
+            self.double.put_builder(BUILDER, **builder)
+        for fault in faults:
+            self.double.faults.add(Fault.parse({"name": BUILDER, **fault}))
 
 
 @pytest.fixture

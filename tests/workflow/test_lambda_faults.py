@@ -1,4 +1,4 @@
-"""Faults of Lambda itself: the function fails, hangs, dies or is throttled, before or after AppStream took the start."""
+"""Faults of Lambda itself: a function fails, hangs, dies or is throttled, before or after the start took effect."""
 
 from collections.abc import Callable
 from typing import Any

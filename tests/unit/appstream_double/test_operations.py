@@ -1,7 +1,10 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from local.appstream_double.builders import ImageBuilder
 from local.appstream_double.clock import ManualClock
 from local.appstream_double.double import AppStreamDouble
 from local.appstream_double.model import ServiceError, image_builder_shape
@@ -233,6 +236,29 @@ def test_calls_are_recorded_in_order_with_what_they_did(double: AppStreamDouble,
         ("RUNNING", "RUNNING"),
     ]
     assert [call.parameters for call in double.calls[:2]] == [{"Name": "b"}, {"Name": "b"}]
+
+
+def test_nothing_comes_between_a_start_and_its_precondition(
+    double: AppStreamDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(50)
+    start = ImageBuilder.start
+
+    def hesitant(self: ImageBuilder, now: float, agent_version: str | None) -> ImageBuilder:
+        # Lets the other threads run after the precondition was found to hold.
+        threading.Event().wait(0.001)
+        return start(self, now, agent_version)
+
+    def call(_: int) -> None:
+        together.wait()
+        double.reply("StartImageBuilder", {"Name": "b"}, "us-east-1")
+
+    monkeypatch.setattr(ImageBuilder, "start", hesitant)
+    double.put_builder("b")
+    with ThreadPoolExecutor(50) as pool:
+        list(pool.map(call, range(50)))
+    assert sum(call.effective for call in double.calls) == 1
+    assert sorted(call.sequence for call in double.calls) == list(range(1, 51))
 
 
 def test_reset_forgets_builders_rules_and_calls(double: AppStreamDouble) -> None:
