@@ -26,6 +26,10 @@ demo: setup ## Deploy to a local stand-in for AWS and start an image builder, li
 test: setup ## Run all tests: unit, infra, workflow, e2e
 	@.venv/bin/python -m pytest
 
+.PHONY: model
+model: setup ## Run the workflow against ten thousand random builders, troubles and meddlers [EXAMPLES=...]
+	@MODEL_EXAMPLES=$(or $(EXAMPLES),10000) .venv/bin/python -m pytest tests/workflow/test_model.py -n 0 --hypothesis-show-statistics
+
 .PHONY: lint
 lint: setup ## Check format, types, the template and the state machine
 	@ruff check . && ruff format --check .
