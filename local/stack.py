@@ -228,9 +228,11 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _clean_environment() -> dict[str, str]:
-    """This process's environment, without whatever AWS settings a user has, and with this project's tools first."""
+    """This process's environment, without a user's settings for AWS, the CDK and Powertools, and with this project's tools first."""
     tools = (PROJECT / ".venv" / "bin", PROJECT / "node_modules" / ".bin")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_"))}
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_", "POWERTOOLS_"))
+    }
     return {
         **environment,
         "PATH": os.pathsep.join([*map(str, tools), os.environ.get("PATH", "")]),

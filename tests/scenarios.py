@@ -85,6 +85,8 @@ class Scenario:
         assert run.error == self.error
         assert set(run.cause) - {"ImageBuilder"} == {"Name", "Route", "Message", "Advice"}
         assert run.cause["Route"] == self.route
+        if self.error == "InvalidRequest":
+            assert run.calls == [], "a refused request reaches no AWS call"
         assert run.cause["Advice"]
         assert self.says in run.cause["Message"]
         assert len(run.messages) == (1 if self.route == "notify" else 0)

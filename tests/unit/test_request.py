@@ -1,8 +1,12 @@
+import json
+
+import cbor2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from image_builder.request import InvalidRequest, parse_request
+from local.appstream_double.model import input_shape, violations
 
 
 def refused(execution_input: object) -> str:
@@ -109,12 +113,37 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
+NAMES = st.from_regex(r"[a-zA-Z0-9_.-]{0,103}", fullmatch=True) | st.text(max_size=103)
+REQUESTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "Name": NAMES | JSON,
+        "TimeoutMinutes": st.integers(0, 725) | st.floats() | JSON,
+        "AppstreamAgentVersion": st.text(max_size=103) | JSON,
+        "name": JSON,
+        "Surprise": JSON,
+        "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": JSON,
+    },
+)
+NAMED = ("Name: ", "TimeoutMinutes: ", "AppstreamAgentVersion: ", "detail: ", "the input ", '"')
+EVENTS = st.fixed_dictionaries({"detail-type": JSON}, optional={"detail": REQUESTS | JSON, "source": JSON})
 
 
-@given(JSON | st.fixed_dictionaries({"Name": JSON}, optional={"TimeoutMinutes": JSON, "AppstreamAgentVersion": JSON}))
-def test_any_input_is_accepted_or_refused_and_nothing_else(execution_input: object) -> None:
+@settings(max_examples=1_500, deadline=None)
+@given(REQUESTS | EVENTS | JSON)
+def test_any_input_is_refused_by_field_or_is_one_that_the_api_accepts(execution_input: object) -> None:
     try:
         request = parse_request(execution_input)
-    except InvalidRequest:
+    except InvalidRequest as refusal:
+        message = str(refusal)
+        request = None
+    if request is None:
+        assert message.startswith(NAMED)
+        assert len(message) < 5_000
         return
-    assert set(request) >= {"Name", "TimeoutMinutes"}
+    assert 5 <= request["TimeoutMinutes"] <= 720
+    call = {key: value for key, value in request.items() if key != "TimeoutMinutes"}
+    assert violations(call, input_shape("StartImageBuilder")) == []
+    assert violations({"Names": [request["Name"]]}, input_shape("DescribeImageBuilders")) == []
+    json.dumps(request).encode()
+    cbor2.dumps(request)

@@ -110,9 +110,10 @@ TROUBLES = [
     Trouble({"delay": 60}, "AppStreamUnreachable", "notify", SECONDS),
 ]
 
+SOON: Mapping[str, Any] = {"durations": {"pending": 60}}
 STATES: Mapping[str, tuple[Mapping[str, Any], str]] = {
-    "STOPPED": ({}, "Running"),
-    "STOPPING": ({"state": [["STOPPING", 60], ["STOPPED", None]]}, "Running"),
+    "STOPPED": (SOON, "Running"),
+    "STOPPING": ({"state": [["STOPPING", 60], ["STOPPED", None]], **SOON}, "Running"),
     "PENDING": ({"state": [["PENDING", 60], ["RUNNING", None]]}, "Running"),
     "RUNNING": ({"state": "RUNNING"}, "AlreadyRunning"),
     "FAILED": ({"state": "FAILED"}, "ImageBuilderFailed"),

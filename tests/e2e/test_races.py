@@ -1,0 +1,22 @@
+"""Many executions at once on one builder, for real: the deployed template, a process for each call under way."""
+
+from uuid import uuid4
+
+import pytest
+
+from tests.e2e.conftest import Deployment
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+EXECUTIONS = 50
+
+
+def test_of_fifty_executions_at_once_one_starts_the_builder_and_all_succeed(deployment: Deployment) -> None:
+    name = f"builder-{uuid4().hex[:12]}"
+    deployment.stack.appstream.put_builder(name)
+    executions = [deployment.start({"Name": name, "TimeoutMinutes": 720}) for _ in range(EXECUTIONS)]
+    outcomes = [deployment.outcome(execution, name) for execution in executions]
+    assert [outcome.status for outcome in outcomes] == ["SUCCEEDED"] * EXECUTIONS
+    assert outcomes[0].starts == 1
+    assert [outcome.output["Started"] for outcome in outcomes].count(True) == 1
+    assert all(outcome.messages == [] for outcome in outcomes)
