@@ -30,6 +30,10 @@ test: setup ## Run all tests: unit, infra, workflow, e2e
 model: setup ## Run the workflow against ten thousand random builders, troubles and meddlers [EXAMPLES=...]
 	@MODEL_EXAMPLES=$(or $(EXAMPLES),10000) .venv/bin/python -m pytest tests/workflow/test_model.py -n 0 --hypothesis-show-statistics
 
+.PHONY: mutants
+mutants: setup ## Change every branch of the workflow in turn, and see that a test notices
+	@.venv/bin/python -m tests.workflow.mutants
+
 .PHONY: lint
 lint: setup ## Check format, types, the template and the state machine
 	@ruff check . && ruff format --check .

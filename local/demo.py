@@ -156,14 +156,17 @@ def _failure(result: Any) -> dict[str, Any]:
     return {"Error": result.get("error"), "Cause": cause}
 
 
-def _next_steps(name: str, succeeded: bool) -> None:
+def _next_steps(builder: str, succeeded: bool) -> None:
     if succeeded:
-        console.print(f"The image builder {name} is RUNNING: an administrator would now connect to it.", markup=False)
+        console.print(
+            f"The image builder {builder} is RUNNING: an administrator would now connect to it.", markup=False
+        )
     console.print("\n[bold]What next[/]")
-    console.print("  See another branch:  make demo FAULT=ConcurrentModificationException", markup=False)
-    console.print(f"                       or one of: {', '.join(faults.FAULTS)}", markup=False)
-    console.print("  Run the tests:       make test", markup=False)
-    console.print("  Deploy it to AWS:    make deploy", markup=False)
+    console.print("  Run the tests:       make test")
+    console.print("  Deploy it to AWS:    make deploy")
+    console.print("  See another branch:  make demo FAULT=... with another error code, or one of")
+    for name in faults.FAULTS:
+        console.print(f"                         {name}")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from moto.stepfunctions.parser.asl.eval.event.event_manager import EventHistoryC
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded, ProgramError
 from moto.stepfunctions.parser.asl.eval.states import ContextObjectData, ExecutionData, StateMachineData
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.utils import TMP_THREADS
 
 from local.definition import definition
 
@@ -109,6 +110,8 @@ class Engine:
         environment.states.reset(input_value=execution_input)
         with self._in_place():
             _program(self.definition).eval(environment)
+        # moto keeps every thread it ever made, and with it the whole run.
+        TMP_THREADS.clear()
         end = environment.program_state()
         error: dict[str, str] = (end.error or {}) if isinstance(end, ProgramError) else {}
         status = {ProgramEnded: "SUCCEEDED", ProgramError: "FAILED"}.get(type(end), type(end).__name__)
