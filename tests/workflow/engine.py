@@ -41,8 +41,10 @@ from moto.stepfunctions.parser.utils import TMP_THREADS
 
 from local.definition import definition
 
-# It logs every error that a state hands on, with the whole state.
-logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL + 1)
+# moto logs every error that a state hands on, with the whole state, and Powertools every error of a handler, with its
+# frames; pytest keeps what is logged until the test ends, which for the model is ten thousand runs later.
+for name in ("moto.stepfunctions", "aws_lambda_powertools"):
+    logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 ARN = "arn:aws:states:us-east-1:000000000000:execution:StartImageBuilder:test"
 Handler = Callable[[Any, Any], Any]
