@@ -224,7 +224,7 @@ STATES = [
     Scenario("agent-version", request={"Name": BUILDER, "AppstreamAgentVersion": "LATEST"}),
     Scenario("already-running", {"state": "RUNNING"}, outcome="AlreadyRunning", started=False, starts=0),
     *(
-        Scenario(f"{state.lower()}-is-joined", {"state": [[state, 600], ["RUNNING", None]]}, started=False, starts=0)
+        Scenario(f"{state.lower()}-is-joined", {"state": [[state, 1_200], ["RUNNING", None]]}, started=False, starts=0)
         for state in ("PENDING", "UPDATING_AGENT", "REBOOTING", "SOMETHING_NEW")
     ),
     *(

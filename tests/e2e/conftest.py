@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 6
 """Executions that run side by side: each keeps a worker process a function busy."""
+PATIENCE_SECONDS = 300
 
 
 @dataclass
@@ -35,7 +36,9 @@ class Deployment:
         return self.stepfunctions.start_execution(stateMachineArn=self.state_machine, input=text)["executionArn"]
 
     def wait(self, execution: str) -> Any:
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while (described := self.stepfunctions.describe_execution(executionArn=execution))["status"] == "RUNNING":
+            assert time.monotonic() < deadline, f"{execution} did not end within {PATIENCE_SECONDS} seconds"
             time.sleep(0.1)
         return described
 
