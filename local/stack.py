@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -56,6 +56,7 @@ class LocalStack:
         """The environment in which an AWS tool talks to this stand-in, and to nothing else."""
         return {
             **_clean_environment(),
+            "TMPDIR": str(self.directory / "tmp"),
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ENDPOINT_URL_S3": self.endpoint_url,
             "AWS_ENDPOINT_URL_APPSTREAM": self.appstream.url,
@@ -227,8 +228,15 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def end_descendants() -> None:
+    """End every process that this one has started, directly or not."""
+    for pid in list(_process_tree(os.getpid()))[1:]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def _clean_environment() -> dict[str, str]:
-    """This process's environment, without a user's settings for AWS, the CDK and Powertools, and with this project's tools first."""
+    """This process's environment, with this project's tools and without a user's settings for AWS, CDK and Powertools."""
     tools = (PROJECT / ".venv" / "bin", PROJECT / "node_modules" / ".bin")
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_", "POWERTOOLS_"))

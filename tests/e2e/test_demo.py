@@ -102,6 +102,7 @@ def test_an_interrupt_ends_everything_it_started(tmp_path: Path, signum: signal.
         read_until(process, "Start MiniStack")
         assert left_behind(tmp_path)
         process.send_signal(signum)
+        process.send_signal(signum)  # an impatient second one
         assert "Interrupted" in read_until(process, "Interrupted")
         assert process.wait() == 130
         assert left_behind(tmp_path) == []

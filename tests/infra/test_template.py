@@ -6,8 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import aws_cdk as cdk
 import pytest
+from aws_cdk.assertions import Template
 
+from infra.config import Subscriber
+from infra.notifications import Notifications
 from tests.infra.conftest import PROJECT, Assembly, synthesize
 
 pytestmark = pytest.mark.xdist_group("infra")
@@ -160,13 +164,12 @@ def test_cfn_lint_has_nothing_to_say(assembly: Assembly) -> None:
     assert lint.stdout + lint.stderr == ""
 
 
-def test_subscribers_are_told(tmp_path: Path) -> None:
-    told = [
-        {"protocol": "email", "endpoint": "ops@example.com"},
-        {"protocol": "https", "endpoint": "https://example.com/hook"},
-    ]
-    subscriptions = properties(synthesize(tmp_path / "cdk.out", subscribers=told), "AWS::SNS::Subscription")
-    assert [(one["Protocol"], one["Endpoint"]) for one in subscriptions] == [
+def test_subscribers_are_told() -> None:
+    told = [Subscriber("email", "ops@example.com"), Subscriber("https", "https://example.com/hook")]
+    stack = cdk.Stack()
+    Notifications(stack, "Notifications", subscribers=told)
+    subscriptions = Template.from_stack(stack).find_resources("AWS::SNS::Subscription").values()
+    assert [(one["Properties"]["Protocol"], one["Properties"]["Endpoint"]) for one in subscriptions] == [
         ("email", "ops@example.com"),
         ("https", "https://example.com/hook"),
     ]
