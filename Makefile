@@ -32,7 +32,7 @@ model: setup ## Run the workflow against ten thousand random builders, troubles 
 
 .PHONY: mutants
 mutants: setup ## Change every branch of the workflow in turn, and see that a test notices
-	@.venv/bin/python -m tests.workflow.mutants
+	@PYTHONPATH=lambdas .venv/bin/python -W ignore -m tests.workflow.mutants
 
 .PHONY: lint
 lint: setup ## Check format, types, the template and the state machine

@@ -236,7 +236,7 @@ def end_descendants() -> None:
 
 
 def _clean_environment() -> dict[str, str]:
-    """This process's environment, with this project's tools and without a user's settings for AWS, CDK and Powertools."""
+    """This process's environment, with this project's tools and without settings for AWS, the CDK and Powertools."""
     tools = (PROJECT / ".venv" / "bin", PROJECT / "node_modules" / ".bin")
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_", "POWERTOOLS_"))
