@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import signal
 import sys
 import time
@@ -15,6 +16,7 @@ from rich.json import JSON
 from rich.markup import escape
 
 from local import faults
+from local.appstream_double.rules import Refused
 from local.stack import LocalStack, LocalStackError, end_descendants, local_stack
 from local.watch import Line, Narrator, clock
 
@@ -36,6 +38,9 @@ console = Console(highlight=False)
 
 def main() -> int:
     """Returns: the exit status: 0 when the builder is running, 1 when it is not, 2 for a wrong option."""
+    # A user's own settings for AWS are not meant for the stand-in.
+    for key in [key for key in os.environ if key.startswith("AWS_")]:
+        del os.environ[key]
     options = _options()
     try:
         fault = faults.named(options.fault) if options.fault else None
@@ -89,8 +94,12 @@ def _run(stack: LocalStack, name: str, fault: faults.Fault | None) -> int:
     outputs = stack.outputs("StartImageBuilder")
     with _step("Subscribe a queue to the operators' topic"):
         mailbox = _mailbox(stack, outputs["OperatorTopicArn"])
-    with _step(f"Create the image builder {name}, STOPPED"):
+    try:
         stack.appstream.put_builder(name, state="STOPPED")
+        console.print(f"Image builder {name} created, STOPPED", markup=False)
+    except Refused as refusal:
+        console.print(f"AppStream can have no image builder of that name: {refusal}", markup=False)
+        fault = None
     if fault:
         fault.inflict(stack.appstream, name)
         console.print(f"  Fault: {fault.story}", markup=False)
@@ -157,7 +166,7 @@ def _follow(stepfunctions: "SFNClient", execution: str) -> Iterator[Line]:
 
 
 def _print(line: Line) -> None:
-    text = f"{clock(line.seconds):>7}  {MARKS[line.kind]} {line.what if line.kind in ('state', 'end') else ''}"
+    text = f"{clock(line.seconds):>7}  {MARKS[line.kind]} {line.what + ' ' if line.kind in ('state', 'end') else ''}"
     console.print(escape(f"{text}{line.detail}"), style=STYLES[line.kind])
 
 

@@ -85,6 +85,10 @@ def _call(call: Callable[[], Any]) -> dict[str, Any]:
         answer: dict[str, Any] = call()
     except ClientError as error:
         details = error.response.get("Error", {})
+        status = str(details.get("Code"))
+        if status == "429" or (status.isdigit() and status >= "500"):
+            # Without an error code in the answer, botocore puts the HTTP status in its place.
+            raise AppStreamUnreachable(f"HTTP status {status}: {error}") from error
         raise service_error(details.get("Code") or "Unknown", details.get("Message") or str(error)) from error
     except (HTTPClientError, ConnectionError) as error:
         raise AppStreamUnreachable(f"{type(error).__name__}: {error}") from error

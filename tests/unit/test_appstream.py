@@ -61,6 +61,14 @@ def test_no_answer_is_one_error_that_names_the_fault(fault: Exception) -> None:
         appstream.describe(Client(), "gold")  # type: ignore[arg-type]  # as much of a client as is used
 
 
+@pytest.mark.parametrize("status", ["429", "500", "502", "503"])
+def test_a_bare_http_status_that_may_pass_counts_as_no_answer(stubbed: tuple[Any, Stubber], status: str) -> None:
+    client, stubber = stubbed
+    stubber.add_client_error("describe_image_builders", status, "", http_status_code=400)
+    with pytest.raises(appstream.AppStreamUnreachable, match=f"HTTP status {status}"):
+        appstream.describe(client, "gold")
+
+
 @pytest.mark.parametrize(
     "answer",
     [
