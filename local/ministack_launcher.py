@@ -1,6 +1,6 @@
 """Runs MiniStack with what the template and the functions need beyond it. Runs in .venv-ministack.
 
-Patches a pinned version (local/requirements.txt); tests/e2e/test_local_stack.py fails when a patch stops holding.
+Patches a pinned version (local/requirements.txt); tests/e2e/test_scenarios.py fails when the patch stops holding.
 """
 
 import io

@@ -145,7 +145,7 @@ class Engine:
             yield
 
     # The parameter names are those of the clients' methods.
-    def _invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
+    def _invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803  # as boto3 names them
         script = self.script.get(FunctionName, [])
         invocation = script.pop(0) if script else run_handler
         answer = invocation(self.handlers[FunctionName], json.loads(Payload))
