@@ -60,8 +60,8 @@ destroy: setup ## Remove the deployment from the AWS account of your credentials
 	@cdk destroy --no-notices
 
 .PHONY: docs
-docs: setup ## Write docs/errors.md anew from the workflow and the advice table
-	@.venv/bin/python -m docs.errors_page
+docs: setup ## Write docs/runbook.md anew from the workflow and the advice table
+	@.venv/bin/python -m docs.runbook_page
 
 .PHONY: lock
 lock: .venv/.ready ## Lock the requirements anew after a change of an .in file

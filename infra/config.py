@@ -1,10 +1,9 @@
 """The deployment's configuration: cdk.json's context, checked at synth."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-PROTOCOLS = ("email", "https")
 
 
 class InvalidConfiguration(ValueError):
@@ -12,11 +11,39 @@ class InvalidConfiguration(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Protocol:
+    """How a subscriber is reached: the rule for its endpoint, in words and as a pattern."""
+
+    rule: str
+    pattern: str
+
+
+PROTOCOLS = {
+    "email": Protocol("an e-mail address", r"[^@\s]+@[^@\s]+"),
+    "https": Protocol("a URL that begins with https://", r"https://\S+"),
+    "sqs": Protocol("the ARN of an SQS queue", r"arn:[a-z-]+:sqs:[a-z0-9-]+:\d{12}:[\w.-]+"),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Subscriber:
-    """Somebody who is told when a start fails: an SNS protocol, `email` or `https`, and its endpoint."""
+    """Somebody who is told how starts end: an SNS protocol, one of `PROTOCOLS`, and its endpoint."""
 
     protocol: str
     endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBuilders:
+    """Which image builders this deployment may start: those of certain names and, with a tag, only those that carry it.
+
+    Attributes:
+        names: of image builders; `*` in them stands for any characters.
+        tag: key and value of a resource tag, or None.
+    """
+
+    names: tuple[str, ...] = ("*",)
+    tag: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +52,20 @@ class Config:
 
     Attributes:
         stack_name: context key `stackName`: the CloudFormation stack; another name is another deployment beside it.
-        subscribers: context key `subscribers`: a list of {"protocol": "email" | "https", "endpoint": "..."}.
+        subscribers: `subscribers`: a list of {"protocol": "email" | "https" | "sqs", "endpoint": "..."}.
+        chat: `chat`: whether HTTPS subscribers get messages in the form that Amazon Q Developer in chat applications
+            (formerly AWS Chatbot) shows in a channel.
+        runbook_url: `runbookUrl`: where docs/runbook.md is published; messages and alarms link to its sections.
+        image_builders: `imageBuilders`: {"names": ["golden-*"], "tag": {"key": "...", "value": "..."}}, both optional.
+        permissions_boundary: `permissionsBoundary`: name of an IAM managed policy that bounds every role, or None.
     """
 
     stack_name: str
-    subscribers: tuple[Subscriber, ...]
+    subscribers: tuple[Subscriber, ...] = ()
+    chat: bool = False
+    runbook_url: str = ""
+    image_builders: ImageBuilders = ImageBuilders()
+    permissions_boundary: str | None = None
 
     @classmethod
     def from_context(cls, get: Callable[[str], Any]) -> "Config":
@@ -41,25 +77,74 @@ class Config:
         Raises:
             InvalidConfiguration: naming the key and the rule.
         """
-        stack_name = get("stackName")
-        if not isinstance(stack_name, str) or not stack_name:
-            raise InvalidConfiguration("stackName: must be a CloudFormation stack name, such as StartImageBuilder")
-        subscribers = get("subscribers") or []
-        if not isinstance(subscribers, list):
-            raise InvalidConfiguration('subscribers: must be a list of {"protocol": ..., "endpoint": ...}')
-        return cls(stack_name, tuple(_subscriber(index, entry) for index, entry in enumerate(subscribers)))
+        return cls(
+            stack_name=_text(
+                "stackName",
+                get("stackName"),
+                r"[A-Za-z][A-Za-z0-9-]{0,127}",
+                "a CloudFormation stack name, such as StartImageBuilder: letters, digits and '-', a letter first",
+            ),
+            subscribers=tuple(
+                _subscriber(f"subscribers[{index}]", entry)
+                for index, entry in enumerate(_list("subscribers", get("subscribers") or []))
+            ),
+            chat=_boolean("chat", get("chat")),
+            runbook_url=_text("runbookUrl", get("runbookUrl") or "", r"(https://\S+)?", PROTOCOLS["https"].rule),
+            image_builders=_image_builders("imageBuilders", get("imageBuilders") or {}),
+            permissions_boundary=_text(
+                "permissionsBoundary",
+                get("permissionsBoundary") or "",
+                r"([\w+=,.@/-]{1,600})?",
+                "the name of an IAM managed policy of the account, with its path if it has one",
+            )
+            or None,
+        )
 
 
-def _subscriber(index: int, entry: Any) -> Subscriber:
-    where = f"subscribers[{index}]"
+def _subscriber(where: str, entry: Any) -> Subscriber:
     if not isinstance(entry, dict) or set(entry) != {"protocol", "endpoint"}:
         raise InvalidConfiguration(f'{where}: must be {{"protocol": ..., "endpoint": ...}}, not {entry!r}')
-    protocol, endpoint = entry["protocol"], entry["endpoint"]
+    protocol = entry["protocol"]
     if protocol not in PROTOCOLS:
         raise InvalidConfiguration(f"{where}.protocol: must be one of {', '.join(PROTOCOLS)}, not {protocol!r}")
-    if not isinstance(endpoint, str) or (
-        "@" not in endpoint if protocol == "email" else not endpoint.startswith("https://")
-    ):
-        rule = "an e-mail address" if protocol == "email" else "a URL that begins with https://"
-        raise InvalidConfiguration(f"{where}.endpoint: must be {rule}, not {endpoint!r}")
-    return Subscriber(protocol, endpoint)
+    kind = PROTOCOLS[protocol]
+    return Subscriber(protocol, _text(f"{where}.endpoint", entry["endpoint"], kind.pattern, kind.rule))
+
+
+def _image_builders(where: str, entry: Any) -> ImageBuilders:
+    if not isinstance(entry, dict) or not set(entry) <= {"names", "tag"}:
+        raise InvalidConfiguration(f'{where}: must be {{"names": [...], "tag": {{...}}}}, not {entry!r}')
+    names = _list(f"{where}.names", entry.get("names") or ["*"])
+    rule = "the name of an image builder, with * for any characters"
+    patterns = tuple(
+        _text(f"{where}.names[{index}]", name, r"[A-Za-z0-9_.*-]{1,101}", rule) for index, name in enumerate(names)
+    )
+    tag = entry.get("tag")
+    if tag is None:
+        return ImageBuilders(patterns)
+    if not isinstance(tag, dict) or set(tag) != {"key", "value"}:
+        raise InvalidConfiguration(f'{where}.tag: must be {{"key": ..., "value": ...}}, not {tag!r}')
+    # Source: AppStream 2.0 API reference, TagResource.
+    key = _text(f"{where}.tag.key", tag["key"], r"(?!aws:)[\w .:/=+@-]{1,128}", "a tag key of 1 to 128 characters")
+    value = _text(f"{where}.tag.value", tag["value"], r"[\w .:/=+@-]{0,256}", "a tag value of up to 256 characters")
+    return ImageBuilders(patterns, (key, value))
+
+
+def _text(where: str, value: Any, pattern: str, rule: str) -> str:
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise InvalidConfiguration(f"{where}: must be {rule}, not {value!r}")
+    return value
+
+
+def _list(where: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise InvalidConfiguration(f"{where}: must be a list, not {value!r}")
+    return value
+
+
+def _boolean(where: str, value: Any) -> bool:
+    # `cdk -c` gives every value as text.
+    values = {None: False, False: False, True: True, "false": False, "true": True}
+    if not isinstance(value, str | bool | None) or value not in values:
+        raise InvalidConfiguration(f"{where}: must be true or false, not {value!r}")
+    return values[value]

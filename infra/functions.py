@@ -1,17 +1,24 @@
 """The Lambda functions behind the workflow's tasks, each with a role and a log group of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Aws, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra.config import Config, ImageBuilders
 from infra.lambda_asset import ARCHITECTURE, RUNTIME, lambda_code
 from infra.lint import depends_on_what_the_cdk_orders
+from infra.notifications import Notifications
 
-METRICS_NAMESPACE = "StartImageBuilder"
+METRICS_NAMESPACE = Aws.STACK_NAME
+"""Of the functions' own metrics: two deployments in one account and Region do not mix theirs."""
+
+SERVICE = "start-image-builder"
+"""The dimension `service` of every metric, and a key of every log line."""
+
 LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
 """Long enough to look into a start of the last quarter; Step Functions itself keeps histories for 90 days."""
 
@@ -27,7 +34,8 @@ class TaskFunction(Construct):
         code: lambda_.Code,
         module: str,
         description: str,
-        statements: Sequence[iam.PolicyStatement],
+        statements: Sequence[iam.PolicyStatement] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Args: module: the module in lambdas/ that holds `handler`. statements: the AWS calls it may make."""
         super().__init__(scope, construct_id)
@@ -57,8 +65,9 @@ class TaskFunction(Construct):
             timeout=Duration.seconds(60),
             tracing=lambda_.Tracing.ACTIVE,
             environment={
-                "POWERTOOLS_SERVICE_NAME": "start-image-builder",
+                "POWERTOOLS_SERVICE_NAME": SERVICE,
                 "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+                **(environment or {}),
             },
         )
         depends_on_what_the_cdk_orders(self.function)
@@ -67,24 +76,19 @@ class TaskFunction(Construct):
 
 
 class Functions(Construct):
-    """The three functions of the workflow."""
+    """The functions of the workflow."""
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, config: Config, notifications: Notifications) -> None:
         super().__init__(scope, construct_id)
         code = lambda_code()
         # The service authorization reference gives DescribeImageBuilders no resource types: it takes only "*".
         describe = iam.PolicyStatement(actions=["appstream:DescribeImageBuilders"], resources=["*"])
-        start = iam.PolicyStatement(
-            actions=["appstream:StartImageBuilder"],
-            resources=[Stack.of(self).format_arn(service="appstream", resource="image-builder", resource_name="*")],
-        )
         self.check_request = TaskFunction(
             self,
             "CheckRequest",
             code=code,
             module="check_request",
             description="Holds an execution input against the request contract; makes no AWS call",
-            statements=[],
         ).function
         self.start_image_builder = TaskFunction(
             self,
@@ -92,7 +96,7 @@ class Functions(Construct):
             code=code,
             module="start_image_builder",
             description="Describes an AppStream image builder and starts it when it is STOPPED",
-            statements=[describe, start],
+            statements=[describe, _start(Stack.of(self), config.image_builders)],
         ).function
         self.describe_image_builder = TaskFunction(
             self,
@@ -102,3 +106,33 @@ class Functions(Construct):
             description="Describes an AppStream image builder",
             statements=[describe],
         ).function
+        self.tell_operators = TaskFunction(
+            self,
+            "TellOperators",
+            code=code,
+            module="tell_operators",
+            description="Tells the operators how a start ended",
+            environment={
+                "TOPIC_ARN": notifications.topic.topic_arn,
+                "CHAT": str(config.chat).lower(),
+                "RUNBOOK_URL": config.runbook_url,
+            },
+        ).function
+        notifications.grant_publish(self.tell_operators)
+        self.all = (self.check_request, self.start_image_builder, self.describe_image_builder, self.tell_operators)
+
+
+def _start(stack: Stack, image_builders: ImageBuilders) -> iam.PolicyStatement:
+    """StartImageBuilder on the configured image builders and no others.
+
+    Source: service authorization reference, Actions, resources, and condition keys for Amazon AppStream 2.0.
+    """
+    tag = image_builders.tag
+    return iam.PolicyStatement(
+        actions=["appstream:StartImageBuilder"],
+        resources=[
+            stack.format_arn(service="appstream", resource="image-builder", resource_name=name)
+            for name in image_builders.names
+        ],
+        conditions={"StringEquals": {f"aws:ResourceTag/{tag[0]}": tag[1]}} if tag else None,
+    )

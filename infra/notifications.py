@@ -1,7 +1,9 @@
-"""Who is told when a start fails: the topic that the workflow's notify branch publishes to."""
+"""Who is told how starts end: the operators' topic, its key and its subscribers."""
 
 from collections.abc import Sequence
 
+from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
@@ -14,14 +16,25 @@ class Notifications(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, subscribers: Sequence[Subscriber]) -> None:
         super().__init__(scope, construct_id)
+        # Of its own: the AWS managed key lets no alarm publish, and its policy cannot be changed.
+        self.key = kms.Key(
+            self,
+            "Key",
+            description="Messages to the operators of the image builder starts",
+            enable_key_rotation=True,
+            # The topic keeps nothing: without it there is nothing left to decrypt.
+            removal_policy=RemovalPolicy.DESTROY,
+        )
         self.topic = sns.Topic(
             self,
             "OperatorTopic",
             display_name="Image builder starts",
             enforce_ssl=True,
-            # The AWS managed key: its policy lets the account's own principals publish through SNS without a kms grant.
-            master_key=kms.Alias.from_alias_name(self, "SnsKey", "alias/aws/sns"),
+            master_key=self.key,
+            # SHA-256, which an HTTPS subscriber can check.
+            signature_version="2",
         )
+        self._let_alarms_publish()
         for subscriber in subscribers:
             sns.Subscription(
                 self,
@@ -30,3 +43,45 @@ class Notifications(Construct):
                 protocol=sns.SubscriptionProtocol[subscriber.protocol.upper()],
                 endpoint=subscriber.endpoint,
             )
+
+    def grant_publish(self, grantee: iam.IGrantable) -> None:
+        """Let a role publish to the topic, which takes its key as well."""
+        grantee.grant_principal.add_to_principal_policy(
+            iam.PolicyStatement(actions=["sns:Publish"], resources=[self.topic.topic_arn])
+        )
+        # Source: Amazon SNS developer guide, Managing Amazon SNS encryption keys and costs.
+        grantee.grant_principal.add_to_principal_policy(
+            iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[self.key.key_arn])
+        )
+
+    def _let_alarms_publish(self) -> None:
+        """CloudWatch publishes as a service: for the alarms of this account and Region alone.
+
+        Source: Amazon CloudWatch user guide, Notifying users on alarm changes; Amazon SNS developer guide, Enabling
+        compatibility between event sources from AWS services and encrypted topics.
+        """
+        stack = Stack.of(self)
+        alarms = stack.format_arn(service="cloudwatch", resource="alarm:*")
+        cloudwatch = iam.ServicePrincipal("cloudwatch.amazonaws.com")
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AlarmsOfThisAccount",
+                principals=[cloudwatch],
+                actions=["sns:Publish"],
+                resources=[self.topic.topic_arn],
+                conditions={
+                    "ArnLike": {"aws:SourceArn": alarms},
+                    "StringEquals": {"aws:SourceAccount": stack.account},
+                },
+            )
+        )
+        self.key.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AlarmsOfThisAccount",
+                principals=[cloudwatch],
+                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+                # In a key's policy: this key.
+                resources=["*"],
+                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+            )
+        )

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from aws_cdk import Aws, RemovalPolicy
+from aws_cdk import Aws, CfnDeletionPolicy, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_sns as sns
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -18,9 +17,7 @@ DEFINITION = Path(__file__).parent.parent / "statemachine" / "start_image_builde
 class Workflow(Construct):
     """The workflow that starts one image builder."""
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, functions: Functions, operator_topic: sns.ITopic
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, functions: Functions) -> None:
         super().__init__(scope, construct_id)
         self.state_machine = sfn.StateMachine(
             self,
@@ -29,11 +26,10 @@ class Workflow(Construct):
             definition_body=sfn.DefinitionBody.from_string(DEFINITION.read_text("utf-8")),
             definition_substitutions={
                 "LambdaInvoke": f"arn:{Aws.PARTITION}:states:::lambda:invoke",
-                "SnsPublish": f"arn:{Aws.PARTITION}:states:::sns:publish",
                 "CheckRequestFunctionArn": functions.check_request.function_arn,
                 "StartImageBuilderFunctionArn": functions.start_image_builder.function_arn,
                 "DescribeImageBuilderFunctionArn": functions.describe_image_builder.function_arn,
-                "OperatorTopicArn": operator_topic.topic_arn,
+                "TellOperatorsFunctionArn": functions.tell_operators.function_arn,
             },
             # Standard: an execution lasts up to 12 hours, and its history is what an operator reads.
             state_machine_type=sfn.StateMachineType.STANDARD,
@@ -53,18 +49,31 @@ class Workflow(Construct):
             ),
         )
         depends_on_what_the_cdk_orders(self.state_machine)
-        # "Check the request", "Start the image builder" and "Look at the image builder".
+        # Each is a task of the definition.
         self.state_machine.add_to_role_policy(
             iam.PolicyStatement(
-                actions=["lambda:InvokeFunction"],
-                resources=[
-                    functions.check_request.function_arn,
-                    functions.start_image_builder.function_arn,
-                    functions.describe_image_builder.function_arn,
-                ],
+                actions=["lambda:InvokeFunction"], resources=[function.function_arn for function in functions.all]
             )
         )
-        # "Tell the operator".
-        self.state_machine.add_to_role_policy(
-            iam.PolicyStatement(actions=["sns:Publish"], resources=[operator_topic.topic_arn])
+        version = sfn.CfnStateMachineVersion(
+            self,
+            "Version",
+            state_machine_arn=self.state_machine.state_machine_arn,
+            # Changes with the definition, the role and the logging: each change publishes a version.
+            state_machine_revision_id=self.state_machine.state_machine_revision_id,
+            description="Published by a deployment",
+        )
+        # The version before stays after an update: the alias can be put back on it.
+        version.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE
+        version.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
+        self.alias = sfn.CfnStateMachineAlias(
+            self,
+            "Alias",
+            name="live",
+            description="What schedules, people and other workflows start",
+            routing_configuration=[
+                sfn.CfnStateMachineAlias.RoutingConfigurationVersionProperty(
+                    state_machine_version_arn=version.attr_arn, weight=100
+                )
+            ],
         )

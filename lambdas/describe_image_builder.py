@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from image_builder import appstream
 from image_builder.look import Look, look_at
+from image_builder.metrics import counted_errors
 
 logger = Logger()
 metrics = Metrics()
@@ -23,6 +24,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Look:
     request = event["Request"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
     metrics.add_metric("Looks", MetricUnit.Count, 1)
-    builder = appstream.describe(client, request["Name"])
+    with counted_errors():
+        builder = appstream.describe(client, request["Name"])
     logger.info("Looked", state=builder["State"])
     return look_at(builder)

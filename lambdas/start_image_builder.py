@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from image_builder import appstream
 from image_builder.look import Look, Phase, look_at, phase_of
+from image_builder.metrics import counted_errors
 
 logger = Logger()
 metrics = Metrics()
@@ -23,11 +24,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Look:
     request = event["Request"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
     metrics.add_metric("StartAttempts", MetricUnit.Count, 1)
-    builder = appstream.describe(client, request["Name"])
-    started = phase_of(builder) is Phase.STOPPED
-    if started:
-        # An accepted start counts even where its answer shows no builder: then the one just described stands in.
-        builder = appstream.start(client, request["Name"], request.get("AppstreamAgentVersion")) or builder
+    with counted_errors():
+        builder = appstream.describe(client, request["Name"])
+        started = phase_of(builder) is Phase.STOPPED
+        if started:
+            # An accepted start counts even where its answer shows no builder: then the one just described stands in.
+            builder = appstream.start(client, request["Name"], request.get("AppstreamAgentVersion")) or builder
     metrics.add_metric("StartsAccepted", MetricUnit.Count, int(started))
     logger.info("Start accepted" if started else "Not STOPPED, not started", state=builder["State"])
     return look_at(builder, started=started)

@@ -10,11 +10,10 @@ from pathlib import Path
 SOURCE = Path(__file__).parent.parent / "statemachine" / "start_image_builder.asl.json"
 SUBSTITUTIONS: Mapping[str, str] = {
     "LambdaInvoke": "arn:aws:states:::lambda:invoke",
-    "SnsPublish": "arn:aws:states:::sns:publish",
     "CheckRequestFunctionArn": "check_request",
     "StartImageBuilderFunctionArn": "start_image_builder",
     "DescribeImageBuilderFunctionArn": "describe_image_builder",
-    "OperatorTopicArn": "arn:aws:sns:us-east-1:000000000000:operators",
+    "TellOperatorsFunctionArn": "tell_operators",
 }
 """What infra/workflow.py substitutes, with plain names: a test holds that the keys are the same."""
 

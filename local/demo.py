@@ -106,7 +106,7 @@ def _run(stack: LocalStack, name: str, fault: faults.Fault | None) -> int:
     console.print()
     stepfunctions: SFNClient = stack.client("stepfunctions")
     execution = stepfunctions.start_execution(
-        stateMachineArn=outputs["StateMachineArn"], input=json.dumps({"Name": name})
+        stateMachineArn=outputs["StateMachineAliasArn"], input=json.dumps({"Name": name})
     )["executionArn"]
     console.print("[bold]minutes  state[/]   (simulated time: a minute lasts about a second)")
     for line in _follow(stepfunctions, execution):

@@ -4,6 +4,7 @@ Patches a pinned version (local/requirements.txt); tests/e2e/test_scenarios.py f
 """
 
 import io
+import json
 import os
 import sys
 import threading
@@ -12,7 +13,8 @@ from functools import lru_cache
 from typing import Any
 
 from ministack import app
-from ministack.services import lambda_svc
+from ministack.services import lambda_svc, stepfunctions
+from ministack.services.cloudformation import provisioners
 
 BOOTSTRAP = f"""#!/bin/sh
 cd "$LAMBDA_TASK_ROOT" && exec "{sys.executable}" -m awslambdaric "$_HANDLER"
@@ -42,6 +44,82 @@ def execute_python_like_lambda(func: dict[str, Any], event: Any, request_id: str
     return result
 
 
+def create_version(logical_id: str, properties: dict[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
+    """Create an AWS::StepFunctions::StateMachineVersion: publish what the state machine is now."""
+    request = {
+        "stateMachineArn": properties["StateMachineArn"],
+        "revisionId": properties["StateMachineRevisionId"],
+        "description": properties["Description"],
+    }
+    arn = answered(stepfunctions._publish_state_machine_version(request))["stateMachineVersionArn"]
+    return arn, {"Arn": arn}
+
+
+def create_alias(logical_id: str, properties: dict[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
+    """Create an AWS::StepFunctions::StateMachineAlias."""
+    request = {"name": properties["Name"], "description": properties["Description"], **routing(properties)}
+    arn = answered(stepfunctions._create_state_machine_alias(request))["stateMachineAliasArn"]
+    return arn, {"Arn": arn}
+
+
+def update_alias(
+    arn: str, old: dict[str, Any], properties: dict[str, Any], stack_name: str
+) -> tuple[str, dict[str, Any]]:
+    """Point an alias to other versions."""
+    answered(stepfunctions._update_state_machine_alias({"stateMachineAliasArn": arn, **routing(properties)}))
+    return arn, {"Arn": arn}
+
+
+def routing(properties: dict[str, Any]) -> dict[str, Any]:
+    """The routing of an alias as the API takes it."""
+    entries = properties["RoutingConfiguration"]
+    return {
+        "routingConfiguration": [
+            {"stateMachineVersionArn": entry["StateMachineVersionArn"], "weight": int(entry["Weight"])}
+            for entry in entries
+        ]
+    }
+
+
+def answered(response: tuple[int, dict[str, str], bytes]) -> dict[str, Any]:
+    """The body of an API response; CloudFormation reports anything else as the reason of a failed resource."""
+    status, _, body = response
+    if status >= 400:
+        raise ValueError(body.decode())
+    answer: dict[str, Any] = json.loads(body)
+    return answer
+
+
+RESOURCES = {
+    "AWS::StepFunctions::StateMachineVersion": {
+        "create": create_version,
+        "delete": lambda arn, properties: answered(
+            stepfunctions._delete_state_machine_version({"stateMachineVersionArn": arn})
+        ),
+    },
+    "AWS::StepFunctions::StateMachineAlias": {
+        "create": create_alias,
+        "update": update_alias,
+        "delete": lambda arn, properties: answered(
+            stepfunctions._delete_state_machine_alias({"stateMachineAliasArn": arn})
+        ),
+    },
+}
+"""What MiniStack's CloudFormation does not know, over its own Step Functions API."""
+
+
+def alarm_record(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """Take an alarm on metric math, which MiniStack refuses, as one on a metric that has no data: it stays silent."""
+    if "Metrics" in properties:
+        properties = {**properties, "MetricName": "metric math", "Namespace": "not evaluated by MiniStack"}
+        del properties["Metrics"]
+    record: dict[str, Any] = _alarm_record(name, properties)
+    return record
+
+
+_alarm_record = provisioners._cw_metric_alarm_record
+
+
 def stop_with_parent() -> None:
     """End when standard input closes: whoever started MiniStack is gone, however that happened."""
     sys.stdin.buffer.read()
@@ -50,5 +128,7 @@ def stop_with_parent() -> None:
 
 if __name__ == "__main__":
     lambda_svc._execute_function_warm = execute_python_like_lambda
+    provisioners._RESOURCE_HANDLERS.update(RESOURCES)
+    provisioners._cw_metric_alarm_record = alarm_record
     threading.Thread(target=stop_with_parent, daemon=True).start()
     app.main()

@@ -10,6 +10,9 @@ os.environ.update(
     POWERTOOLS_SERVICE_NAME="start-image-builder",
     POWERTOOLS_METRICS_NAMESPACE="StartImageBuilder",
     POWERTOOLS_TRACE_DISABLED="true",
+    TOPIC_ARN="arn:aws:sns:us-east-1:000000000000:operators",
+    CHAT="false",
+    RUNBOOK_URL="",
     # What they log and measure is written to standard output, a line a call.
     POWERTOOLS_LOG_LEVEL="CRITICAL",
 )

@@ -97,14 +97,18 @@ def problem_of(builder: ImageBuilder) -> Problem:
     advice = dict.fromkeys(advice_for(member, code) for member, code, _ in reported)
     return {
         "Message": f"The image builder is {builder['State']}. {'; '.join(lines) or 'AppStream gives no reason.'}",
-        "Advice": " ".join(advice) or UNKNOWN_ADVICE,
+        "Advice": " ".join([*(advice or [UNKNOWN_ADVICE]), _then(phase_of(builder))]),
     }
 
 
-UNKNOWN_ADVICE = (
-    "Look at the image builder in the AppStream 2.0 console; a builder that is FAILED cannot be started and has to be "
-    "replaced."
-)
+UNKNOWN_ADVICE = "Look at the image builder in the AppStream 2.0 console."
+
+
+def _then(phase: Phase) -> str:
+    """What is left to do once the cause is mended."""
+    if phase is Phase.FAILED:
+        return "A FAILED image builder cannot be started: delete it, and create it anew once this is mended."
+    return "Once this is mended, start again."
 
 
 def advice_for(member: str, code: str | None) -> str:

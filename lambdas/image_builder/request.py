@@ -22,6 +22,7 @@ class Request(TypedDict):
 
     Name: str
     TimeoutMinutes: int
+    NotifyOnSuccess: bool
     AppstreamAgentVersion: NotRequired[str]
 
 
@@ -46,7 +47,8 @@ class Field:
     required: bool = False
 
 
-def _is_builder_name(value: object) -> bool:
+def is_builder_name(value: object) -> bool:
+    """Whether an image builder can have this name."""
     # StartImageBuilder takes any string of at least one character, but only names that CreateImageBuilder accepts can
     # exist; this is its pattern. Source: AppStream 2.0 API reference, CreateImageBuilder, Name.
     return isinstance(value, str) and re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,100}", value) is not None
@@ -65,7 +67,7 @@ def _is_timeout(value: object) -> bool:
 FIELDS: Mapping[str, Field] = {
     "Name": Field(
         "the name of an image builder: 1 to 101 letters, digits, '_', '.' or '-', the first a letter or digit",
-        _is_builder_name,
+        is_builder_name,
         required=True,
     ),
     "AppstreamAgentVersion": Field(
@@ -73,6 +75,7 @@ FIELDS: Mapping[str, Field] = {
         _is_agent_version,
     ),
     "TimeoutMinutes": Field("an integer from 5 to 720", _is_timeout, default=60),
+    "NotifyOnSuccess": Field("true or false", lambda value: isinstance(value, bool), default=False),
 }
 
 

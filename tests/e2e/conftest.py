@@ -90,7 +90,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         queue = sqs.create_queue(QueueName="operators")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         stack.client("sns").subscribe(TopicArn=outputs["OperatorTopicArn"], Protocol="sqs", Endpoint=arn)
-        yield Deployment(stack, outputs["StateMachineArn"], stack.client("stepfunctions"), sqs, queue)
+        yield Deployment(stack, outputs["StateMachineAliasArn"], stack.client("stepfunctions"), sqs, queue)
 
 
 class Played:

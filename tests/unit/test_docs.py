@@ -1,5 +1,33 @@
-from docs.errors_page import PAGE, page
+import re
+
+from docs.runbook_page import ALARMS, MORE, PAGE, UNCAUGHT, page
+from tests.infra.test_definition import STATES, routes
 
 
-def test_the_page_of_errors_is_up_to_date() -> None:
+def anchors() -> list[str]:
+    return re.findall(r'<a id="([^"]+)"></a>', page())
+
+
+def test_the_runbook_is_up_to_date() -> None:
     assert PAGE.read_text("utf-8") == page(), "run `make docs`"
+
+
+def test_the_runbook_has_one_place_for_every_error_that_the_workflow_knows() -> None:
+    retried = {
+        error for state in STATES.values() for retrier in state.get("Retry", []) for error in retrier["ErrorEquals"]
+    }
+    failures = {
+        rule["Assign"]["failure"]["Error"]
+        for rule in STATES["Decide by the phase of the image builder"]["Choices"]
+        if "failure" in rule.get("Assign", {})
+    }
+    known = {*routes(), *retried, *failures, *UNCAUGHT, *ALARMS} - {"States.ALL"}
+    assert sorted(anchors()) == sorted(known)
+
+
+def test_no_section_is_left_over() -> None:
+    assert set(MORE) <= set(anchors())
+
+
+def test_links_inside_the_runbook_lead_somewhere() -> None:
+    assert set(re.findall(r"\]\(#([^)]+)\)", page())) <= set(anchors())

@@ -1,10 +1,12 @@
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
 
+from image_builder import look
 from image_builder.look import PHASES, UNKNOWN_ADVICE, Phase, advice_for, json_safe, look_at, phase_of
 
 
@@ -87,4 +89,16 @@ def test_a_failed_builder_is_explained_with_every_reported_code_and_its_advice()
     ],
 )
 def test_a_failed_builder_without_a_known_code_still_gets_advice(builder: dict[str, Any]) -> None:
-    assert look_at(builder)["Problem"]["Advice"] == UNKNOWN_ADVICE
+    assert look_at(builder)["Problem"]["Advice"].startswith(UNKNOWN_ADVICE)
+
+
+def test_nobody_is_advised_to_start_a_builder_that_is_failed() -> None:
+    reported = {"ImageBuilderErrors": [{"ErrorCode": "IGW_NOT_ATTACHED"}]}
+    failed = look_at({"State": "FAILED", **reported})["Problem"]["Advice"]
+    stopped = look_at({"State": "STOPPED", **reported})["Problem"]["Advice"]
+    assert failed.endswith("create it anew once this is mended.")
+    assert stopped.endswith("Once this is mended, start again.")
+    table = json.loads((Path(look.__file__).parent / "advice.json").read_text("utf-8"))
+    for codes in table.values():
+        for entry in codes.values():
+            assert "start the image builder" not in entry["Advice"].lower()

@@ -16,11 +16,16 @@ def refused(execution_input: object) -> str:
 
 
 def test_a_request_gets_its_defaults() -> None:
-    assert parse_request({"Name": "gold"}) == {"Name": "gold", "TimeoutMinutes": 60}
+    assert parse_request({"Name": "gold"}) == {"Name": "gold", "TimeoutMinutes": 60, "NotifyOnSuccess": False}
 
 
 def test_every_field_is_kept() -> None:
-    request = {"Name": "gold-2026.1_a", "AppstreamAgentVersion": "LATEST", "TimeoutMinutes": 720}
+    request = {
+        "Name": "gold-2026.1_a",
+        "AppstreamAgentVersion": "LATEST",
+        "TimeoutMinutes": 720,
+        "NotifyOnSuccess": True,
+    }
     assert parse_request(request) == request
 
 
@@ -32,12 +37,12 @@ def test_an_integral_number_is_an_integer_as_in_json_schema() -> None:
 
 def test_an_eventbridge_event_carries_the_request_in_its_detail() -> None:
     event = {"version": "0", "detail-type": "Start", "source": "my.app", "detail": {"Name": "gold"}}
-    assert parse_request(event) == {"Name": "gold", "TimeoutMinutes": 60}
+    assert parse_request(event) == {"Name": "gold", "TimeoutMinutes": 60, "NotifyOnSuccess": False}
 
 
 def test_the_key_of_nested_executions_is_ignored() -> None:
     request = {"Name": "gold", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:aws:states:..."}
-    assert parse_request(request) == {"Name": "gold", "TimeoutMinutes": 60}
+    assert parse_request(request) == {"Name": "gold", "TimeoutMinutes": 60, "NotifyOnSuccess": False}
 
 
 @pytest.mark.parametrize("whole_input", [None, [], [{"Name": "gold"}], "gold", "", 1, True])
@@ -86,7 +91,7 @@ def test_every_problem_is_named_at_once() -> None:
         ("name", "did you mean Name?"),
         ("timeoutminutes", "did you mean TimeoutMinutes?"),
         ("AgentVersion", "did you mean AppstreamAgentVersion?"),
-        ("Colour", "the fields are Name, AppstreamAgentVersion, TimeoutMinutes"),
+        ("Colour", "the fields are Name, AppstreamAgentVersion, TimeoutMinutes, NotifyOnSuccess"),
     ],
 )
 def test_an_unknown_field_is_refused_with_a_hint(key: str, hint: str) -> None:

@@ -1,24 +1,50 @@
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import botocore.endpoint
 import pytest
+from botocore.exceptions import ClientError
 
 import check_request
 import describe_image_builder
 import start_image_builder
+import tell_operators
 from image_builder import appstream
 from local.appstream_double.clock import ManualClock
 from local.appstream_double.double import AppStreamDouble
 from local.appstream_double.faults import Fault
 from local.appstream_double.in_process import install
 from tests.scenarios import BUILDER, Outcome, Scenario
-from tests.workflow.engine import Engine, Execution
+from tests.workflow.engine import ARN, Engine, Execution, run_handler
 
 WITH_CLIENT: Sequence[ModuleType] = (start_image_builder, describe_image_builder)
+HANDLERS = (check_request, *WITH_CLIENT, tell_operators)
+
+ASYNCHRONOUS_TRIES = 3
+"""How often Lambda runs a function for an event. Source: Lambda developer guide, Error handling for asynchronous
+invocation; infra/status_changes.py."""
+
+
+@dataclass
+class Topic:
+    """The operators' topic, in the place of the function's SNS client: keeps what is published.
+
+    Attributes:
+        errors: that the next publications answer.
+    """
+
+    messages: list[dict[str, str]] = field(default_factory=list)
+    errors: list[ClientError] = field(default_factory=list)
+
+    def publish(self, **message: str) -> dict[str, Any]:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.messages.append(message)
+        return {"MessageId": "1"}
 
 
 @dataclass
@@ -28,6 +54,7 @@ class World:
     clock: ManualClock
     double: AppStreamDouble
     engine: Engine
+    topic: Topic
 
     @classmethod
     def new(cls, **engine: Any) -> "World":
@@ -37,16 +64,27 @@ class World:
         install(double, client)
         for module in WITH_CLIENT:
             module.client = client  # type: ignore[attr-defined]  # the handlers' own
-        handlers = {module.__name__: module.handler for module in (check_request, *WITH_CLIENT)}
-        return cls(clock, double, Engine(sleep=clock.advance, handlers=handlers, **engine))
+        topic = Topic()
+        tell_operators.client = topic  # type: ignore[assignment]  # what it uses of it
+        handlers = {module.__name__: module.handler for module in HANDLERS}
+        return cls(clock, double, Engine(sleep=clock.advance, handlers=handlers, **engine), topic)
 
     def run(self, execution_input: Any) -> Execution:
+        """Run one execution to its end, and hand on the event that Step Functions publishes of a failed one."""
         # boto3 waits between its own retries.
         with patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self.clock.advance)):
-            return self.engine.run(execution_input)
+            execution = self.engine.run(execution_input)
+        if execution.status != "SUCCEEDED":
+            self.deliver(status_change(execution, execution_input))
+        return execution
+
+    def deliver(self, event: Any) -> bool:
+        """Invoke the function that tells as EventBridge does. Returns: whether it worked, at the last try at least."""
+        tries = (run_handler(tell_operators.handler, event) for _ in range(ASYNCHRONOUS_TRIES))
+        return any("FunctionError" not in answer for answer in tries)
 
     def outcome(self, execution: Execution) -> Outcome:
-        messages = [message["Message"] for message in execution.messages]
+        messages = [message["Message"] for message in self.topic.messages]
         calls = [asdict(call) for call in self.double.calls]
         return Outcome(execution.status, execution.output, execution.error, execution.cause, messages, calls)
 
@@ -59,6 +97,37 @@ class World:
             self.double.put_builder(BUILDER, **builder)
         for fault in faults:
             self.double.faults.add(Fault.parse({"name": BUILDER, **fault}))
+
+
+def status_change(execution: Execution, execution_input: Any) -> dict[str, Any]:
+    """The event of an execution that failed.
+
+    Source: AWS Step Functions developer guide, Automating Step Functions event delivery with EventBridge.
+    """
+    return {
+        "version": "0",
+        "id": "315c1398-40ff-a850-213b-158f73e60175",
+        "detail-type": "Step Functions Execution Status Change",
+        "source": "aws.states",
+        "account": "000000000000",
+        "time": "2026-01-31T23:00:00Z",
+        "region": "us-east-1",
+        "resources": [ARN],
+        "detail": {
+            "executionArn": ARN,
+            "stateMachineArn": ARN.replace(":execution:", ":stateMachine:").rpartition(":")[0],
+            "name": "test",
+            "status": execution.status,
+            "startDate": 1_769_896_800_000,
+            "stopDate": 1_769_900_400_000,
+            "input": json.dumps(execution_input),
+            "inputDetails": {"included": True},
+            "output": None,
+            "outputDetails": None,
+            "error": execution.error,
+            "cause": execution.cause_text,
+        },
+    }
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """The workflow's own ASL file and handlers on an interpreter, in process and on a virtual clock.
 
 The interpreter is moto's (from LocalStack, which validates it against AWS). Three things are put in its place:
-JSONata is evaluated by jsonata-python, waits and retries move a virtual clock, and its clients of Lambda and SNS are
-those below: the first calls the real handlers as the Lambda runtime does, the second keeps the messages.
+JSONata is evaluated by jsonata-python, waits and retries move a virtual clock, and its client of Lambda is that below,
+which calls the real handlers as the Lambda runtime does.
 """
 
 import io
@@ -19,7 +19,6 @@ from typing import Any
 from unittest.mock import patch
 
 import jsonata
-from botocore.exceptions import ClientError
 from jsonata.utils import Utils
 from moto.stepfunctions.parser.api import HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
@@ -28,7 +27,6 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringJSONata
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_sns
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.evaluation_details import AWSExecutionDetails
@@ -59,9 +57,17 @@ class Execution:
     status: str
     output: Any
     error: str
-    cause: dict[str, Any]
+    cause_text: str
     history: list[dict[str, Any]]
-    messages: list[dict[str, str]]
+
+    @property
+    def cause(self) -> dict[str, Any]:
+        """The Cause, read as JSON; any other text is its Message."""
+        try:
+            parsed = json.loads(self.cause_text)
+        except ValueError:
+            return {"Message": self.cause_text}
+        return parsed if isinstance(parsed, dict) else {"Message": self.cause_text}
 
     @property
     def states(self) -> list[str]:
@@ -82,20 +88,15 @@ class Engine:
         sleep: moves the virtual clock by so many seconds.
         handlers: the functions, by what the substitutions call them.
         script: what becomes of the next invocations of a function, instead of a plain run of its handler.
-        messages: what was published to the topic.
-        publish_errors: errors that the next publications answer.
     """
 
     sleep: Callable[[float], object]
     handlers: dict[str, Handler]
     definition: str = field(default_factory=definition)
     script: dict[str, list[Invocation]] = field(default_factory=dict)
-    messages: list[dict[str, str]] = field(default_factory=list)
-    publish_errors: list[ClientError] = field(default_factory=list)
 
     def run(self, execution_input: Any) -> Execution:
         """Run one execution to its end."""
-        told = len(self.messages)
         environment = Environment(
             aws_execution_details=AWSExecutionDetails("000000000000", "us-east-1", "role"),
             execution_type="STANDARD",
@@ -121,24 +122,23 @@ class Engine:
             status=status,
             output=environment.states.get_input() if status == "SUCCEEDED" else None,
             error=error.get("error", ""),
-            cause=_parsed(error.get("cause", "")),
+            cause_text=error.get("cause") or "",
             history=environment.event_manager.get_event_history(),
-            messages=self.messages[told:],
         )
 
     @contextmanager
     def _in_place(self) -> Iterator[None]:
-        clients = {"lambda": SimpleNamespace(invoke=self._invoke), "sns": SimpleNamespace(publish=self._publish)}
+        client = SimpleNamespace(invoke=self._invoke)
 
         def client_for(service: str, **_: Any) -> Any:
-            return clients[service]
+            assert service == "lambda", service
+            return client
 
         def wait(_: WaitFunction, env: Environment, wait_seconds: int) -> None:
             self.sleep(wait_seconds)
 
         with ExitStack() as stack:
-            for module in (lambda_eval_utils, state_task_service_sns):
-                stack.enter_context(patch.object(module, "boto_client_for", client_for))
+            stack.enter_context(patch.object(lambda_eval_utils, "boto_client_for", client_for))
             stack.enter_context(patch.object(StringJSONata, "_eval_body", _evaluate))
             stack.enter_context(patch.object(WaitFunction, "_wait_interval", wait))
             stack.enter_context(patch.object(retrier_decl, "time", SimpleNamespace(sleep=self.sleep)))
@@ -150,12 +150,6 @@ class Engine:
         invocation = script.pop(0) if script else run_handler
         answer = invocation(self.handlers[FunctionName], json.loads(Payload))
         return {**answer, "StatusCode": 200, "Payload": io.BytesIO(answer["Payload"])}
-
-    def _publish(self, **message: str) -> dict[str, Any]:
-        if self.publish_errors:
-            raise self.publish_errors.pop(0)
-        self.messages.append(message)
-        return {"MessageId": "1", "ResponseMetadata": {}}
 
 
 def run_handler(handler: Handler, event: Any) -> dict[str, Any]:
@@ -182,14 +176,6 @@ def function_error(kind: str, message: str, trace: list[str] | None = None) -> d
 @cache
 def _program(text: str) -> Any:
     return AmazonStateLanguageParser.parse(text)[0]
-
-
-def _parsed(cause: str) -> dict[str, Any]:
-    try:
-        parsed = json.loads(cause)
-    except ValueError:
-        return {"Message": cause}
-    return parsed if isinstance(parsed, dict) else {"Message": cause}
 
 
 @cache

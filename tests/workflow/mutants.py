@@ -153,7 +153,9 @@ TARGETS = (
     "Start the image builder",
     "Wait before the next look",
     "Wait before trying again",
+    "Tell that it runs",
     "Report the running image builder",
+    "Say what failed",
     "Tell the operator",
     "Fail the start",
 )

@@ -4,7 +4,6 @@ import itertools
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tests.scenarios import BUILDER
 from tests.workflow.conftest import World
@@ -60,7 +59,7 @@ def test_the_longest_request_ends_within_its_events_and_its_time(world: World, t
     run = world.run({"Name": BUILDER, "TimeoutMinutes": 720})
     assert run.error == "ImageBuilderStartTimedOut"
     assert run.cause["ImageBuilder"]["State"] == "PENDING"
-    assert len(run.messages) == 1
+    assert len(world.topic.messages) == 1
     assert len(run.history) < MOST_EVENTS
     waited = world.clock.now() - began
     assert 720 * 60 <= waited <= 720 * 60 + (waits(run) + 1) * RETRY_SECONDS
@@ -92,7 +91,7 @@ def test_minutes_between_attempts_count_towards_the_deadline(world: World) -> No
     run = world.run({"Name": BUILDER, "TimeoutMinutes": 5})
     assert run.error == "ConcurrentModificationException"
     assert world.clock.now() - began == 5 * 60
-    assert len(run.messages) == 1
+    assert len(world.topic.messages) == 1
 
 
 def test_attempts_are_minutes_apart_and_jittered(world: World) -> None:
@@ -129,37 +128,3 @@ def test_waiting_for_a_builder_to_stop_uses_up_no_attempt(world: World) -> None:
         [{"operation": "StartImageBuilder", "times": 4, "error": {"code": "ConcurrentModificationException"}}],
     )
     assert world.run({"Name": BUILDER}).status == "SUCCEEDED"
-
-
-def not_published(times: int) -> list[ClientError]:
-    response: Any = {
-        "Error": {"Code": "InternalError", "Message": "Not now."},
-        "ResponseMetadata": {"HTTPStatusCode": 500, "RequestId": "1"},
-    }
-    return [ClientError(response, "Publish") for _ in range(times)]
-
-
-def test_telling_is_retried(world: World) -> None:
-    world.prepare({"state": "FAILED"})
-    world.engine.publish_errors = not_published(6)
-    run = world.run({"Name": BUILDER})
-    assert (run.error, len(run.messages)) == ("ImageBuilderFailed", 1)
-
-
-def test_a_start_that_nobody_can_be_told_of_keeps_its_error_and_says_so(world: World) -> None:
-    world.prepare({"state": "FAILED"})
-    world.engine.publish_errors = not_published(7)
-    run = world.run({"Name": BUILDER})
-    assert (run.error, run.cause["Route"], len(run.messages)) == ("ImageBuilderFailed", "notify", 0)
-    assert run.cause["Message"].startswith("The image builder is FAILED.")
-    assert "(The operator could not be told: SNS.InternalErrorException.)" in run.cause["Message"]
-
-
-def test_the_subject_is_one_that_sns_takes(world: World) -> None:
-    name = "g" * 101
-    world.double.put_builder(name, state="FAILED")
-    (message,) = world.run({"Name": name}).messages
-    # Below 100 characters, ASCII, no line break. Source: SNS API reference, Publish, Subject.
-    assert len(message["Subject"]) < 100
-    assert message["Subject"].isascii()
-    assert message["Subject"].isprintable()

@@ -18,7 +18,6 @@ from tests.workflow.conftest import World
 from tests.workflow.engine import ARN, Execution, Handler, Invocation, function_error, run_handler
 
 CHECK, START, LOOK = "check_request", "start_image_builder", "describe_image_builder"
-TOPIC = "arn:aws:sns:us-east-1:000000000000:operators"
 
 
 def fails(error: str, message: str = "It is the trouble.") -> Invocation:
@@ -44,6 +43,16 @@ def sees(phase: str, state: str = "ANY", *, started: bool = False) -> Invocation
         "Problem": {"Message": f"The problem of {state}.", "Advice": f"The advice for {state}."},
     }
     return lambda handler, event: {"Payload": json.dumps(look).encode()}
+
+
+def noting(events: list[Any]) -> Invocation:
+    """A plain run of the handler, whose event is kept."""
+
+    def note(handler: Handler, event: Any) -> dict[str, Any]:
+        events.append(event)
+        return run_handler(handler, event)
+
+    return note
 
 
 def run(world: World, execution_input: Any = None, **script: Sequence[Invocation]) -> Execution:
@@ -86,7 +95,7 @@ def test_every_variable_is_declared_before_the_first_branch(world: World) -> Non
     holders = [
         part for state in states.values() for part in (state, *state.get("Catch", []), *state.get("Choices", []))
     ]
-    assert {name for holder in holders for name in holder.get("Assign", {})} - {"error", "failure"} == declared
+    assert {name for holder in holders for name in holder.get("Assign", {})} - {"error", "failure", "cause"} == declared
 
 
 # Retry: trouble that passes in seconds
@@ -136,7 +145,7 @@ RETRIED = [
 def test_a_passing_error_is_retried_four_times(world: World, function: str, error: str) -> None:
     execution = run(world, **{function: [fails(error)] * 4})
     assert execution.status == "SUCCEEDED", execution.error
-    assert execution.messages == []
+    assert world.topic.messages == []
 
 
 @pytest.mark.parametrize(("function", "error"), [(CHECK, "Lambda.Unknown"), (START, "SlowDown"), (LOOK, "SlowDown")])
@@ -163,23 +172,15 @@ def test_the_pauses_before_retries_grow_from_5_seconds_with_full_jitter(
 
 
 def test_each_function_gets_the_request_and_the_execution(world: World) -> None:
-    events = {}
-
-    def noting(function: str) -> Invocation:
-        def note(handler: Handler, event: Any) -> dict[str, Any]:
-            events[function] = event
-            return run_handler(handler, event)
-
-        return note
-
-    execution = run(world, **{function: [noting(function)] for function in (CHECK, START, LOOK)})
+    events: list[Any] = []
+    execution = run(world, **{function: [noting(events)] for function in (CHECK, START, LOOK)})
     assert execution.status == "SUCCEEDED"
-    request = {"Name": BUILDER, "TimeoutMinutes": 60}
-    assert events == {
-        CHECK: {"Input": {"Name": BUILDER}, "Execution": ARN},
-        START: {"Request": request, "Execution": ARN},
-        LOOK: {"Request": request, "Execution": ARN},
-    }
+    request = {"Name": BUILDER, "TimeoutMinutes": 60, "NotifyOnSuccess": False}
+    assert events == [
+        {"Input": {"Name": BUILDER}, "Execution": ARN},
+        {"Request": request, "Execution": ARN},
+        {"Request": request, "Execution": ARN},
+    ]
 
 
 # What a run that succeeds tells
@@ -249,7 +250,7 @@ def test_the_waits_are_a_tenth_of_the_time_waited_and_end_at_the_deadline(world:
         expected.append(min(max(30, sum(expected) // 10), 300, minutes * 60 - sum(expected)))
     assert waits == expected
     assert execution.states.count("Look at the image builder") == len(expected)
-    assert (execution.error, len(execution.messages)) == ("ImageBuilderStartTimedOut", 1)
+    assert (execution.error, len(world.topic.messages)) == ("ImageBuilderStartTimedOut", 1)
 
 
 def test_what_a_run_says_at_its_deadline(world: World) -> None:
@@ -289,20 +290,21 @@ def test_no_start_is_made_at_the_deadline(world: World) -> None:
 @pytest.mark.parametrize("function", [START, LOOK])
 def test_a_failed_builder_is_told_with_what_appstream_says_of_it(world: World, function: str) -> None:
     execution = run(world, **{START: [sees("Transitional")], function: [sees("Failed", "FAILED")]})
-    assert (execution.error, len(execution.messages)) == ("ImageBuilderFailed", 1)
+    assert (execution.error, len(world.topic.messages)) == ("ImageBuilderFailed", 1)
     assert execution.cause == {
         "Name": BUILDER,
         "Route": "notify",
         "Message": "The problem of FAILED.",
         "Advice": "The advice for FAILED.",
         "ImageBuilder": {"Name": BUILDER, "State": "FAILED"},
+        "OperatorTold": True,
     }
 
 
 @pytest.mark.parametrize("function", [START, LOOK])
 def test_a_builder_that_is_deleted_fails_the_start(world: World, function: str) -> None:
     execution = run(world, **{START: [sees("Transitional")], function: [sees("Deleting", "DELETING")]})
-    assert (execution.error, execution.messages) == ("ImageBuilderDeleting", [])
+    assert (execution.error, len(world.topic.messages)) == ("ImageBuilderDeleting", 1)
     assert execution.cause["Route"] == "fail"
     assert execution.cause["Message"] == "The image builder is being deleted."
     assert execution.cause["Advice"].startswith("Name another image builder")
@@ -311,7 +313,7 @@ def test_a_builder_that_is_deleted_fails_the_start(world: World, function: str) 
 def test_a_builder_that_falls_back_to_stopped_is_started_five_times(world: World) -> None:
     waits = waits_of(world)
     execution = run(world, start_image_builder=[sees("Stopped", "STOPPED")] * 5)
-    assert (execution.error, len(execution.messages)) == ("ImageBuilderFailed", 1)
+    assert (execution.error, len(world.topic.messages)) == ("ImageBuilderFailed", 1)
     assert execution.states.count("Start the image builder") == 5
     assert execution.cause["Route"] == "notify"
     assert (
@@ -388,7 +390,7 @@ def test_an_error_that_does_not_pass_ends_the_run_at_once(world: World, function
     assert execution.cause["Message"] == "So it is."
     assert execution.cause["Advice"].startswith(advice)
     assert ("ImageBuilder" in execution.cause) is (function == LOOK)
-    assert len(execution.messages) == (route == "notify")
+    assert len(world.topic.messages) == 1
     assert waits == ([30] if function == LOOK else [])
 
 
@@ -406,7 +408,7 @@ LOOK_AGAIN = ["OperationNotPermittedException", "ResourceInUseException"]
 @pytest.mark.parametrize("error", AT_THE_END)
 def test_the_fifth_attempt_that_meets_such_an_error_is_the_last(world: World, error: str) -> None:
     execution = run(world, start_image_builder=[fails(error)] * 5)
-    assert (execution.error, execution.cause["Route"], len(execution.messages)) == (error, "notify", 1)
+    assert (execution.error, execution.cause["Route"], len(world.topic.messages)) == (error, "notify", 1)
     assert execution.cause["Advice"].startswith(AT_THE_END[error])
     assert execution.states.count("Start the image builder") == 5
 
@@ -416,7 +418,7 @@ def test_such_an_error_of_the_check_is_told_at_once(world: World, error: str) ->
     # There is no deadline yet.
     waits = waits_of(world)
     execution = run(world, check_request=[fails(error)])
-    assert (execution.error, waits, len(execution.messages)) == (error, [], 1)
+    assert (execution.error, waits, len(world.topic.messages)) == (error, [], 1)
 
 
 @pytest.mark.parametrize("error", IN_MINUTES)
@@ -471,7 +473,7 @@ def test_an_error_at_the_deadline_is_told(world: World, error: str) -> None:
         trouble = [*FOR_288_SECONDS, fails("ResourceNotAvailableException"), fails(error)]
         execution = run(world, FIVE_MINUTES, start_image_builder=trouble)
     assert waits == [96, 192, 12]
-    assert (execution.error, len(execution.messages)) == (error, 1)
+    assert (execution.error, len(world.topic.messages)) == (error, 1)
 
 
 # Read the error
@@ -520,60 +522,96 @@ def test_a_refused_request_is_named(world: World, execution_input: Any, name: st
     execution = run(world, execution_input)
     assert execution.error == "InvalidRequest"
     assert execution.cause["Name"] == name
-    assert set(execution.cause) == {"Name", "Route", "Message", "Advice"}
+    assert set(execution.cause) == {"Name", "Route", "Message", "Advice", "OperatorTold"}
 
 
 def test_the_name_is_known_when_the_check_cannot_run(world: World) -> None:
     execution = run(world, {"detail-type": "Start", "detail": {"Name": BUILDER}}, check_request=[fails("Odd")])
     assert execution.cause["Name"] == BUILDER
-    assert f"Image builder {BUILDER} did not start" in execution.messages[0]["Message"]
+    assert f"Image builder {BUILDER} did not start" in world.topic.messages[0]["Message"]
 
 
-# Tell the operator
+# Tell the operator, Tell that it runs
 
-SNS_TRIES = 7
-
-
-def test_what_the_operator_reads(world: World) -> None:
-    execution = run(world, start_image_builder=[fails("Odd", "So it is.")])
-    (message,) = execution.messages
-    assert message["TopicArn"] == TOPIC
-    assert message["Subject"] == f"{BUILDER} did not start: Odd"
-    assert message["Message"] == (
-        f"Image builder {BUILDER} did not start.\n"
-        "\n"
-        "Error: Odd\n"
-        "\n"
-        "What happened: So it is.\n"
-        "\n"
-        f"What to do: {execution.cause['Advice']}\n"
-        "\n"
-        f"Execution: {ARN}\n"
-    )
+TRIES = 7
+TELL = "tell_operators"
+TELLS = {
+    "a failure": ({"start_image_builder": [fails("Odd", "So it is.")]}, {"Name": BUILDER}),
+    "a success": ({}, {"Name": BUILDER, "NotifyOnSuccess": True}),
+}
 
 
-def test_a_long_subject_is_cut_to_what_sns_takes(world: World) -> None:
-    name = "n" + "0123456789" * 10
-    execution = run(world, {"Name": name}, start_image_builder=[fails("Odd")])
-    assert execution.messages[0]["Subject"] == name[:99]
+def test_a_failure_is_told_in_the_form_of_its_event(world: World) -> None:
+    told: list[Any] = []
+    execution = run(world, start_image_builder=[fails("Odd", "So it is.")], tell_operators=[noting(told)])
+    assert told == [
+        {
+            "detail": {
+                "executionArn": ARN,
+                "status": "FAILED",
+                "error": "Odd",
+                "cause": {
+                    "Name": BUILDER,
+                    "Route": "notify",
+                    "Message": "So it is.",
+                    "Advice": execution.cause["Advice"],
+                },
+            }
+        }
+    ]
+    assert execution.cause == told[0]["detail"]["cause"] | {"OperatorTold": True}
+
+
+def test_a_failure_of_a_builder_that_was_seen_is_told_with_it(world: World) -> None:
+    told: list[Any] = []
+    world.prepare({"state": "FAILED"})
+    world.engine.script = {TELL: [noting(told)]}
+    execution = world.run({"Name": BUILDER})
+    assert told[0]["detail"]["cause"]["ImageBuilder"] == execution.cause["ImageBuilder"]
+    assert execution.cause["ImageBuilder"]["State"] == "FAILED"
+
+
+def test_a_success_is_told_only_where_the_request_wants_it(world: World) -> None:
+    told: list[Any] = []
+    execution = run(world, {"Name": BUILDER, "NotifyOnSuccess": True}, tell_operators=[noting(told)])
+    assert told == [
+        {
+            "detail": {
+                "executionArn": ARN,
+                "status": "SUCCEEDED",
+                "output": {key: execution.output[key] for key in ("Started", "ImageBuilder", "WaitedSeconds")},
+            }
+        }
+    ]
+    assert len(world.topic.messages) == 1
+    assert run(world, {"Name": BUILDER}).status == "SUCCEEDED"
+    assert len(world.topic.messages) == 1
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 1])
-def test_the_topic_is_tried_seven_times(world: World, share: float) -> None:
+@pytest.mark.parametrize("what", TELLS)
+def test_telling_is_tried_seven_times(world: World, what: str, share: float) -> None:
+    script, execution_input = TELLS[what]
     waits = waits_of(world)
-    world.engine.publish_errors = [refused("Publish")] * (SNS_TRIES - 1)
+    world.topic.errors = [refused("Publish")] * (TRIES - 1)
     with jitter(share):
-        execution = run(world, start_image_builder=[fails("Odd", "So it is.")])
-    assert waits == [share * seconds for seconds in (5, 10, 20, 40, 60, 60)]
-    assert len(execution.messages) == 1
-    assert execution.cause["Message"] == "So it is."
+        run(world, execution_input, **script)
+    assert waits[-6:] == [share * seconds for seconds in (5, 10, 20, 40, 60, 60)]
+    assert len(world.topic.messages) == 1
 
 
-def test_a_topic_that_fails_for_ever_leaves_the_error_and_says_that_nobody_was_told(world: World) -> None:
-    world.engine.publish_errors = [refused("Publish")] * SNS_TRIES
+def test_a_failure_that_the_workflow_could_not_tell_is_told_by_its_event(world: World) -> None:
+    world.topic.errors = [refused("Publish")] * TRIES
     execution = run(world, start_image_builder=[fails("Odd", "So it is.")])
-    assert (execution.status, execution.error, execution.messages) == ("FAILED", "Odd", [])
-    assert execution.cause["Route"] == "notify"
-    assert execution.cause["Message"].startswith("So it is. (The operator could not be told: ")
-    assert execution.cause["Message"].endswith("InternalErrorException.)")
-    assert execution.cause["Advice"].startswith(GENERIC)
+    assert (execution.status, execution.error) == ("FAILED", "Odd")
+    assert execution.cause["OperatorTold"] is False
+    assert execution.cause["Message"] == "So it is."
+    (message,) = world.topic.messages
+    assert "So it is." in message["Message"]
+
+
+def test_a_success_that_cannot_be_told_is_a_success(world: World) -> None:
+    world.topic.errors = [refused("Publish")] * TRIES
+    execution = run(world, {"Name": BUILDER, "NotifyOnSuccess": True})
+    assert (execution.status, execution.output["Outcome"]) == ("SUCCEEDED", "Running")
+    assert world.topic.messages == []

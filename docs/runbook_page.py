@@ -1,0 +1,233 @@
+"""Writes docs/runbook.md: a section for every Error and every alarm, from the workflow, the advice table and this file.
+
+`python -m docs.runbook_page`; tests hold that the page is what this writes, and that no Error and no alarm is missing.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).parent.parent
+PAGE = PROJECT / "docs" / "runbook.md"
+DEFINITION = PROJECT / "statemachine" / "start_image_builder.asl.json"
+ADVICE = PROJECT / "lambdas" / "image_builder" / "advice.json"
+
+INTRODUCTION = """\
+# Runbook: what ended a run, what an alarm means, and what to do
+
+<!-- Written by `make docs` from the workflow, lambdas/image_builder/advice.json and docs/runbook_page.py. -->
+
+A run that does not bring the image builder to RUNNING does not end SUCCEEDED, and the operators get one message about
+it. Its `Error` is one of those below; its `Cause` is a JSON text with `Name`, `Route`, `Message`, `Advice`, `OperatorTold`
+and, once the builder was seen, `ImageBuilder`. The Route says whose turn it is:
+
+- **fail**: whoever started the run; the request has to change.
+- **notify**: an operator.
+- **uncaught**: an operator; something ended the run that no branch of the workflow can catch.
+
+An Error that has no section here is one that nobody foresaw: it takes the route notify. Begin like this for any of them:
+
+1. Open the execution by the link in the message. The graph shows the last state, the event list what led to it.
+2. See how the image builder is now: `aws appstream describe-image-builders --names NAME`. If it is RUNNING or PENDING,
+   somebody else may have started it since; it is billed while it runs.
+3. Find the log lines of the run in CloudWatch Logs Insights, over the log groups of the stack:
+   `filter execution = "ARN" | sort @timestamp`.
+4. When the cause is mended, start a new execution with the same input: a run is safe to repeat, as it looks first. A
+   *redrive* of a run that ended in "Fail the start" only fails again, without a call and without a second message; of a
+   run that was stopped or timed out it goes on where it was, and is as safe as a new one.
+"""
+
+MORE: Mapping[str, str] = {
+    "InvalidRequest": """\
+The Message names every field and its rule. The request is in the execution's input; a schedule or an event rule that
+carries it has to be mended where it is defined, or it fails every night. No AWS call was made.""",
+    "ValidationException": """\
+The request kept the contract, yet AppStream refused a value: most likely an `AppstreamAgentVersion` that does not exist.
+`LATEST` always does; the AppStream release notes list the others.""",
+    "ResourceNotFoundException": """\
+`aws appstream describe-image-builders --query 'ImageBuilders[].Name'` lists what there is in this Region. Names are
+case-sensitive. A builder that was deleted and created anew under another name needs a new request.""",
+    "IncompatibleImageException": """\
+The image or the agent version does not fit the builder. Try without `AppstreamAgentVersion`, or with `LATEST`.""",
+    "InvalidAccountStatusException": """\
+Nothing in this deployment can mend it. Every start in the account will fail until AWS Support has.""",
+    "AccessDeniedException": """\
+The message of AppStream names the action and often the policy. Compare `imageBuilders` in the deployment's configuration
+with the builder: a name or a tag outside it is refused on purpose. Then look for a service control policy or a
+permissions boundary that denies `appstream:StartImageBuilder` or `appstream:DescribeImageBuilders`.""",
+    "ConcurrentModificationException": """\
+The workflow tried five times over about 20 minutes. CloudTrail (event source `appstream.amazonaws.com`) shows who
+creates an image from the builder, stops it, or starts it again and again.""",
+    "ResourceNotAvailableException": """\
+The workflow tried five times over about 20 minutes. Compare the builder's `ImageArn` with
+`aws appstream describe-images`: an image that AWS has deprecated never comes back, capacity does.""",
+    "ImageBuilderFailed": """\
+Go through the table of codes at the end of this page. A builder that is FAILED cannot be started or mended: create it
+anew from its image, then delete it. One that fell back to STOPPED five times was stopped by someone, or its start fails:
+`ImageBuilderErrors` says why.""",
+    "ImageBuilderDeleting": """\
+Somebody deletes it: CloudTrail shows who. A schedule that still names it will fail every night with
+ResourceNotFoundException.""",
+    "ImageBuilderStartTimedOut": """\
+Starts take 5 to 25 minutes. The start was not undone: the builder may come up unseen, and is then billed until somebody
+stops it. If starts are this slow as a rule, give a larger `TimeoutMinutes`.""",
+}
+
+PASSING = """\
+The workflow tried the task five times within about two minutes. If the message is AppStream's or Lambda's, look at the
+AWS Health Dashboard and at the account's quotas, and start again later. `Runtime.ExitError`, `Runtime.OutOfMemory` and
+`Sandbox.Timedout` are about the function: its log group tells more. `UnexpectedResponse` means that AppStream answered
+without the builder or its State."""
+
+UNCAUGHT = {
+    "States.Timeout": """\
+With the route notify: a function did not answer in time. With the route uncaught: the execution ran into the state
+machine's own limit of 48 hours, four times the longest `TimeoutMinutes`. That points to throttled state transitions or to
+functions that hang: see the event list for long gaps.""",
+    "Aborted": """\
+Somebody called StopExecution, in the console or by the API: CloudTrail shows who. A builder whose start was under way
+goes on starting.""",
+    "States.QueryEvaluationError": """\
+An expression of the workflow met a value that it was not written for. Nothing can catch that. The event list shows the
+expression and the value: report both to whoever keeps this workflow.""",
+    "States.Runtime": """\
+Step Functions could not process the execution: most often after a change of the definition by hand. Deploy again.""",
+    "States.DataLimitExceeded": """\
+A state had more than 256 KiB to hand on. The largest thing that the workflow carries is AppStream's description of one
+image builder: see the event list for what has grown.""",
+    "Unknown": """\
+Step Functions gave neither Error nor Cause. See the event list.""",
+}
+
+ALARMS: Mapping[str, str] = {
+    "RunsFailing": """\
+Three or more executions failed within an hour. Each has a message of its own; compare their Errors. One Error in many
+runs: the account, the deployment or AppStream. Many Errors: most likely one schedule with many requests that are wrong.""",
+    "RunsTimedOut": """\
+See [States.Timeout](#States.Timeout), route uncaught.""",
+    "RunsThrottled": """\
+The account and Region used up its StateTransition quota: executions wait. See in Service Quotas (AWS Step Functions)
+which other state machine is busy, and ask for more if that is as it should be. Nothing is lost.""",
+    "RunsUntold": """\
+More executions ended without success than messages were published within an hour. List them, and compare with the
+messages: `aws stepfunctions list-executions --state-machine-arn ARN --status-filter FAILED`, then `TIMED_OUT`, `ABORTED`.
+A run that ended within a second of a full hour can be counted in the next one: then the alarm is back to OK after that.
+Otherwise look at [DeadLetters](#DeadLetters) and at the errors of the function TellOperators.""",
+    "FunctionErrors": """\
+The functions failed ten or more times in 15 minutes. The dashboard shows which errors AppStream answers; errors that are
+not there are the functions' own, and their log groups show the stack trace. The workflow retries what can pass.""",
+    "FunctionThrottles": """\
+The account's concurrent Lambda executions are used up, or a function has a reserved concurrency that is too small. The
+workflow retries for about two minutes. See in the Lambda console which function holds the concurrency.""",
+    "DeadLetters": """\
+The message in the queue is the status change event of a run that nobody was told of: `detail.executionArn` names it,
+`detail.error` and `detail.cause` say what happened. Act on that first. Then find out why the function TellOperators could
+not run or publish (its log group; the attributes ERROR_CODE and ERROR_MESSAGE of the message), and delete the message:
+the alarm goes back to OK. Messages stay 14 days.""",
+}
+
+
+def page() -> str:
+    """The text of the page."""
+    states = json.loads(DEFINITION.read_text("utf-8"))["States"]
+    return "\n".join(
+        [
+            INTRODUCTION,
+            "## Errors of a start\n",
+            *_ends(states),
+            _section(_retried(states), "notify", "Read the message, and start again later.", PASSING),
+            "## Ends that the workflow cannot catch\n",
+            *(_section([error], "uncaught", "", text) for error, text in UNCAUGHT.items()),
+            "## Alarms\n",
+            *(f'### <a id="{name}"></a>{name}\n\n{text}\n' for name, text in ALARMS.items()),
+            "## Retried or looked at again first\n",
+            _table(["Error", "What happens"], _on_the_way(states)),
+            "## What AppStream reports of a builder, and what to do\n",
+            "The Message of `ImageBuilderFailed` carries every code that AppStream reports, the Advice a sentence for each.\n",
+            _table(["Code", "Advice", "Source"], _codes()),
+        ]
+    )
+
+
+def _ends(states: dict[str, Any]) -> Iterator[str]:
+    for rule in states["Choose the route of the error"]["Choices"]:
+        assigned = rule["Assign"].get("failure", "")
+        if assigned:
+            advice = re.search(r"'Advice': '([^']*)'", assigned)
+            route = "fail" if "'Route': 'fail'" in assigned else "notify"
+            yield _of(_codes_of(rule), route, [advice.group(1) if advice else ""])
+    failures: dict[str, list[dict[str, Any]]] = {}
+    for rule in states["Decide by the phase of the image builder"]["Choices"]:
+        failure = rule.get("Assign", {}).get("failure")
+        if failure:
+            failures.setdefault(failure["Error"], []).append(failure)
+    for error, ends in failures.items():
+        yield _of([error], ends[0]["Route"], [_plain(end["Advice"]) for end in ends])
+
+
+def _of(errors: list[str], route: str, advice: list[str]) -> str:
+    return _section(
+        errors, route, " ".join(filter(None, advice)), next(MORE[error] for error in errors if error in MORE)
+    )
+
+
+def _section(errors: list[str], route: str, advice: str, more: str) -> str:
+    anchors = "".join(f'<a id="{error}"></a>' for error in errors)
+    first, *others = errors
+    return "\n\n".join(
+        [
+            f"### {anchors}{first}",
+            *([f"Also: {', '.join(f'`{error}`' for error in others)}."] if others else []),
+            f"Route **{route}**. {advice}".strip(),
+            more + "\n",
+        ]
+    )
+
+
+def _retried(states: dict[str, Any]) -> list[str]:
+    elsewhere = [*UNCAUGHT, *(code for rule in _error_rules(states) for code in _codes_of(rule))]
+    retried = [error for retrier in states["Start the image builder"]["Retry"] for error in retrier["ErrorEquals"]]
+    return [error for error in retried if error not in elsewhere]
+
+
+def _error_rules(states: dict[str, Any]) -> list[dict[str, Any]]:
+    rules: list[dict[str, Any]] = states["Choose the route of the error"]["Choices"]
+    return rules
+
+
+def _on_the_way(states: dict[str, Any]) -> Iterator[list[str]]:
+    for rule in _error_rules(states):
+        if "failure" not in rule["Assign"]:
+            yield [", ".join(f"`{error}`" for error in _codes_of(rule)), rule["Comment"]]
+    for retrier in states["Start the image builder"]["Retry"]:
+        errors = ", ".join(f"`{error}`" for error in retrier["ErrorEquals"])
+        seconds = [retrier["IntervalSeconds"] * retrier["BackoffRate"] ** n for n in range(retrier["MaxAttempts"])]
+        pauses = ", ".join(str(min(second, retrier["MaxDelaySeconds"])) for second in seconds)
+        yield [errors, f"Retry of the task: up to {retrier['MaxAttempts']} times, each after 0 to {pauses} seconds."]
+
+
+def _codes() -> Iterator[list[str]]:
+    for member, codes in json.loads(ADVICE.read_text("utf-8")).items():
+        for code, entry in codes.items():
+            yield [f"`{code}` ({member})", entry["Advice"], f"[AWS]({entry['Source']})"]
+
+
+def _codes_of(rule: dict[str, Any]) -> list[str]:
+    found: list[str] = re.findall(r"'([A-Z]\w+)'", rule["Condition"])
+    return found
+
+
+def _plain(text: str) -> str:
+    """The words of an advice that is put together: what stands between quotes in the expression."""
+    return text if not text.startswith("{%") else "".join(re.findall(r"'([^']*)'", text)).strip()
+
+
+def _table(head: list[str], rows: Iterator[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")

@@ -1,0 +1,204 @@
+"""What operators watch: one dashboard, and alarms to their topic, each with its section in the runbook."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Aws, Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from infra.functions import METRICS_NAMESPACE, SERVICE
+
+ROUTES = ("fail", "notify", "uncaught")
+"""Values of the dimension Route of a failure. Source: lambdas/image_builder/ending.py."""
+
+HOUR = Duration.hours(1)
+FIVE_MINUTES = Duration.minutes(5)
+
+
+class Monitoring(Construct):
+    """The dashboard and the alarms of one deployment."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        state_machine: sfn.StateMachine,
+        functions: Sequence[lambda_.Function],
+        dead_letters: sqs.Queue,
+        topic: sns.ITopic,
+        runbook_url: str,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._topic = topic
+        self._runbook = runbook_url or "docs/runbook.md"
+        self._state_machine = state_machine
+        self._functions = functions
+        self._alarms(dead_letters)
+        self._dashboard()
+
+    def _alarms(self, dead_letters: sqs.Queue) -> None:
+        self._alarm(
+            "RunsFailing",
+            "Three or more executions failed within an hour. Each has a message of its own; together they point to "
+            "something that they share.",
+            self._state_machine.metric_failed(period=HOUR),
+            threshold=3,
+        )
+        self._alarm(
+            "RunsTimedOut",
+            "Step Functions ended an execution at its time limit, far above all that the workflow waits by itself.",
+            self._state_machine.metric_timed_out(period=HOUR),
+        )
+        self._alarm(
+            "RunsThrottled",
+            "Step Functions throttled state transitions: executions are slower than they should be.",
+            self._state_machine.metric_throttled(period=FIVE_MINUTES),
+        )
+        self._alarm(
+            "RunsUntold",
+            "More executions ended without success within an hour than the operators were told of. Events are "
+            "delivered on a best-effort basis: look for the executions in the Step Functions console.",
+            self._untold(HOUR),
+        )
+        self._alarm(
+            "FunctionErrors",
+            "The functions failed ten or more times within 15 minutes. Errors that AppStream answers count too: the "
+            "workflow retries them, and tells of a start that it has to give up.",
+            self._of_all_functions("Errors", Duration.minutes(15)),
+            threshold=10,
+        )
+        self._alarm(
+            "FunctionThrottles",
+            "Lambda throttled the functions: the account's concurrency is used up.",
+            self._of_all_functions("Throttles", FIVE_MINUTES),
+        )
+        self._alarm(
+            "DeadLetters",
+            "An event could not be handed to the function that tells the operators, or the function failed: the "
+            "message in the dead-letter queue names the execution that nobody was told of.",
+            dead_letters.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES, statistic="Maximum"),
+        )
+
+    def _alarm(self, name: str, description: str, metric: cloudwatch.IMetric, *, threshold: float = 1) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            name,
+            alarm_description=f"{description} Runbook: {self._runbook}#{name}",
+            metric=metric,
+            threshold=threshold,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            evaluation_periods=1,
+            # Most of the day nothing runs.
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self._topic))
+
+    def _dashboard(self) -> None:
+        machine, period = self._state_machine, HOUR
+        dashboard = cloudwatch.Dashboard(
+            self,
+            "Dashboard",
+            # Dashboards are of the account, not of a Region.
+            dashboard_name=f"{Aws.STACK_NAME}-{Aws.REGION}",
+            default_interval=Duration.days(7),
+        )
+        dashboard.add_widgets(
+            _graph(
+                "Starts",
+                [
+                    machine.metric_started(period=period, label="executions"),
+                    self._own("StartAttempts", period, label="attempts to start"),
+                    self._own("StartsAccepted", period, label="starts that AppStream accepted"),
+                ],
+            ),
+            _graph(
+                "Outcomes",
+                [
+                    machine.metric_succeeded(period=period, label="running"),
+                    *(self._told(route, period, label=f"failed: {route}") for route in ROUTES),
+                    machine.metric_timed_out(period=period, label="timed out"),
+                    machine.metric_aborted(period=period, label="aborted"),
+                ],
+            ),
+            _graph(
+                "How long an execution takes",
+                [
+                    machine.metric_time(period=period, statistic=statistic, label=f"{statistic}, milliseconds")
+                    for statistic in ("p50", "p95", "Maximum")
+                ],
+            ),
+        )
+        dashboard.add_widgets(
+            _graph("Looks at image builders (polls)", [self._own("Looks", period, label="looks")]),
+            _graph(
+                "Errors of AppStream, each followed by a retry or an end",
+                [
+                    cloudwatch.MathExpression(
+                        expression=f"SEARCH('{{{METRICS_NAMESPACE},Error,service}} MetricName=\"AppStreamErrors\"', "
+                        f"'Sum', {period.to_seconds():.0f})",
+                        label="",
+                        using_metrics={},
+                        period=period,
+                    )
+                ],
+            ),
+            _graph(
+                "Functions",
+                [
+                    self._of_all_functions("Errors", period),
+                    self._of_all_functions("Throttles", period),
+                    machine.metric_throttled(period=period, label="throttled transitions"),
+                ],
+            ),
+        )
+
+    def _untold(self, period: Duration) -> cloudwatch.MathExpression:
+        ended = {
+            "failed": self._state_machine.metric_failed(period=period),
+            "timedout": self._state_machine.metric_timed_out(period=period),
+            "aborted": self._state_machine.metric_aborted(period=period),
+        }
+        told = {f"told{route}": self._told(route, period) for route in ROUTES}
+        plus, minus = (" + ".join(f"FILL({name}, 0)" for name in names) for names in (ended, told))
+        return cloudwatch.MathExpression(
+            expression=f"({plus}) - ({minus})",
+            using_metrics={**ended, **told},
+            period=period,
+            label="failures that nobody was told of",
+        )
+
+    def _of_all_functions(self, name: str, period: Duration) -> cloudwatch.MathExpression:
+        metrics: dict[str, cloudwatch.IMetric] = {
+            f"{name.lower()}{index}": function.metric(name, period=period, statistic="Sum")
+            for index, function in enumerate(self._functions)
+        }
+        return cloudwatch.MathExpression(
+            expression=" + ".join(f"FILL({metric}, 0)" for metric in metrics),
+            using_metrics=metrics,
+            period=period,
+            label=f"{name} of the functions",
+        )
+
+    def _told(self, route: str, period: Duration, *, label: str | None = None) -> cloudwatch.Metric:
+        return self._own("OperatorsTold", period, label=label, Route=route)
+
+    def _own(self, name: str, period: Duration, *, label: str | None = None, **dimensions: str) -> cloudwatch.Metric:
+        """A metric that the functions write."""
+        return cloudwatch.Metric(
+            namespace=METRICS_NAMESPACE,
+            metric_name=name,
+            dimensions_map={"service": SERVICE, **dimensions},
+            statistic="Sum",
+            period=period,
+            label=label,
+        )
+
+
+def _graph(title: str, left: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(title=title, left=list(left), width=8, left_y_axis=cloudwatch.YAxisProps(min=0))

@@ -1,0 +1,128 @@
+"""How an execution ended: read from what Step Functions' status change event, or the workflow itself, says of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from image_builder.request import is_builder_name
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a person has to know about the end of an execution.
+
+    Attributes:
+        execution: its ARN.
+        status: SUCCEEDED, FAILED, TIMED_OUT or ABORTED, as Step Functions names it.
+        name: of the image builder; None where the request named none that can exist.
+        error: why it failed; empty for a success.
+        route: whose turn it is: "fail", the one who asked; "notify", an operator; "uncaught", an operator too, as the
+            workflow could not route it. Empty for a success.
+        message: what happened.
+        advice: what to do.
+        state: the last known State of the image builder; None where it was never seen.
+        told: whether the workflow has told the operators itself.
+    """
+
+    execution: str
+    status: str
+    name: str | None
+    error: str
+    route: str
+    message: str
+    advice: str
+    state: str | None
+    told: bool
+
+
+def read_ending(detail: Mapping[str, Any]) -> Ending:
+    """Read the detail of a "Step Functions Execution Status Change" event.
+
+    Args:
+        detail: of the event; the workflow sends the same members about itself. `input`, `output` and `cause` are JSON
+            texts or the objects themselves; each may be missing or null. Source: AWS Step Functions developer guide,
+            Automating Step Functions event delivery with EventBridge.
+    """
+    status, cause = detail["status"], _object(detail.get("cause"))
+    if status == "SUCCEEDED":
+        return _success(detail, _object(detail.get("output")))
+    # Whoever stops an execution may give a cause of their own: only the workflow's says whose turn it is.
+    if status == "FAILED" and all(isinstance(cause.get(key), str) for key in ("Route", "Message", "Advice")):
+        return _ending(
+            detail,
+            name=cause.get("Name"),
+            error=detail.get("error") or "Unknown",
+            route=cause["Route"],
+            message=cause["Message"],
+            advice=cause["Advice"],
+            state=_object(cause.get("ImageBuilder")).get("State"),
+            told=cause.get("OperatorTold") is True,
+        )
+    error, message, advice = _uncaught(status, detail.get("error"), detail.get("cause"))
+    request = _object(detail.get("input"))
+    name = request.get("Name", _object(request.get("detail")).get("Name"))
+    return _ending(detail, name=name, error=error, route="uncaught", message=message, advice=advice)
+
+
+def _success(detail: Mapping[str, Any], output: Mapping[str, Any]) -> Ending:
+    builder = _object(output.get("ImageBuilder"))
+    how = "This execution started it" if output.get("Started") else "It was running, or somebody else had started it"
+    minutes = round(output.get("WaitedSeconds", 0) / 60)
+    return _ending(
+        detail,
+        name=builder.get("Name"),
+        message=f"{how}; the execution waited {minutes} minutes for it.",
+        advice="Connect to it from the AppStream 2.0 console, and stop it when done: it is billed while it runs.",
+        state=builder.get("State"),
+    )
+
+
+def _uncaught(status: str, error: str | None, cause: object) -> tuple[str, str, str]:
+    """Error, message and advice of an end that the workflow did not make itself."""
+    said = cause if isinstance(cause, str) and cause else "No cause was given."
+    if status == "TIMED_OUT":
+        return (
+            error or "States.Timeout",
+            "The execution ran longer than its state machine allows (TimeoutSeconds) and was ended by Step Functions.",
+            "The workflow bounds its own waiting far below that, so look in the execution's history for what kept it. "
+            "See whether the image builder runs, and start again if it does not.",
+        )
+    if status == "ABORTED":
+        return (
+            error or "Aborted",
+            f"Somebody stopped the execution before its end. {said}",
+            "If that was not on purpose: AWS CloudTrail lists StopExecution calls. The image builder may be starting, "
+            "and is billed once it runs: see how it is.",
+        )
+    return (
+        error or "Unknown",
+        f"The workflow broke off. {said[:8_000]}",
+        "Look at the execution's last event: the workflow has no branch for this. See whether the image builder runs, "
+        "start again if it does not, and report the error to whoever keeps this workflow.",
+    )
+
+
+def _ending(
+    detail: Mapping[str, Any],
+    *,
+    name: object,
+    message: str,
+    advice: str,
+    error: str = "",
+    route: str = "",
+    state: str | None = None,
+    told: bool = False,
+) -> Ending:
+    known = name if isinstance(name, str) and is_builder_name(name) else None
+    return Ending(detail["executionArn"], detail["status"], known, error, route, message, advice, state, told)
+
+
+def _object(value: object) -> dict[str, Any]:
+    """The JSON object that a value is, or is the text of; empty where it is none."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return {}
+    return value if isinstance(value, dict) else {}

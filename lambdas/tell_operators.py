@@ -1,0 +1,72 @@
+"""Lambda task "Tell the operator", and what is told where the workflow could not tell: how an execution ended."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+
+from image_builder import message
+from image_builder.ending import read_ending
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Attributes: topic_arn: who is told. chat: whether HTTPS subscribers get the form for chat. runbook_url: or ""."""
+
+    topic_arn: str
+    chat: bool
+    runbook_url: str
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str]) -> "Settings":
+        """Raises KeyError naming the variable that is missing."""
+        return cls(environment["TOPIC_ARN"], environment["CHAT"] == "true", environment["RUNBOOK_URL"])
+
+
+logger = Logger()
+metrics = Metrics()
+tracer = Tracer()
+settings = Settings.from_env(os.environ)
+# One call: at worst 3 attempts of 2 + 5 seconds and pauses of 1 and 2, within the function's 60.
+client = boto3.client(
+    "sns",
+    config=Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5),
+)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
+    """Tell the operators of an end, unless the workflow has told them already.
+
+    Args:
+        event: {"detail": ...} as `image_builder.ending.read_ending` takes it: a status change event of Step Functions,
+            or the workflow's own words.
+        context: of the invocation.
+    """
+    ending = read_ending(event["detail"])
+    logger.append_keys(execution=ending.execution, image_builder=ending.name)
+    metrics.add_dimension("Route", ending.route or "success")
+    metrics.add_metric("OperatorsTold", MetricUnit.Count, 0)
+    if ending.told:
+        logger.info("The workflow has told the operators itself", error=ending.error)
+        return {"Told": False}
+    text = message.mail(ending, settings.runbook_url)
+    forms: dict[str, Any] = {"Message": text}
+    if settings.chat:
+        forms = {
+            "MessageStructure": "json",
+            "Message": json.dumps({"default": text, "https": message.chat(ending, settings.runbook_url)}),
+        }
+    client.publish(TopicArn=settings.topic_arn, Subject=message.subject(ending), **forms)
+    metrics.add_metric("OperatorsTold", MetricUnit.Count, 1)
+    logger.info("Operators told", status=ending.status, error=ending.error, route=ending.route)
+    return {"Told": True}

@@ -1,0 +1,127 @@
+"""What the operators read: mail and chat."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from image_builder import message
+from image_builder.ending import Ending
+
+ARN = "arn:aws:states:eu-west-1:111122223333:execution:StartImageBuilder:f0"
+FAILED = Ending(
+    execution=ARN,
+    status="FAILED",
+    name="gold",
+    error="ImageBuilderFailed",
+    route="notify",
+    message="The image builder is FAILED. INTERNAL_ERROR",
+    advice="Open an AWS Support case.",
+    state="FAILED",
+    told=False,
+)
+RUNNING = replace(
+    FAILED, status="SUCCEEDED", error="", route="", message="It runs.", advice="Connect.", state="RUNNING"
+)
+
+
+def test_a_mail_says_what_failed_and_what_to_do_with_the_links_to_it() -> None:
+    assert message.mail(FAILED, "https://example.com/runbook.md") == (
+        "Image builder gold did not start.\n"
+        "\n"
+        "ERROR\n"
+        "ImageBuilderFailed\n"
+        "\n"
+        "WHAT HAPPENED\n"
+        "The image builder is FAILED. INTERNAL_ERROR\n"
+        "\n"
+        "WHAT TO DO\n"
+        "Open an AWS Support case.\n"
+        "\n"
+        "WHOSE TURN IT IS\n"
+        "An operator.\n"
+        "\n"
+        "IMAGE BUILDER\n"
+        "gold (FAILED when last seen), account 111122223333, eu-west-1\n"
+        f"{message.builder_url(FAILED)}\n"
+        "\n"
+        "EXECUTION\n"
+        f"{ARN}\n"
+        f"https://console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/{ARN}\n"
+        "\n"
+        "RUNBOOK\n"
+        "https://example.com/runbook.md#ImageBuilderFailed\n"
+    )
+
+
+def test_a_mail_of_a_success_has_no_error_and_nobodys_turn() -> None:
+    text = message.mail(RUNNING, "")
+    assert text.startswith("Image builder gold is running.\n\nWHAT HAPPENED\nIt runs.\n\nWHAT TO DO\nConnect.\n\nIMAGE")
+    assert "ERROR" not in text
+    assert "RUNBOOK" not in text
+
+
+def test_without_a_published_runbook_the_project_has_it() -> None:
+    assert "RUNBOOK\ndocs/runbook.md#ImageBuilderFailed\n" in message.mail(FAILED, "")
+
+
+@pytest.mark.parametrize("route", ["fail", "notify", "uncaught"])
+def test_a_mail_says_whose_turn_it_is(route: str) -> None:
+    (turn,) = re.findall(r"WHOSE TURN IT IS\n(.+)\n", message.mail(replace(FAILED, route=route), ""))
+    assert ("Whoever started" in turn) is (route == "fail")
+
+
+@pytest.mark.parametrize(
+    ("partition", "host"),
+    [("aws", "console.aws.amazon.com"), ("aws-us-gov", "console.amazonaws-us-gov.com"), ("aws-iso", None)],
+)
+def test_links_go_to_the_console_of_the_partition_where_that_is_public(partition: str, host: str | None) -> None:
+    ending = replace(FAILED, execution=ARN.replace("arn:aws:", f"arn:{partition}:"))
+    hosts = set(re.findall(r"https://([^/]+)", message.mail(ending, "")))
+    assert hosts == ({host} if host else set())
+    assert ending.execution in message.mail(ending, "")
+
+
+def test_a_builder_that_was_never_named_is_said_so() -> None:
+    text = message.mail(replace(FAILED, name=None, state=None), "")
+    assert text.startswith("An image builder did not start.")
+    assert "none that can exist was named, account" in text
+
+
+@pytest.mark.parametrize("error", ["ImageBuilderFailed", "Odd\nBcc: all", "\u00dcbel", "x" * 300])
+def test_a_subject_is_one_that_sns_takes(error: str) -> None:
+    # Below 100 characters, ASCII, no line break or control character. Source: SNS API reference, Publish, Subject.
+    subject = message.subject(replace(FAILED, name="g" * 101, error=error))
+    assert len(subject) < 100
+    assert subject.isascii()
+    assert subject.isprintable()
+
+
+def test_a_subject_names_the_builder_and_the_error() -> None:
+    assert message.subject(FAILED) == "Image builder gold did not start: ImageBuilderFailed"
+    assert message.subject(RUNNING) == "Image builder gold is running"
+
+
+def test_chat_gets_a_custom_notification() -> None:
+    notification = json.loads(message.chat(FAILED, "https://example.com/runbook.md"))
+    assert (notification["version"], notification["source"]) == ("1.0", "custom")
+    content, metadata = notification["content"], notification["metadata"]
+    assert content["textType"] == "client-markdown"
+    assert content["title"] == message.subject(FAILED)
+    assert content["description"] == FAILED.message
+    assert content["nextSteps"] == [
+        "Open an AWS Support case.",
+        "Runbook: https://example.com/runbook.md#ImageBuilderFailed",
+        f"<{message.execution_url(FAILED)}|Open the execution>",
+        f"<{message.builder_url(FAILED)}|Open the image builders>",
+    ]
+    assert metadata["threadId"] == "f0"
+    assert metadata["enableCustomActions"] is False
+    assert metadata["additionalContext"]["Error"] == "ImageBuilderFailed"
+
+
+def test_a_chat_notification_of_a_success_has_no_empty_members() -> None:
+    notification = json.loads(message.chat(RUNNING, ""))
+    assert "Error" not in notification["metadata"]["additionalContext"]
+    assert all(notification["content"]["nextSteps"])
