@@ -38,6 +38,8 @@ mutants: setup ## Change every branch of the workflow in turn, and see that a te
 lint: setup ## Check format, types, the template and the state machine
 	@ruff check . && ruff format --check .
 	@mypy
+	@bandit --quiet --recursive app.py infra lambdas local docs
+	@.venv/bin/python -m local.audit
 	@cdk synth --quiet --output .local/cdk.out 2>/dev/null || cdk synth --quiet --output .local/cdk.out
 	@cfn-lint --template .local/cdk.out/*.template.json
 	@.venv/bin/python -m local.definition .local/start_image_builder.asl.json

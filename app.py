@@ -3,6 +3,7 @@
 import sys
 
 import aws_cdk as cdk
+from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
 from infra.config import Config, InvalidConfiguration
 from infra.stack import StartImageBuilderStack
@@ -13,4 +14,6 @@ try:
 except InvalidConfiguration as problem:
     sys.exit(f"The configuration (cdk.json, context) is wrong. {problem}")
 StartImageBuilderStack(app, config.stack_name, config=config)
+# A finding fails the synth, whatever was configured.
+cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
 app.synth()

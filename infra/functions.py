@@ -10,7 +10,7 @@ from constructs import Construct
 
 from infra.config import Config, ImageBuilders
 from infra.lambda_asset import ARCHITECTURE, RUNTIME, lambda_code
-from infra.lint import depends_on_what_the_cdk_orders
+from infra.lint import acknowledge, depends_on_what_the_cdk_orders
 from infra.notifications import Notifications
 
 METRICS_NAMESPACE = Aws.STACK_NAME
@@ -73,6 +73,12 @@ class TaskFunction(Construct):
         depends_on_what_the_cdk_orders(self.function)
         for statement in statements:
             role.add_to_principal_policy(statement)
+        acknowledge(
+            role,
+            "AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+            "X-Ray's PutTraceSegments and PutTelemetryRecords, and DescribeImageBuilders where it is granted, have no "
+            "resource types in the service authorization reference: they take only *.",
+        )
 
 
 class Functions(Construct):
@@ -118,6 +124,27 @@ class Functions(Construct):
                 "RUNBOOK_URL": config.runbook_url,
             },
         ).function
+        assert self.start_image_builder.role  # nosec B101 # for the type checker
+        for image_builder in config.image_builders.names:
+            if "*" in image_builder:
+                acknowledge(
+                    self.start_image_builder.role,
+                    "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:appstream:<AWS::Region>:"
+                    f"<AWS::AccountId>:image-builder/{image_builder}]",
+                    "A pattern of the configuration (imageBuilders): which image builders this deployment may start.",
+                )
+        for function in (self.check_request, self.start_image_builder, self.describe_image_builder):
+            acknowledge(
+                function,
+                "Serverless::Serverless-LambdaDLQ",
+                "Step Functions invokes it synchronously and handles its errors; Lambda's dead letters are for "
+                "asynchronous invocations.",
+            )
+        acknowledge(
+            self.tell_operators,
+            "Serverless::Serverless-LambdaDLQ",
+            "It has an on-failure destination (infra/status_changes.py), which keeps the error beside the event.",
+        )
         notifications.grant_publish(self.tell_operators)
         self.all = (self.check_request, self.start_image_builder, self.describe_image_builder, self.tell_operators)
 

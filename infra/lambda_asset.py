@@ -1,7 +1,7 @@
 """The code asset that all functions share: lambdas/ and its locked requirements, put together without Docker."""
 
 import shutil
-import subprocess
+import subprocess  # nosec B404 # runs pip
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from aws_cdk import AssetHashType, BundlingOptions, ILocalBundling
 from aws_cdk import aws_lambda as lambda_
 
 LAMBDAS = Path(__file__).parent.parent / "lambdas"
-PYTHON_VERSION = "3.13"
-RUNTIME = lambda_.Runtime.PYTHON_3_13
+PYTHON_VERSION = "3.14"
+RUNTIME = lambda_.Runtime.PYTHON_3_14
 ARCHITECTURE = lambda_.Architecture.ARM_64
 PLATFORM = "manylinux2014_aarch64"
 
@@ -37,7 +37,7 @@ class PipBundling:
             BundlingFailed: with pip's own words.
         """
         output = Path(output_dir)
-        pip = subprocess.run(
+        pip = subprocess.run(  # nosec B603 # fixed arguments
             [
                 *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
                 *("--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile"),

@@ -1,7 +1,18 @@
-"""Suppressed findings of cfn-lint: each on the resource it is about, with why it is right there."""
+"""Suppressed findings of cfn-lint and cdk-nag: each on the resource it is about, with why it is right there."""
 
-from aws_cdk import CfnResource
+from aws_cdk import Acknowledgment, CfnResource, Validations
 from constructs import IConstruct
+
+
+def acknowledge(construct: IConstruct, finding: str, reason: str) -> None:
+    """Suppress one finding of cdk-nag on a construct and what belongs to it.
+
+    Args:
+        construct: that the finding is about; of a function or a state machine, its role as well.
+        finding: the id that cdk-nag gives, with its pack.
+        reason: why it is right there.
+    """
+    Validations.of(construct).acknowledge(Acknowledgment(id=finding, reason=reason))
 
 
 def depends_on_what_the_cdk_orders(construct: IConstruct) -> None:
@@ -11,5 +22,5 @@ def depends_on_what_the_cdk_orders(construct: IConstruct) -> None:
     before they are permitted to. The policies need the dependency; that it names the role as well costs nothing.
     """
     resource = construct.node.default_child
-    assert isinstance(resource, CfnResource)
+    assert isinstance(resource, CfnResource)  # nosec B101 # for the type checker
     resource.add_metadata("cfn-lint", {"config": {"ignore_checks": ["W3005"]}})

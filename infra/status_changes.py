@@ -3,11 +3,13 @@
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
+
+from infra.lint import acknowledge
 
 
 class StatusChanges(Construct):
@@ -34,12 +36,24 @@ class StatusChanges(Construct):
             retention_period=Duration.days(14),
             removal_policy=RemovalPolicy.DESTROY,
         )
-        # A function is invoked asynchronously by a rule: Lambda tries again twice over about three minutes, and for up
-        # to six hours while it throttles or is out of order.
-        tell_operators.configure_async_invoke(
-            on_failure=destinations.SqsDestination(self.dead_letters),
-            max_event_age=Duration.hours(6),
-            retry_attempts=2,
+        for rule in ("AwsSolutions::AwsSolutions-SQS3", "Serverless::Serverless-SQSRedrivePolicy"):
+            acknowledge(self.dead_letters, rule, "It is the dead-letter queue; an alarm speaks when anything is in it.")
+        # A rule invokes a function asynchronously: Lambda tries again twice over about three minutes, and for up to six
+        # hours while it throttles or is out of order.
+        lambda_.CfnEventInvokeConfig(
+            self,
+            "Invocation",
+            function_name=tell_operators.function_name,
+            qualifier="$LATEST",
+            maximum_retry_attempts=2,
+            maximum_event_age_in_seconds=6 * 60 * 60,
+            destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self.dead_letters.queue_arn)
+            ),
+        )
+        # By hand: the CDK's own destination would let the function read the queue's attributes as well.
+        tell_operators.add_to_role_policy(
+            iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.dead_letters.queue_arn])
         )
         events.Rule(
             self,

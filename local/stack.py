@@ -3,7 +3,7 @@
 import os
 import shutil
 import signal
-import subprocess
+import subprocess  # nosec B404 # runs the CDK and the servers
 import sys
 import tempfile
 import time
@@ -27,6 +27,8 @@ MINISTACK_PYTHON = PROJECT / ".venv-ministack" / "bin" / "python"
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 STARTUP_SECONDS = 60
+CREDENTIALS = ("test", "secret-of-the-stand-in")
+"""Of no account: what the functions hold as the secret that nothing may show. A test looks for it."""
 
 
 class LocalStackError(Exception):
@@ -64,7 +66,7 @@ class LocalStack:
 
     def client(self, service: str) -> Any:
         """A boto3 client of one of the stand-in's services; AppStream's is the double."""
-        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+        session = boto3.Session(*CREDENTIALS, region_name=REGION)
         endpoint_url = self.appstream.url if service == "appstream" else self.endpoint_url
         # Loopback is never behind a proxy, whatever the environment says.
         return session.client(service, endpoint_url=endpoint_url, config=Config(proxies={}, max_pool_connections=64))  # type: ignore[call-overload]  # by name
@@ -92,7 +94,7 @@ class LocalStack:
 
     @contextmanager
     def _cdk(self, output: IO[str], directory: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # nosec B603 # arguments of this file
             [str(PROJECT / "node_modules" / ".bin" / "cdk"), *arguments, "--no-notices", "--ci", "--no-color"],
             cwd=directory,
             env=self.environment,
@@ -179,7 +181,7 @@ def _server(
 ) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
         # The pipe to its standard input closes when this process ends, even when it is killed: the server ends with it.
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # nosec B603 # arguments of this file
             [*command, *(options or [])],
             cwd=PROJECT,
             env=dict(environment),
@@ -245,11 +247,12 @@ def _clean_environment() -> dict[str, str]:
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_", "POWERTOOLS_"))
     }
+    access_key, secret_key = CREDENTIALS
     return {
         **environment,
         "PATH": os.pathsep.join([*map(str, tools), os.environ.get("PATH", "")]),
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": access_key,
+        "AWS_SECRET_ACCESS_KEY": secret_key,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -267,7 +270,8 @@ def _process_tree(root: int) -> Iterator[int]:
     ps = shutil.which("ps")
     if ps is None:
         return
-    pairs = subprocess.run([ps, "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout.split()
+    listing = subprocess.run([ps, "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)  # nosec B603
+    pairs = listing.stdout.split()
     children: dict[int, list[int]] = {}
     for pid, parent in zip(map(int, pairs[::2]), map(int, pairs[1::2]), strict=True):
         children.setdefault(parent, []).append(pid)

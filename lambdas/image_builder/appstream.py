@@ -41,7 +41,7 @@ def service_error(code: str, message: str) -> AppStreamError:
     raises plain ClientError for every other code, so the class is made from the code, whatever that is.
     """
     error = type(code, (AppStreamError,), {"__doc__": f"AppStream answered {code}."})(message)
-    assert isinstance(error, AppStreamError)
+    assert isinstance(error, AppStreamError)  # nosec B101 # for the type checker
     return error
 
 

@@ -1,7 +1,7 @@
 import json
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -96,12 +96,20 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 class Played:
     """Plays scenarios a few at a time, ahead of the tests that check them."""
 
-    def __init__(self, deployment: Deployment, scenarios: list[Scenario]) -> None:
+    def __init__(self, deployment: Deployment, ahead: list[Scenario]) -> None:
+        self._deployment = deployment
         self._pool = ThreadPoolExecutor(AT_ONCE)
-        self._outcomes = {scenario.id: self._pool.submit(deployment.play, scenario) for scenario in scenarios}
+        self._outcomes: dict[str, Future[Outcome]] = {}
+        for scenario in ahead:
+            self._play(scenario)
 
     def outcome(self, scenario: Scenario) -> Outcome:
-        return self._outcomes[scenario.id].result()
+        return self._play(scenario).result()
+
+    def _play(self, scenario: Scenario) -> "Future[Outcome]":
+        if scenario.id not in self._outcomes:
+            self._outcomes[scenario.id] = self._pool.submit(self._deployment.play, scenario)
+        return self._outcomes[scenario.id]
 
 
 @pytest.fixture(scope="session")
@@ -109,7 +117,7 @@ def played(deployment: Deployment, request: pytest.FixtureRequest) -> Iterator[P
     wanted: list[Scenario] = [
         item.callspec.params["scenario"]  # type: ignore[misc]  # parametrized with scenarios
         for item in request.session.items
-        if isinstance(item, pytest.Function) and "played" in item.fixturenames
+        if isinstance(item, pytest.Function) and {"played", "scenario"} <= set(item.fixturenames)
     ]
     playing = Played(deployment, wanted)
     yield playing

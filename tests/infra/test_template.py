@@ -1,6 +1,7 @@
 """The synthesized template: what exists, what it may do, and that it can be deployed as it is."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,10 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Template
 
-from infra.config import Subscriber
+from docs.runbook_page import ALARMS
+from infra.config import Config, Subscriber
 from infra.notifications import Notifications
+from infra.stack import StartImageBuilderStack
 from tests.infra.conftest import PROJECT, Assembly, synthesize
 
 pytestmark = pytest.mark.xdist_group("infra")
@@ -19,18 +22,6 @@ pytestmark = pytest.mark.xdist_group("infra")
 
 def properties(assembly: Assembly, kind: str) -> list[dict[str, Any]]:
     return [resource["Properties"] for resource in assembly.resources(kind).values()]
-
-
-def granted(assembly: Assembly, principal: str) -> set[str]:
-    """Every action that the roles whose logical id holds `principal` are granted."""
-    statements = [
-        statement
-        for policy in properties(assembly, "AWS::IAM::Policy")
-        if any(principal in role["Ref"] for role in policy["Roles"])
-        for statement in policy["PolicyDocument"]["Statement"]
-    ]
-    actions = [statement["Action"] for statement in statements]
-    return {one for action in actions for one in ([action] if isinstance(action, str) else action)}
 
 
 def test_the_same_source_gives_the_same_template_and_assets(assembly: Assembly, tmp_path: Path) -> None:
@@ -47,7 +38,7 @@ def test_the_asset_has_powertools_and_the_handlers_but_no_sdk(assembly: Assembly
 
 
 def test_compiled_parts_of_the_asset_are_for_lambda_on_arm(assembly: Assembly) -> None:
-    assert {path.name.split(".", 1)[1] for path in assembly.asset.rglob("*.so")} == {"cpython-313-aarch64-linux-gnu.so"}
+    assert {path.name.split(".", 1)[1] for path in assembly.asset.rglob("*.so")} == {"cpython-314-aarch64-linux-gnu.so"}
 
 
 def test_functions_are_sized_timed_and_traced_on_purpose(assembly: Assembly) -> None:
@@ -56,9 +47,10 @@ def test_functions_are_sized_timed_and_traced_on_purpose(assembly: Assembly) -> 
         "check_request.handler",
         "describe_image_builder.handler",
         "start_image_builder.handler",
+        "tell_operators.handler",
     ]
     for function in functions:
-        assert function["Runtime"] == "python3.13"
+        assert function["Runtime"] == "python3.14"
         assert function["Architectures"] == ["arm64"]
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert function["Timeout"] == 60
@@ -68,58 +60,10 @@ def test_functions_are_sized_timed_and_traced_on_purpose(assembly: Assembly) -> 
 
 def test_every_log_group_has_a_retention_and_goes_with_the_stack(assembly: Assembly) -> None:
     groups = assembly.resources("AWS::Logs::LogGroup").values()
-    assert len(groups) == 4
+    assert len(groups) == 5
     for group in groups:
         assert group["Properties"]["RetentionInDays"] == 90
         assert group["DeletionPolicy"] == "Delete"
-
-
-TRACES = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
-LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
-
-
-@pytest.mark.parametrize(
-    ("function", "calls"),
-    [
-        ("CheckRequest", set()),
-        ("FunctionsStartImageBuilder", {"appstream:DescribeImageBuilders", "appstream:StartImageBuilder"}),
-        ("DescribeImageBuilder", {"appstream:DescribeImageBuilders"}),
-    ],
-)
-def test_a_function_may_make_its_calls_and_no_other(assembly: Assembly, function: str, calls: set[str]) -> None:
-    assert granted(assembly, function) == calls | TRACES | LOGS
-
-
-def test_starting_is_granted_on_image_builders_only(assembly: Assembly) -> None:
-    (resource,) = {
-        json.dumps(statement["Resource"])
-        for policy in properties(assembly, "AWS::IAM::Policy")
-        for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Action"] == "appstream:StartImageBuilder"
-    }
-    assert ":image-builder/*" in resource
-    assert '{"Ref": "AWS::Partition"}' in resource
-
-
-def test_the_state_machine_may_invoke_publish_log_and_trace(assembly: Assembly) -> None:
-    actions = granted(assembly, "StateMachine")
-    assert {action for action in actions if not action.startswith(("logs:", "xray:"))} == {
-        "lambda:InvokeFunction",
-        "sns:Publish",
-    }
-
-
-def test_only_describing_logging_and_tracing_are_granted_on_everything(assembly: Assembly) -> None:
-    on_everything = [
-        statement["Action"]
-        for policy in properties(assembly, "AWS::IAM::Policy")
-        for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Resource"] == "*"
-    ]
-    flat = {one for action in on_everything for one in ([action] if isinstance(action, str) else action)}
-    assert {action for action in flat if not action.startswith(("logs:", "xray:"))} == {
-        "appstream:DescribeImageBuilders"
-    }
 
 
 def test_the_state_machine_is_standard_logged_and_traced(assembly: Assembly) -> None:
@@ -131,18 +75,47 @@ def test_the_state_machine_is_standard_logged_and_traced(assembly: Assembly) -> 
 
 def test_the_topic_takes_messages_over_tls_only_and_keeps_them_encrypted(assembly: Assembly) -> None:
     (topic,) = properties(assembly, "AWS::SNS::Topic")
-    assert "alias/aws/sns" in json.dumps(topic["KmsMasterKeyId"])
+    (key,) = assembly.resources("AWS::KMS::Key")
+    assert topic["KmsMasterKeyId"] == {"Fn::GetAtt": [key, "Arn"]}
     (policy,) = properties(assembly, "AWS::SNS::TopicPolicy")
-    (statement,) = policy["PolicyDocument"]["Statement"]
-    assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    assert denials_without_tls(policy) == ["sns:Publish"]
+
+
+def denials_without_tls(policy: dict[str, Any]) -> list[str]:
+    return [
+        statement["Action"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    ]
+
+
+def test_the_dead_letters_are_encrypted_and_take_tls_only(assembly: Assembly) -> None:
+    (queue,) = properties(assembly, "AWS::SQS::Queue")
+    assert queue["SqsManagedSseEnabled"] is True
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3_600
+    (policy,) = properties(assembly, "AWS::SQS::QueuePolicy")
+    assert denials_without_tls(policy) == ["sqs:*"]
+
+
+def test_alarms_of_this_account_alone_may_publish_and_use_the_key_for_it(assembly: Assembly) -> None:
+    (topic_policy,) = properties(assembly, "AWS::SNS::TopicPolicy")
+    (key,) = properties(assembly, "AWS::KMS::Key")
+    for document in (topic_policy["PolicyDocument"], key["KeyPolicy"]):
+        (statement,) = [one for one in document["Statement"] if "Service" in one["Principal"]]
+        assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    assert key["EnableKeyRotation"] is True
 
 
 def test_no_name_stops_a_second_deployment(assembly: Assembly) -> None:
     for resource in assembly.template["Resources"].values():
-        if resource["Type"] == "AWS::IAM::Policy":
-            continue  # an inline policy: its name is inside its role
+        if resource["Type"] in ("AWS::IAM::Policy", "AWS::StepFunctions::StateMachineAlias"):
+            continue  # the name is inside its role, or its state machine
         for key, value in resource.get("Properties", {}).items():
-            if key.endswith("Name") and key not in ("AttributeName", "DisplayName"):
+            if key.endswith("Name") and key not in ("AttributeName", "DisplayName", "MetricName"):
+                referred = [value.get("Ref"), *value.get("Fn::GetAtt", [])] if isinstance(value, dict) else []
+                if set(referred) & set(assembly.template["Resources"]):
+                    continue  # the name of another resource of the stack
                 assert "AWS::StackName" in json.dumps(value), f"{resource['Type']} has the physical name {value}"
 
 
@@ -165,13 +138,19 @@ def test_cfn_lint_has_nothing_to_say(assembly: Assembly) -> None:
 
 
 def test_subscribers_are_told() -> None:
-    told = [Subscriber("email", "ops@example.com"), Subscriber("https", "https://example.com/hook")]
+    queue = "arn:aws:sqs:us-east-1:111122223333:ops"
+    told = [
+        Subscriber("email", "ops@example.com"),
+        Subscriber("https", "https://example.com/hook"),
+        Subscriber("sqs", queue),
+    ]
     stack = cdk.Stack()
     Notifications(stack, "Notifications", subscribers=told)
     subscriptions = Template.from_stack(stack).find_resources("AWS::SNS::Subscription").values()
     assert [(one["Properties"]["Protocol"], one["Properties"]["Endpoint"]) for one in subscriptions] == [
         ("email", "ops@example.com"),
         ("https", "https://example.com/hook"),
+        ("sqs", queue),
     ]
 
 
@@ -180,5 +159,124 @@ def test_a_wrong_configuration_fails_synth_with_one_sentence(tmp_path: Path) -> 
         synthesize(tmp_path / "cdk.out", subscribers=[{"protocol": "sms", "endpoint": "+1"}])
     assert caught.value.stderr == (
         "The configuration (cdk.json, context) is wrong. "
-        "subscribers[0].protocol: must be one of email, https, not 'sms'\n"
+        "subscribers[0].protocol: must be one of email, https, sqs, not 'sms'\n"
     )
+
+
+def test_what_can_be_lost_goes_or_stays_by_an_explicit_policy(assembly: Assembly) -> None:
+    policies = {
+        kind: {(resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) for resource in found.values()}
+        for kind in STATEFUL
+        if (found := assembly.resources(kind))
+    }
+    assert policies == STATEFUL
+
+
+STATEFUL = {
+    "AWS::Logs::LogGroup": {("Delete", "Delete")},
+    "AWS::KMS::Key": {("Delete", "Delete")},
+    "AWS::SQS::Queue": {("Delete", "Delete")},
+    # The version before stays, so that the alias can be put back on it.
+    "AWS::StepFunctions::StateMachineVersion": {("Delete", "Retain")},
+}
+
+
+def test_the_alias_goes_to_the_version_of_what_was_deployed(assembly: Assembly) -> None:
+    (machine,) = assembly.resources("AWS::StepFunctions::StateMachine")
+    ((version, published),) = assembly.resources("AWS::StepFunctions::StateMachineVersion").items()
+    (alias,) = properties(assembly, "AWS::StepFunctions::StateMachineAlias")
+    assert published["Properties"]["StateMachineArn"] == {"Ref": machine}
+    assert published["Properties"]["StateMachineRevisionId"] == {"Fn::GetAtt": [machine, "StateMachineRevisionId"]}
+    assert alias["RoutingConfiguration"] == [
+        {"StateMachineVersionArn": {"Fn::GetAtt": [version, "Arn"]}, "Weight": 100}
+    ]
+
+
+def test_every_end_without_success_is_an_event_for_the_function_that_tells(assembly: Assembly) -> None:
+    (machine,) = assembly.resources("AWS::StepFunctions::StateMachine")
+    (rule,) = properties(assembly, "AWS::Events::Rule")
+    assert rule["EventPattern"] == {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {"stateMachineArn": [{"Ref": machine}], "status": ["FAILED", "TIMED_OUT", "ABORTED"]},
+    }
+    (queue,) = assembly.resources("AWS::SQS::Queue")
+    dead_letters = {"Fn::GetAtt": [queue, "Arn"]}
+    (target,) = rule["Targets"]
+    assert target["DeadLetterConfig"] == {"Arn": dead_letters}
+    (invocation,) = properties(assembly, "AWS::Lambda::EventInvokeConfig")
+    assert invocation["DestinationConfig"]["OnFailure"] == {"Destination": dead_letters}
+    assert (invocation["MaximumRetryAttempts"], invocation["MaximumEventAgeInSeconds"]) == (2, 21_600)
+
+
+def test_every_alarm_speaks_to_the_operators_and_leads_to_its_section_of_the_runbook(tmp_path: Path) -> None:
+    linked = synthesize(tmp_path / "cdk.out", runbookUrl="https://example.com/runbook.md")
+    (topic,) = linked.resources("AWS::SNS::Topic")
+    sections = []
+    for alarm in properties(linked, "AWS::CloudWatch::Alarm"):
+        assert alarm["AlarmActions"] == [{"Ref": topic}]
+        assert alarm["TreatMissingData"] == "notBreaching"
+        sections.append(alarm["AlarmDescription"].rpartition("https://example.com/runbook.md#")[2])
+    assert sorted(sections) == sorted(ALARMS)
+
+
+def test_an_alarm_counts_the_failures_that_nobody_was_told_of(assembly: Assembly) -> None:
+    (alarm,) = [
+        one for one in properties(assembly, "AWS::CloudWatch::Alarm") if "RunsUntold" in one["AlarmDescription"]
+    ]
+    metrics = {metric["Id"]: metric for metric in alarm["Metrics"]}
+    (expression,) = [metric["Expression"] for metric in alarm["Metrics"] if "Expression" in metric]
+    assert expression == (
+        "(FILL(failed, 0) + FILL(timedout, 0) + FILL(aborted, 0))"
+        " - (FILL(toldfail, 0) + FILL(toldnotify, 0) + FILL(tolduncaught, 0))"
+    )
+    for name, route in [("toldfail", "fail"), ("toldnotify", "notify"), ("tolduncaught", "uncaught")]:
+        metric = metrics[name]["MetricStat"]["Metric"]
+        assert (metric["Namespace"], metric["MetricName"]) == ({"Ref": "AWS::StackName"}, "OperatorsTold")
+        assert {dimension["Name"]: dimension["Value"] for dimension in metric["Dimensions"]} == {
+            "Route": route,
+            "service": "start-image-builder",
+        }
+
+
+def test_the_dashboard_shows_what_operators_ask_for(assembly: Assembly) -> None:
+    (dashboard,) = properties(assembly, "AWS::CloudWatch::Dashboard")
+    body = json.dumps(dashboard["DashboardBody"])
+    for metric in (
+        "ExecutionsStarted",
+        "ExecutionsSucceeded",
+        "ExecutionsTimedOut",
+        "ExecutionsAborted",
+        "ExecutionTime",
+        "ExecutionThrottled",
+        "StartAttempts",
+        "StartsAccepted",
+        "Looks",
+        "OperatorsTold",
+        "AppStreamErrors",
+        "Errors",
+        "Throttles",
+    ):
+        assert metric in body, metric
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("us-gov-west-1", "aws-us-gov"), ("us-iso-east-1", "aws-iso"), ("us-isob-east-1", "aws-iso-b")],
+)
+def test_other_partitions_get_their_own_arns(region: str, partition: str) -> None:
+    context = json.loads((PROJECT / "cdk.json").read_text())["context"]
+    # Nothing of the code depends on the partition: it need not be put together.
+    app = cdk.App(context=context | {"aws:cdk:bundling-stacks": []})
+    stage = cdk.Stage(app, "Stage", env=cdk.Environment(account="111122223333", region=region))
+    stack = StartImageBuilderStack(stage, "Start", config=Config("Start"))
+    text = json.dumps(Template.from_stack(stack).to_json())
+    assert set(re.findall(r"arn:(aws[\w-]*):", text)) == {partition}
+    principals = set(re.findall(r'"Service": "([^"]+)"', text))
+    assert principals == {f"{service}.amazonaws.com" for service in ("cloudwatch", "events", "lambda", "states")}
+
+
+def test_a_finding_of_cdk_nag_fails_the_synth_and_there_is_none(assembly: Assembly) -> None:
+    report = json.loads((assembly.directory / "validation-report.json").read_text())
+    assert {plugin["pluginName"] for plugin in report["pluginReports"]} >= {"AwsSolutions", "Serverless"}
+    assert [plugin["pluginName"] for plugin in report["pluginReports"] if plugin["conclusion"] != "success"] == []

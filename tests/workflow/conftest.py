@@ -49,12 +49,17 @@ class Topic:
 
 @dataclass
 class World:
-    """The workflow with its real handlers, in front of a double of AppStream, all on one virtual clock."""
+    """The workflow with its real handlers, in front of a double of AppStream, all on one virtual clock.
+
+    Attributes:
+        undelivered: events that the function that tells failed for, at every try: the dead letters.
+    """
 
     clock: ManualClock
     double: AppStreamDouble
     engine: Engine
     topic: Topic
+    undelivered: list[Any] = field(default_factory=list)
 
     @classmethod
     def new(cls, **engine: Any) -> "World":
@@ -78,10 +83,11 @@ class World:
             self.deliver(status_change(execution, execution_input))
         return execution
 
-    def deliver(self, event: Any) -> bool:
-        """Invoke the function that tells as EventBridge does. Returns: whether it worked, at the last try at least."""
+    def deliver(self, event: Any) -> None:
+        """Invoke the function that tells as EventBridge does; what never works is undelivered."""
         tries = (run_handler(tell_operators.handler, event) for _ in range(ASYNCHRONOUS_TRIES))
-        return any("FunctionError" not in answer for answer in tries)
+        if all("FunctionError" in answer for answer in tries):
+            self.undelivered.append(event)
 
     def outcome(self, execution: Execution) -> Outcome:
         messages = [message["Message"] for message in self.topic.messages]

@@ -1,0 +1,214 @@
+"""What each role may do, against what the scenarios really do: no call without a grant, no grant without a call."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests import scenarios
+from tests.infra.conftest import Assembly, synthesize
+from tests.scenarios import Scenario
+from tests.workflow.conftest import World
+from tests.workflow.engine import Handler
+
+pytestmark = pytest.mark.xdist_group("infra")
+
+STATE_MACHINE = "the state machine"
+
+NOT_SEEN: Mapping[str, str] = {
+    "logs:CreateLogStream": "Lambda writes the function's log under its role.",
+    "logs:PutLogEvents": "Lambda writes the function's log under its role.",
+    "logs:CreateLogDelivery": "Step Functions sets up the delivery of its log under its role.",
+    "logs:GetLogDelivery": "Step Functions sets up the delivery of its log under its role.",
+    "logs:UpdateLogDelivery": "Step Functions sets up the delivery of its log under its role.",
+    "logs:DeleteLogDelivery": "Step Functions sets up the delivery of its log under its role.",
+    "logs:ListLogDeliveries": "Step Functions sets up the delivery of its log under its role.",
+    "logs:PutResourcePolicy": "Step Functions sets up the delivery of its log under its role.",
+    "logs:DescribeResourcePolicies": "Step Functions sets up the delivery of its log under its role.",
+    "logs:DescribeLogGroups": "Step Functions sets up the delivery of its log under its role.",
+    "xray:PutTraceSegments": "Lambda and Step Functions send traces under the role.",
+    "xray:PutTelemetryRecords": "Lambda and Step Functions send traces under the role.",
+    "xray:GetSamplingRules": "Step Functions decides what it traces under its role.",
+    "xray:GetSamplingTargets": "Step Functions decides what it traces under its role.",
+}
+"""Actions that services take under a role, which no scenario shows.
+
+Sources: AWS Lambda developer guide, Defining Lambda function permissions with an execution role; Step Functions
+developer guide, Using CloudWatch Logs to log execution history, and Trace Step Functions request data in AWS X-Ray.
+"""
+
+
+@dataclass(frozen=True)
+class Use:
+    """Something that a role did, or may do: an IAM action on a resource, either with wildcards where it is a grant."""
+
+    role: str
+    action: str
+    resource: str
+
+    def covers(self, call: "Use") -> bool:
+        return (
+            self.role == call.role
+            and fnmatchcase(call.action.lower(), self.action.lower())
+            and fnmatchcase(call.resource, self.resource)
+        )
+
+
+def resolved(value: Any) -> str:
+    """A value of the template as a text; what only a deployment knows is written <like this>."""
+    match value:
+        case str():
+            return value
+        case {"Ref": name}:
+            return f"<{name}>"
+        case {"Fn::GetAtt": [name, "Arn"]}:
+            # The Ref of a topic or a state machine is its ARN as well.
+            return f"<{name}>"
+        case {"Fn::Join": [separator, parts]}:
+            joined: str = separator.join(resolved(part) for part in parts)
+            return joined
+    raise AssertionError(f"cannot resolve {value}")
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def functions(assembly: Assembly) -> dict[str, dict[str, Any]]:
+    """The functions' properties, by the names of their handlers' modules."""
+    found = assembly.resources("AWS::Lambda::Function").values()
+    return {function["Properties"]["Handler"].partition(".")[0]: function["Properties"] for function in found}
+
+
+def roles(assembly: Assembly) -> dict[str, str]:
+    """Whose role each is, by its logical id."""
+    (machine,) = assembly.resources("AWS::StepFunctions::StateMachine").values()
+    owners = {name: properties["Role"] for name, properties in functions(assembly).items()}
+    owners[STATE_MACHINE] = machine["Properties"]["RoleArn"]
+    return {role["Fn::GetAtt"][0]: owner for owner, role in owners.items()}
+
+
+def granted(assembly: Assembly) -> Iterator[Use]:
+    owners = roles(assembly)
+    for policy in assembly.resources("AWS::IAM::Policy").values():
+        properties = policy["Properties"]
+        for statement in properties["PolicyDocument"]["Statement"]:
+            assert statement["Effect"] == "Allow"
+            for role in properties["Roles"]:
+                for action in listed(statement["Action"]):
+                    for resource in listed(statement["Resource"]):
+                        yield Use(owners[role["Ref"]], action, resolved(resource))
+
+
+def used(assembly: Assembly) -> set[Use]:
+    """What the roles do in all scenarios, and in one in which nobody can be told."""
+    calls: set[Use] = set()
+    (machine,) = assembly.resources("AWS::StepFunctions::StateMachine").values()
+    substitutions = machine["Properties"]["DefinitionSubstitutions"]
+    arns = {
+        name: resolved(substitutions[f"{name.title().replace('_', '')}FunctionArn"]) for name in functions(assembly)
+    }
+    topic = resolved(functions(assembly)["tell_operators"]["Environment"]["Variables"]["TOPIC_ARN"])
+    key = resolved(assembly.resources("AWS::SNS::Topic")[topic.strip("<>")]["Properties"]["KmsMasterKeyId"])
+    (invocation,) = assembly.resources("AWS::Lambda::EventInvokeConfig").values()
+    on_failure = resolved(invocation["Properties"]["DestinationConfig"]["OnFailure"]["Destination"])
+
+    def watched(name: str, handler: Handler, world: World) -> Handler:
+        def watch(event: Any, context: Any) -> Any:
+            calls.add(Use(STATE_MACHINE, "lambda:InvokeFunction", arns[name]))
+            before, told = len(world.double.calls), len(world.topic.messages)
+            try:
+                return handler(event, context)
+            finally:
+                for call in world.double.calls[before:]:
+                    calls.add(Use(name, f"appstream:{call.operation}", image_builder_of(call.operation)))
+                if len(world.topic.messages) > told:
+                    calls.add(Use(name, "sns:Publish", topic))
+                    # Source: Amazon SNS developer guide, Managing Amazon SNS encryption keys and costs.
+                    calls.update(Use(name, f"kms:{action}", key) for action in ("GenerateDataKey", "Decrypt"))
+
+        return watch
+
+    def play(scenario: Scenario, prepare: Callable[[World], None] = lambda world: None) -> None:
+        world = World.new()
+        handlers = world.engine.handlers
+        world.engine.handlers = {name: watched(name, handler, world) for name, handler in handlers.items()}
+        prepare(world)
+        world.play(scenario)
+        if world.undelivered:
+            calls.add(Use("tell_operators", "sqs:SendMessage", on_failure))
+
+    for scenario in scenarios.ALL:
+        play(scenario)
+    play(Scenario("nobody-can-be-told", {"state": "FAILED"}), nobody_can_be_told)
+    return calls
+
+
+def nobody_can_be_told(world: World) -> None:
+    error = {"Error": {"Code": "KMSDisabledException", "Message": "The key is disabled."}}
+    world.topic.errors = [ClientError(error, "Publish")] * 100  # type: ignore[arg-type]  # what is read of it
+
+
+def image_builder_of(operation: str) -> str:
+    # DescribeImageBuilders has no resource types. Source: service authorization reference, AppStream 2.0.
+    if operation == "DescribeImageBuilders":
+        return "*"
+    return "arn:<AWS::Partition>:appstream:<AWS::Region>:<AWS::AccountId>:image-builder/golden-image"
+
+
+@pytest.fixture(scope="module")
+def calls(assembly: Assembly) -> set[Use]:
+    return used(assembly)
+
+
+def test_every_call_of_the_scenarios_is_granted(assembly: Assembly, calls: set[Use]) -> None:
+    grants = list(granted(assembly))
+    assert [call for call in calls if not any(grant.covers(call) for grant in grants)] == []
+
+
+def test_no_grant_is_without_a_call(assembly: Assembly, calls: set[Use]) -> None:
+    unused = [grant for grant in granted(assembly) if not any(grant.covers(call) for call in calls)]
+    assert {grant.action for grant in unused} == set(NOT_SEEN)
+
+
+def test_no_grant_is_wider_than_the_service_allows(assembly: Assembly) -> None:
+    for grant in granted(assembly):
+        assert "*" not in grant.action, grant
+        if "*" in grant.resource:
+            narrowest = grant.resource.endswith(":image-builder/*") and grant.action == "appstream:StartImageBuilder"
+            only_everything = grant.action == "appstream:DescribeImageBuilders" or grant.action in NOT_SEEN
+            assert narrowest or (grant.resource == "*" and only_everything), grant
+
+
+def test_every_function_and_the_state_machine_has_a_role_of_its_own(assembly: Assembly) -> None:
+    assert sorted(roles(assembly).values()) == sorted([*functions(assembly), STATE_MACHINE])
+
+
+def test_only_the_rule_may_invoke_the_function_that_tells(assembly: Assembly) -> None:
+    (permission,) = assembly.resources("AWS::Lambda::Permission").values()
+    (rule,) = assembly.resources("AWS::Events::Rule")
+    assert permission["Properties"]["Principal"] == "events.amazonaws.com"
+    assert permission["Properties"]["SourceArn"] == {"Fn::GetAtt": [rule, "Arn"]}
+
+
+def test_names_and_a_tag_narrow_which_image_builders_may_be_started(tmp_path: Path) -> None:
+    narrowed = synthesize(
+        tmp_path / "cdk.out",
+        imageBuilders={"names": ["golden-*", "test.1"], "tag": {"key": "Start", "value": "yes"}},
+        permissionsBoundary="team/Boundary",
+    )
+    (statement,) = [
+        statement
+        for policy in narrowed.resources("AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Action"] == "appstream:StartImageBuilder"
+    ]
+    assert [resolved(resource).rpartition("/")[2] for resource in statement["Resource"]] == ["golden-*", "test.1"]
+    assert statement["Condition"] == {"StringEquals": {"aws:ResourceTag/Start": "yes"}}
+    for role in narrowed.resources("AWS::IAM::Role").values():
+        assert json.dumps(role["Properties"]["PermissionsBoundary"]).endswith(':policy/team/Boundary"]]}')

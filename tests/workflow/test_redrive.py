@@ -1,0 +1,95 @@
+"""A redriven execution goes on at the state that it did not finish, with its variables, whatever has happened since.
+
+Step Functions reruns the unsuccessful state of an execution that failed, was stopped or timed out, with the definition that
+it had. Source: AWS Step Functions API reference, RedriveExecution. No engine here has redrive: the execution is begun at
+that state instead, after a Pass state that gives it the variables.
+"""
+
+import json
+from typing import Any
+
+import pytest
+
+from local.definition import definition
+from tests.scenarios import BUILDER
+from tests.workflow.conftest import World
+
+SEEN = {
+    "Phase": "Transitional",
+    "Started": True,
+    "ImageBuilder": {"Name": BUILDER, "State": "PENDING"},
+    "Problem": {"Message": "", "Advice": ""},
+}
+ON_THE_WAY: dict[str, Any] = {
+    "request": {"Name": BUILDER, "TimeoutMinutes": 60, "NotifyOnSuccess": False},
+    "deadlineSeconds": 3_600,
+    "waitedSeconds": 90,
+    "pauseSeconds": 30,
+    "attempts": 1,
+    "polls": 2,
+    "started": True,
+    "told": False,
+    "look": SEEN,
+}
+FAILURE = {"Error": "Odd", "Route": "notify", "Message": "So it is.", "Advice": "Mend it."}
+
+
+def redriven(state: str, **variables: Any) -> World:
+    resumed = json.loads(definition())
+    resumed["StartAt"] = "Redrive"
+    resumed["States"]["Redrive"] = {"Type": "Pass", "Assign": {**ON_THE_WAY, **variables}, "Next": state}
+    return World.new(definition=json.dumps(resumed))
+
+
+UNFINISHED = [
+    "Start the image builder",
+    "Wait before the next look",
+    "Look at the image builder",
+    "Wait before trying again",
+]
+
+
+@pytest.mark.parametrize("state", UNFINISHED)
+@pytest.mark.parametrize(
+    ("since", "starts"),
+    [
+        ({"state": "RUNNING"}, 0),
+        ({"state": [["PENDING", 400], ["RUNNING", None]]}, 0),
+        ({"state": [["STOPPING", 200], ["STOPPED", None]]}, 1),
+        ({"state": "STOPPED"}, 1),
+    ],
+    ids=["it-runs", "it-starts", "it-stops", "it-is-stopped"],
+)
+def test_a_start_converges_from_wherever_it_was_left(state: str, since: dict[str, Any], starts: int) -> None:
+    world = redriven(state)
+    world.prepare(since)
+    run = world.outcome(world.run({"Name": BUILDER}))
+    assert (run.status, run.starts, run.messages) == ("SUCCEEDED", starts, [])
+    assert run.output["ImageBuilder"]["State"] == "RUNNING"
+
+
+@pytest.mark.parametrize("state", ["Take the request", "Check the request"])
+def test_a_request_that_was_not_yet_checked_is_checked(state: str) -> None:
+    world = redriven(state)
+    assert world.run({"Name": BUILDER, "Nmae": 1}).error == "InvalidRequest"
+
+
+def test_a_start_that_the_operators_were_told_of_fails_again_without_a_call_or_a_second_message() -> None:
+    cause = {"Name": BUILDER, **{key: FAILURE[key] for key in ("Route", "Message", "Advice")}}
+    world = redriven("Fail the start", failure=FAILURE, cause=cause, told=True)
+    world.prepare({"state": "STOPPED"})
+    run = world.outcome(world.run({"Name": BUILDER}))
+    assert (run.status, run.error, run.calls, run.messages) == ("FAILED", "Odd", [], [])
+
+
+def test_an_execution_that_was_stopped_while_telling_tells() -> None:
+    world = redriven("Say what failed", failure=FAILURE)
+    run = world.outcome(world.run({"Name": BUILDER}))
+    assert (run.status, run.error, run.calls, len(run.messages)) == ("FAILED", "Odd", [], 1)
+
+
+def test_the_time_waited_before_counts() -> None:
+    world = redriven("Look at the image builder", waitedSeconds=3_600)
+    world.prepare({"state": "PENDING"})
+    run = world.run({"Name": BUILDER})
+    assert run.error == "ImageBuilderStartTimedOut"
