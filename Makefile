@@ -11,8 +11,10 @@ export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 PIP := -m pip install -qq --disable-pip-version-check --require-hashes
 ENVIRONMENTS := .venv/.ready .venv-ministack/.ready node_modules/.ready
 
-# NAME, FAULT and the other options of a command come from make's command line; an unset one stays the command's default.
-option = $(if $($(1)),--$(2) "$($(1))")
+# NAME, FAULT and the other options of a command come from make's command line alone, and reach it as they were typed;
+# an unset one stays the command's default.
+quoted = '$(subst ','\'',$(value $(1)))'
+option = $(if $(filter command,$(origin $(1))),--$(2)=$(call quoted,$(1)))
 
 .PHONY: help
 help: ## List the commands
@@ -54,8 +56,8 @@ bootstrap: setup ## Prepare the AWS account and Region of your credentials for t
 	@cdk bootstrap --no-notices
 
 .PHONY: deploy
-deploy: setup ## Show the difference, then deploy to the AWS account of your credentials
-	@cdk diff --no-notices && cdk deploy --no-notices
+deploy: setup ## Show the difference, ask, then deploy to the AWS account of your credentials
+	@cdk diff --no-notices && cdk deploy --no-notices --require-approval any-change
 
 .PHONY: destroy
 destroy: setup ## Remove the deployment from the AWS account of your credentials

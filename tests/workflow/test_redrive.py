@@ -1,8 +1,8 @@
 """A redriven execution goes on at the state that it did not finish, with its variables, whatever has happened since.
 
-Step Functions reruns the unsuccessful state of an execution that failed, was stopped or timed out, with the definition that
-it had. Source: AWS Step Functions API reference, RedriveExecution. No engine here has redrive: the execution is begun at
-that state instead, after a Pass state that gives it the variables.
+Step Functions reruns the unsuccessful state of an execution that failed, was stopped or timed out, with the definition
+that it had. Source: AWS Step Functions API reference, RedriveExecution. No engine here has redrive: the execution is
+begun at that state instead, after a Pass state that gives it the variables.
 """
 
 import json
