@@ -27,4 +27,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Look:
     with counted_errors():
         builder = appstream.describe(client, request["Name"])
     logger.info("Looked", state=builder["State"])
-    return look_at(builder)
+    return look_at(builder, request)

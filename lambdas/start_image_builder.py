@@ -25,11 +25,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Look:
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
     metrics.add_metric("StartAttempts", MetricUnit.Count, 1)
     with counted_errors():
-        builder = appstream.describe(client, request["Name"])
-        started = phase_of(builder) is Phase.STOPPED
-        if started:
-            # An accepted start counts even where its answer shows no builder: then the one just described stands in.
-            builder = appstream.start(client, request["Name"], request.get("AppstreamAgentVersion")) or builder
-    metrics.add_metric("StartsAccepted", MetricUnit.Count, int(started))
-    logger.info("Start accepted" if started else "Not STOPPED, not started", state=builder["State"])
-    return look_at(builder, started=started)
+        before = appstream.describe(client, request["Name"])
+        if phase_of(before) is not Phase.STOPPED or request["DryRun"]:
+            metrics.add_metric("StartsAccepted", MetricUnit.Count, 0)
+            logger.info("Not started", state=before["State"], dry_run=request["DryRun"])
+            return look_at(before, request)
+        # An accepted start counts even where its answer shows no builder: then the one just described stands in.
+        builder = appstream.start(client, request["Name"], request.get("AppstreamAgentVersion")) or before
+    metrics.add_metric("StartsAccepted", MetricUnit.Count, 1)
+    logger.info("Start accepted", state=builder["State"])
+    return look_at(builder, request, before=before)

@@ -66,12 +66,23 @@ class Scenario:
         assert all(call["state_before"] == "STOPPED" for call in effective)
         if self.error:
             self._check_failure(run)
+        elif self.outcome == "DryRun":
+            self._check_dry_run(run)
         else:
             self._check_success(run)
 
+    def _check_dry_run(self, run: Outcome) -> None:
+        assert run.status == "SUCCEEDED", (run.error, run.cause)
+        assert set(run.output) == {"Outcome", "WouldStart", "Route", "Why", "ImageBuilder"}
+        assert (run.output["Outcome"], run.output["Route"]) == ("DryRun", self.route)
+        assert run.output["WouldStart"] is (self.route == "start")
+        assert [call["operation"] for call in run.calls] == ["DescribeImageBuilders"]
+        assert run.messages == []
+
     def _check_success(self, run: Outcome) -> None:
         assert run.status == "SUCCEEDED", (run.error, run.cause)
-        assert set(run.output) == {"Outcome", "Started", "ImageBuilder", "Polls", "WaitedSeconds"}
+        agent = {"Agent"} if "AppstreamAgentVersion" in self.request else set()
+        assert set(run.output) == {"Outcome", "Started", "ImageBuilder", "Polls", "WaitedSeconds"} | agent
         assert run.output["Outcome"] == self.outcome
         assert run.output["Started"] is self.started
         assert run.output["ImageBuilder"]["State"] == "RUNNING"
@@ -224,6 +235,20 @@ NETWORK = [
 STATES = [
     Scenario("stopped"),
     Scenario("agent-version", request={"Name": BUILDER, "AppstreamAgentVersion": "LATEST"}),
+    Scenario(
+        "a-network-interface-is-waited-for",
+        {"durations": {"network_interface": 200}},
+        request={"Name": BUILDER, "RequireNetworkInterface": True},
+    ),
+    Scenario(
+        "no-network-interface-ever",
+        {"state": "RUNNING", "durations": {"network_interface": 100_000}},
+        request={"Name": BUILDER, "RequireNetworkInterface": True, "TimeoutMinutes": 5},
+        error="ImageBuilderStartTimedOut",
+        route="notify",
+        starts=0,
+        says="still RUNNING without a network interface after 5 minutes",
+    ),
     Scenario("a-success-is-told-if-wanted", request={"Name": BUILDER, "NotifyOnSuccess": True}),
     Scenario("already-running", {"state": "RUNNING"}, outcome="AlreadyRunning", started=False, starts=0),
     *(
@@ -277,6 +302,31 @@ STATES = [
 ]
 
 
+def dry_run(builder: Mapping[str, Any], route: str) -> Scenario:
+    """A dry run describes, and says what a run would do about such a builder."""
+    request = {"Name": BUILDER, "DryRun": True}
+    return Scenario(f"dry-run-{builder['state']}", builder, request=request, outcome="DryRun", route=route, starts=0)
+
+
+DRY_RUNS = [
+    dry_run({"state": "STOPPED"}, "start"),
+    dry_run({"state": "RUNNING"}, "done"),
+    dry_run({"state": "PENDING"}, "wait"),
+    dry_run({"state": "STOPPING"}, "wait"),
+    dry_run({"state": "SOMETHING_NEW"}, "wait"),
+    dry_run({"state": "FAILED"}, "notify"),
+    dry_run({"state": "DELETING"}, "fail"),
+    Scenario(
+        "dry-run-of-no-builder",
+        None,
+        request={"Name": BUILDER, "DryRun": True},
+        error="ResourceNotFoundException",
+        route="fail",
+        starts=0,
+    ),
+]
+
+
 def refused(name: str, execution_input: Any, says: str) -> Scenario:
     return Scenario(name, request=execution_input, error="InvalidRequest", route="fail", starts=0, says=says)
 
@@ -292,6 +342,8 @@ BAD_INPUT = [
     refused("control-character", {"Name": "golden\n\x00"}, "Name: must be"),
     refused("number-for-name", {"Name": 7}, "Name: must be"),
     refused("misspelt-field", {"Name": BUILDER, "TimeoutMinute": 30}, "did you mean TimeoutMinutes?"),
+    refused("dry-run-in-words", {"Name": BUILDER, "DryRun": "yes"}, "DryRun: must be true or false"),
+    refused("bad-dry-run", {"Name": "", "DryRun": True}, "Name: must be"),
     refused("wrong-type", {"Name": BUILDER, "TimeoutMinutes": "30"}, "TimeoutMinutes: must be an integer"),
     refused("out-of-range", {"Name": BUILDER, "TimeoutMinutes": 721}, "TimeoutMinutes: must be an integer"),
     refused("quotes-and-braces", {"Name": "\"}'{% $states %} \\"}, "Name: must be"),
@@ -311,7 +363,7 @@ GOOD_INPUT = [
     ),
 ]
 
-ALL = [*STATES, *ENDS, *RECOVERIES, *LOOKS, *NETWORK, *BAD_INPUT, *GOOD_INPUT]
+ALL = [*STATES, *ENDS, *RECOVERIES, *LOOKS, *NETWORK, *DRY_RUNS, *BAD_INPUT, *GOOD_INPUT]
 
 
 def with_name(value: Any, name: str) -> Any:

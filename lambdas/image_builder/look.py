@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from image_builder.appstream import ImageBuilder
+from image_builder.request import Request
 
 
 class Phase(StrEnum):
@@ -52,12 +53,14 @@ class Problem(TypedDict):
 class Look(TypedDict):
     """What one look at the builder tells the workflow.
 
-    `Started` is true only where AppStream accepted a StartImageBuilder call within this look.
+    `Started` is true only where AppStream accepted a StartImageBuilder call within this look. `AgentVersionBefore` is
+    the AppstreamAgentVersion that the builder had before that; null where AppStream does not say.
     `ImageBuilder` is every field AppStream returned, JSON-safe: timestamps are ISO 8601 strings in UTC.
     """
 
     Phase: Phase
     Started: bool
+    AgentVersionBefore: str | None
     ImageBuilder: dict[str, Any]
     Problem: Problem
 
@@ -67,13 +70,32 @@ def phase_of(builder: ImageBuilder) -> Phase:
     return PHASES.get(builder["State"], Phase.TRANSITIONAL)
 
 
-def look_at(builder: ImageBuilder, *, started: bool = False) -> Look:
-    """What the builder, as AppStream returned it, means for the start."""
+def look_at(builder: ImageBuilder, request: Request, *, before: ImageBuilder | None = None) -> Look:
+    """What the builder, as AppStream returned it, means for the start.
+
+    Args:
+        builder: as it is now.
+        request: that the look is for.
+        before: the builder as it was before AppStream accepted its start a moment ago; None where it did not.
+    """
     phase = phase_of(builder)
-    if started and phase is Phase.STOPPED:
-        # AppStream accepted the start a moment ago: an answer that still says STOPPED must not start it once more.
+    if before is not None and phase is Phase.STOPPED:
+        # The start was accepted: an answer that still says STOPPED must not start it once more.
         phase = Phase.TRANSITIONAL
-    return {"Phase": phase, "Started": started, "ImageBuilder": json_safe(builder), "Problem": problem_of(builder)}
+    if phase is Phase.RUNNING and request["RequireNetworkInterface"] and not _has_network_interface(builder):
+        phase = Phase.TRANSITIONAL
+    return {
+        "Phase": phase,
+        "Started": before is not None,
+        "AgentVersionBefore": (before or builder).get("AppstreamAgentVersion"),
+        "ImageBuilder": json_safe(builder),
+        "Problem": problem_of(builder),
+    }
+
+
+def _has_network_interface(builder: ImageBuilder) -> bool:
+    # RUNNING can precede it. Source: AppStream 2.0 API reference, NetworkAccessConfiguration.
+    return bool(builder.get("NetworkAccessConfiguration", {}).get("EniPrivateIpAddress"))
 
 
 def json_safe(value: Any) -> Any:

@@ -23,6 +23,8 @@ class Request(TypedDict):
     Name: str
     TimeoutMinutes: int
     NotifyOnSuccess: bool
+    RequireNetworkInterface: bool
+    DryRun: bool
     AppstreamAgentVersion: NotRequired[str]
 
 
@@ -64,6 +66,10 @@ def _is_timeout(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 5 <= value <= 720 and value == int(value)
 
 
+def _is_boolean(value: object) -> bool:
+    return isinstance(value, bool)
+
+
 FIELDS: Mapping[str, Field] = {
     "Name": Field(
         "the name of an image builder: 1 to 101 letters, digits, '_', '.' or '-', the first a letter or digit",
@@ -75,7 +81,9 @@ FIELDS: Mapping[str, Field] = {
         _is_agent_version,
     ),
     "TimeoutMinutes": Field("an integer from 5 to 720", _is_timeout, default=60),
-    "NotifyOnSuccess": Field("true or false", lambda value: isinstance(value, bool), default=False),
+    "NotifyOnSuccess": Field("true or false", _is_boolean, default=False),
+    "RequireNetworkInterface": Field("true or false", _is_boolean, default=False),
+    "DryRun": Field("true or false", _is_boolean, default=False),
 }
 
 

@@ -8,6 +8,9 @@ import pytest
 
 from image_builder import look
 from image_builder.look import PHASES, UNKNOWN_ADVICE, Phase, advice_for, json_safe, look_at, phase_of
+from image_builder.request import parse_request
+
+REQUEST = parse_request({"Name": "gold"})
 
 
 def modelled(enum: str) -> set[str]:
@@ -34,8 +37,8 @@ def test_a_state_nobody_has_heard_of_is_waited_out() -> None:
 
 
 def test_a_builder_that_still_says_stopped_after_an_accepted_start_is_not_started_again() -> None:
-    assert look_at({"State": "STOPPED"}, started=True)["Phase"] is Phase.TRANSITIONAL
-    assert look_at({"State": "STOPPED"})["Phase"] is Phase.STOPPED
+    assert look_at({"State": "STOPPED"}, REQUEST, before={"State": "STOPPED"})["Phase"] is Phase.TRANSITIONAL
+    assert look_at({"State": "STOPPED"}, REQUEST)["Phase"] is Phase.STOPPED
 
 
 def test_timestamps_become_iso_8601_in_utc_at_any_depth() -> None:
@@ -52,7 +55,7 @@ def test_a_look_keeps_every_field_that_appstream_returns_and_is_json() -> None:
     builder: dict[str, Any] = dict.fromkeys(shape.members, "text")
     builder |= {"CreatedTime": datetime(2026, 2, 1, tzinfo=UTC), "NewerThanThisCode": [1, {"a": True}]}
     builder |= {"StateChangeReason": {}, "ImageBuilderErrors": []}
-    look = json.loads(json.dumps(look_at(builder)))
+    look = json.loads(json.dumps(look_at(builder, REQUEST)))
     assert look["ImageBuilder"] == builder | {"CreatedTime": "2026-02-01T00:00:00Z"}
 
 
@@ -65,7 +68,8 @@ def test_a_failed_builder_is_explained_with_every_reported_code_and_its_advice()
                 {"ErrorCode": "SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES", "ErrorMessage": "No addresses."},
                 {"ErrorCode": "IGW_NOT_ATTACHED"},
             ],
-        }
+        },
+        REQUEST,
     )["Problem"]
     assert problem["Message"] == (
         "The image builder is FAILED. INTERNAL_ERROR: It broke.; "
@@ -89,16 +93,33 @@ def test_a_failed_builder_is_explained_with_every_reported_code_and_its_advice()
     ],
 )
 def test_a_failed_builder_without_a_known_code_still_gets_advice(builder: dict[str, Any]) -> None:
-    assert look_at(builder)["Problem"]["Advice"].startswith(UNKNOWN_ADVICE)
+    assert look_at(builder, REQUEST)["Problem"]["Advice"].startswith(UNKNOWN_ADVICE)
 
 
 def test_nobody_is_advised_to_start_a_builder_that_is_failed() -> None:
     reported = {"ImageBuilderErrors": [{"ErrorCode": "IGW_NOT_ATTACHED"}]}
-    failed = look_at({"State": "FAILED", **reported})["Problem"]["Advice"]
-    stopped = look_at({"State": "STOPPED", **reported})["Problem"]["Advice"]
+    failed = look_at({"State": "FAILED", **reported}, REQUEST)["Problem"]["Advice"]
+    stopped = look_at({"State": "STOPPED", **reported}, REQUEST)["Problem"]["Advice"]
     assert failed.endswith("create it anew once this is mended.")
     assert stopped.endswith("Once this is mended, start again.")
     table = json.loads((Path(look.__file__).parent / "advice.json").read_text("utf-8"))
     for codes in table.values():
         for entry in codes.values():
             assert "start the image builder" not in entry["Advice"].lower()
+
+
+def test_running_counts_only_with_a_network_interface_where_the_request_wants_one() -> None:
+    wanting = parse_request({"Name": "gold", "RequireNetworkInterface": True})
+    bare: dict[str, Any] = {"State": "RUNNING"}
+    for builder in (bare, bare | {"NetworkAccessConfiguration": {"EniId": "eni-1"}}):
+        assert look_at(builder, wanting)["Phase"] is Phase.TRANSITIONAL
+        assert look_at(builder, REQUEST)["Phase"] is Phase.RUNNING
+    connected = bare | {"NetworkAccessConfiguration": {"EniPrivateIpAddress": "10.0.0.4"}}
+    assert look_at(connected, wanting)["Phase"] is Phase.RUNNING
+
+
+def test_a_look_keeps_the_agent_version_of_before_the_start() -> None:
+    before, after = ({"State": "STOPPED", "AppstreamAgentVersion": version} for version in ("1", "2"))
+    assert look_at(after, REQUEST, before=before)["AgentVersionBefore"] == "1"
+    assert look_at(after, REQUEST)["AgentVersionBefore"] == "2"
+    assert look_at({"State": "STOPPED"}, REQUEST)["AgentVersionBefore"] is None

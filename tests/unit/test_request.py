@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from image_builder.request import InvalidRequest, parse_request
+from image_builder.request import FIELDS, InvalidRequest, parse_request
 from local.appstream_double.model import input_shape, violations
+
+OFF = {"NotifyOnSuccess": False, "RequireNetworkInterface": False, "DryRun": False}
 
 
 def refused(execution_input: object) -> str:
@@ -16,7 +18,7 @@ def refused(execution_input: object) -> str:
 
 
 def test_a_request_gets_its_defaults() -> None:
-    assert parse_request({"Name": "gold"}) == {"Name": "gold", "TimeoutMinutes": 60, "NotifyOnSuccess": False}
+    assert parse_request({"Name": "gold"}) == {"Name": "gold", "TimeoutMinutes": 60, **OFF}
 
 
 def test_every_field_is_kept() -> None:
@@ -25,6 +27,8 @@ def test_every_field_is_kept() -> None:
         "AppstreamAgentVersion": "LATEST",
         "TimeoutMinutes": 720,
         "NotifyOnSuccess": True,
+        "RequireNetworkInterface": True,
+        "DryRun": True,
     }
     assert parse_request(request) == request
 
@@ -37,12 +41,12 @@ def test_an_integral_number_is_an_integer_as_in_json_schema() -> None:
 
 def test_an_eventbridge_event_carries_the_request_in_its_detail() -> None:
     event = {"version": "0", "detail-type": "Start", "source": "my.app", "detail": {"Name": "gold"}}
-    assert parse_request(event) == {"Name": "gold", "TimeoutMinutes": 60, "NotifyOnSuccess": False}
+    assert parse_request(event) == {"Name": "gold", "TimeoutMinutes": 60, **OFF}
 
 
 def test_the_key_of_nested_executions_is_ignored() -> None:
     request = {"Name": "gold", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:aws:states:..."}
-    assert parse_request(request) == {"Name": "gold", "TimeoutMinutes": 60, "NotifyOnSuccess": False}
+    assert parse_request(request) == {"Name": "gold", "TimeoutMinutes": 60, **OFF}
 
 
 @pytest.mark.parametrize("whole_input", [None, [], [{"Name": "gold"}], "gold", "", 1, True])
@@ -91,7 +95,10 @@ def test_every_problem_is_named_at_once() -> None:
         ("name", "did you mean Name?"),
         ("timeoutminutes", "did you mean TimeoutMinutes?"),
         ("AgentVersion", "did you mean AppstreamAgentVersion?"),
-        ("Colour", "the fields are Name, AppstreamAgentVersion, TimeoutMinutes, NotifyOnSuccess"),
+        (
+            "Colour",
+            "the fields are Name, AppstreamAgentVersion, TimeoutMinutes, NotifyOnSuccess, RequireNetworkInterface, DryRun",
+        ),
     ],
 )
 def test_an_unknown_field_is_refused_with_a_hint(key: str, hint: str) -> None:

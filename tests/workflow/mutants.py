@@ -107,7 +107,7 @@ def _of_state(source: Any, name: str) -> Iterator[Mutant]:
         elif member in ("Next", "Default"):
             yield from _other_targets(source, (*where, member), name, value)
         elif member in ("Assign", "Output", "Arguments"):
-            yield from _of_members(source, (*where, member), name, value)
+            yield from _of_value(source, (*where, member), name, value)
         elif member in ("Error", "Cause", "Seconds"):
             yield from _of_value(source, (*where, member), name, value)
 

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import EvalTimeoutError
 
+from image_builder.request import parse_request
 from tests.scenarios import BUILDER
 from tests.workflow.conftest import World
 from tests.workflow.engine import ARN, Execution, Handler, Invocation, function_error, run_handler
@@ -39,6 +40,7 @@ def sees(phase: str, state: str = "ANY", *, started: bool = False) -> Invocation
     look = {
         "Phase": phase,
         "Started": started,
+        "AgentVersionBefore": None,
         "ImageBuilder": {"Name": BUILDER, "State": state},
         "Problem": {"Message": f"The problem of {state}.", "Advice": f"The advice for {state}."},
     }
@@ -175,7 +177,7 @@ def test_each_function_gets_the_request_and_the_execution(world: World) -> None:
     events: list[Any] = []
     execution = run(world, **{function: [noting(events)] for function in (CHECK, START, LOOK)})
     assert execution.status == "SUCCEEDED"
-    request = {"Name": BUILDER, "TimeoutMinutes": 60, "NotifyOnSuccess": False}
+    request = parse_request({"Name": BUILDER})
     assert events == [
         {"Input": {"Name": BUILDER}, "Execution": ARN},
         {"Request": request, "Execution": ARN},
@@ -615,3 +617,38 @@ def test_a_success_that_cannot_be_told_is_a_success(world: World) -> None:
     execution = run(world, {"Name": BUILDER, "NotifyOnSuccess": True})
     assert (execution.status, execution.output["Outcome"]) == ("SUCCEEDED", "Running")
     assert world.topic.messages == []
+
+
+# The agent
+
+
+def test_the_agent_is_reported_where_a_version_was_asked_for(world: World) -> None:
+    world.prepare({"members": {"AppstreamAgentVersion": "05-08-2025"}})
+    execution = world.run({"Name": BUILDER, "AppstreamAgentVersion": "LATEST"})
+    agent = execution.output["Agent"]
+    assert {key: agent[key] for key in ("Requested", "Before", "After", "LatestAppstreamAgentVersion")} == {
+        "Requested": "LATEST",
+        "Before": "05-08-2025",
+        "After": "09-10-2025",
+        "LatestAppstreamAgentVersion": "TRUE",
+    }
+    assert [step["State"] for step in agent["Progress"]] == ["PENDING", "UPDATING_AGENT", "RUNNING"]
+    waited = [step["WaitedSeconds"] for step in agent["Progress"]]
+    assert waited == sorted(waited)
+    assert waited[0] == 0
+    assert waited[-1] == execution.output["WaitedSeconds"]
+
+
+def test_the_version_before_is_that_of_before_the_first_attempt(world: World) -> None:
+    looks = [
+        {"Phase": phase, "Started": True, "AgentVersionBefore": before, "ImageBuilder": {"State": state}, "Problem": {}}
+        for phase, before, state in [("Stopped", "1", "STOPPED"), ("Running", "2", "RUNNING")]
+    ]
+    script: list[Invocation] = [lambda handler, event: {"Payload": json.dumps(looks.pop(0)).encode()}] * 2
+    execution = run(world, {"Name": BUILDER, "AppstreamAgentVersion": "3"}, start_image_builder=script)
+    # AppStream need not say what became of it.
+    assert execution.output["Agent"] == {
+        "Requested": "3",
+        "Before": "1",
+        "Progress": [{"State": "STOPPED", "WaitedSeconds": 0}, {"State": "RUNNING", "WaitedSeconds": 0}],
+    }

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from image_builder.request import parse_request
 from local.definition import definition
 from tests.scenarios import BUILDER
 from tests.workflow.conftest import World
@@ -17,11 +18,12 @@ from tests.workflow.conftest import World
 SEEN = {
     "Phase": "Transitional",
     "Started": True,
+    "AgentVersionBefore": None,
     "ImageBuilder": {"Name": BUILDER, "State": "PENDING"},
     "Problem": {"Message": "", "Advice": ""},
 }
 ON_THE_WAY: dict[str, Any] = {
-    "request": {"Name": BUILDER, "TimeoutMinutes": 60, "NotifyOnSuccess": False},
+    "request": parse_request({"Name": BUILDER}),
     "deadlineSeconds": 3_600,
     "waitedSeconds": 90,
     "pauseSeconds": 30,
@@ -30,6 +32,8 @@ ON_THE_WAY: dict[str, Any] = {
     "started": True,
     "told": False,
     "look": SEEN,
+    "agentVersionBefore": None,
+    "progress": [],
 }
 FAILURE = {"Error": "Odd", "Route": "notify", "Message": "So it is.", "Advice": "Mend it."}
 
