@@ -106,9 +106,7 @@ def _of_state(source: Any, name: str) -> Iterator[Mutant]:
                 yield from _of_rule(source, (*where, member, number), rule)
         elif member in ("Next", "Default"):
             yield from _other_targets(source, (*where, member), name, value)
-        elif member in ("Assign", "Output", "Arguments"):
-            yield from _of_value(source, (*where, member), name, value)
-        elif member in ("Error", "Cause", "Seconds"):
+        elif member in ("Assign", "Output", "Arguments") or member in ("Error", "Cause", "Seconds"):
             yield from _of_value(source, (*where, member), name, value)
 
 
