@@ -21,8 +21,8 @@ help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .PHONY: demo
-demo: setup ## Deploy to a local stand-in for AWS and start an image builder, live [NAME=... FAULT=...]
-	@.venv/bin/python -m local.demo $(call option,NAME,name) $(call option,FAULT,fault)
+demo: setup ## Deploy to a local stand-in for AWS and start an image builder, live [NAME=... STOP_AFTER=minutes FAULT=...]
+	@.venv/bin/python -m local.demo $(call option,NAME,name) $(call option,STOP_AFTER,stop-after) $(call option,FAULT,fault)
 
 .PHONY: test
 test: setup ## Run all tests: unit, infra, workflow, e2e
@@ -44,8 +44,8 @@ lint: setup ## Check format, types, the template and the state machine
 	@.venv/bin/python -m local.audit
 	@cdk synth --quiet --output .local/cdk.out 2>/dev/null || cdk synth --quiet --output .local/cdk.out
 	@cfn-lint --template .local/cdk.out/*.template.json
-	@.venv/bin/python -m local.definition .local/start_image_builder.asl.json
-	@asl-validator --json-path .local/start_image_builder.asl.json
+	@.venv/bin/python -m local.definition .local
+	@asl-validator --json-path .local/start_image_builder.asl.json --json-path .local/stop_image_builder.asl.json
 
 .PHONY: synth
 synth: setup ## Synthesize the CloudFormation template into cdk.out/

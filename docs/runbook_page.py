@@ -11,7 +11,8 @@ from typing import Any
 
 PROJECT = Path(__file__).parent.parent
 PAGE = PROJECT / "docs" / "runbook.md"
-DEFINITION = PROJECT / "statemachine" / "start_image_builder.asl.json"
+START = PROJECT / "statemachine" / "start_image_builder.asl.json"
+STOP = PROJECT / "statemachine" / "stop_image_builder.asl.json"
 ADVICE = PROJECT / "lambdas" / "image_builder" / "advice.json"
 
 INTRODUCTION = """\
@@ -72,7 +73,15 @@ Somebody deletes it: CloudTrail shows who. A schedule that still names it will f
 ResourceNotFoundException.""",
     "ImageBuilderStartTimedOut": """\
 Starts take 5 to 25 minutes. The start was not undone: the builder may come up unseen, and is then billed until somebody
-stops it. If starts are this slow as a rule, give a larger `TimeoutMinutes`.""",
+stops it, unless the request had `StopOnFailure`. If starts are this slow as a rule, give a larger `TimeoutMinutes`.""",
+    "GuardNotLeft": """\
+The start itself went well; what failed is the start of the execution that was to stop the builder later. The event list
+shows its error: most likely a quota, or a role that lost `states:StartExecution`. Leave one by hand:
+`aws stepfunctions start-execution --state-machine-arn STOP_ALIAS_ARN --input '{"Name": "NAME", "StopAfterMinutes": 60}'`.""",
+    "ImageBuilderStopTimedOut": """\
+The builder was not STOPPED `TimeoutMinutes` after it was to be stopped. See its state: RUNNING, and AppStream refused the
+stop (the message names the last error) or somebody started it again; in between, and AppStream takes its time. It is
+billed until it is STOPPED.""",
 }
 
 PASSING = """\
@@ -131,13 +140,18 @@ the alarm goes back to OK. Messages stay 14 days.""",
 
 def page() -> str:
     """The text of the page."""
-    states = json.loads(DEFINITION.read_text("utf-8"))["States"]
+    states, stop = (json.loads(source.read_text("utf-8"))["States"] for source in (START, STOP))
     return "\n".join(
         [
             INTRODUCTION,
             "## Errors of a start\n",
             *_ends(states),
             _section(_retried(states), "notify", "Read the message, and start again later.", PASSING),
+            _guard_not_left(states),
+            "## Errors of a stop\n",
+            "A stop, or a guard, ends with the errors above as well: they mean the same, and a builder that runs goes on "
+            "running and being billed.\n",
+            *_of_phases(stop),
             "## Ends that the workflow cannot catch\n",
             *(_section([error], "uncaught", "", text) for error, text in UNCAUGHT.items()),
             "## Alarms\n",
@@ -158,6 +172,10 @@ def _ends(states: dict[str, Any]) -> Iterator[str]:
             advice = re.search(r"'Advice': '([^']*)'", assigned)
             route = "fail" if "'Route': 'fail'" in assigned else "notify"
             yield _of(_codes_of(rule), route, [advice.group(1) if advice else ""])
+    yield from _of_phases(states)
+
+
+def _of_phases(states: dict[str, Any]) -> Iterator[str]:
     failures: dict[str, list[dict[str, Any]]] = {}
     for rule in states["Decide by the phase of the image builder"]["Choices"]:
         failure = rule.get("Assign", {}).get("failure")
@@ -165,6 +183,11 @@ def _ends(states: dict[str, Any]) -> Iterator[str]:
             failures.setdefault(failure["Error"], []).append(failure)
     for error, ends in failures.items():
         yield _of([error], ends[0]["Route"], [_plain(end["Advice"]) for end in ends])
+
+
+def _guard_not_left(states: dict[str, Any]) -> str:
+    failure = states["Leave a guard"]["Catch"][0]["Assign"]["failure"]
+    return _of([failure["Error"]], failure["Route"], [failure["Advice"]])
 
 
 def _of(errors: list[str], route: str, advice: list[str]) -> str:

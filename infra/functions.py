@@ -61,8 +61,8 @@ class TaskFunction(Construct):
             # CPU comes with memory: at 256 MB the import of boto3, most of a cold start, takes about half as long as at
             # the minimum, and a run makes few calls, each of which waits for AppStream rather than computes.
             memory_size=256,
-            # Two AppStream calls take 48 seconds at worst (image_builder.appstream.CONFIG).
-            timeout=Duration.seconds(60),
+            # Three AppStream calls, which a stop makes, take 72 seconds at worst (image_builder.appstream.CONFIG).
+            timeout=Duration.seconds(80),
             tracing=lambda_.Tracing.ACTIVE,
             environment={
                 "POWERTOOLS_SERVICE_NAME": SERVICE,
@@ -76,8 +76,9 @@ class TaskFunction(Construct):
         acknowledge(
             role,
             "AwsSolutions::AwsSolutions-IAM5[Resource::*]",
-            "X-Ray's PutTraceSegments and PutTelemetryRecords, and DescribeImageBuilders where it is granted, have no "
-            "resource types in the service authorization reference: they take only *.",
+            "X-Ray's PutTraceSegments and PutTelemetryRecords, and AppStream's DescribeImageBuilders and "
+            "ListTagsForResource where they are granted, have no resource types in the service authorization reference "
+            "and take only *.",
         )
 
 
@@ -87,8 +88,9 @@ class Functions(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, config: Config, notifications: Notifications) -> None:
         super().__init__(scope, construct_id)
         code = lambda_code()
-        # The service authorization reference gives DescribeImageBuilders no resource types: it takes only "*".
+        # The service authorization reference gives these two no resource types: they take only "*".
         describe = iam.PolicyStatement(actions=["appstream:DescribeImageBuilders"], resources=["*"])
+        read_tags = iam.PolicyStatement(actions=["appstream:ListTagsForResource"], resources=["*"])
         self.check_request = TaskFunction(
             self,
             "CheckRequest",
@@ -102,7 +104,19 @@ class Functions(Construct):
             code=code,
             module="start_image_builder",
             description="Describes an AppStream image builder and starts it when it is STOPPED",
-            statements=[describe, _start(Stack.of(self), config.image_builders)],
+            statements=[describe, _on_image_builders(self, "StartImageBuilder", config.image_builders)],
+        ).function
+        self.stop_image_builder = TaskFunction(
+            self,
+            "StopImageBuilder",
+            code=code,
+            module="stop_image_builder",
+            description="Describes an AppStream image builder and stops it when it is RUNNING",
+            statements=[
+                describe,
+                read_tags,
+                _on_image_builders(self, "StopImageBuilder", config.image_builders),
+            ],
         ).function
         self.describe_image_builder = TaskFunction(
             self,
@@ -124,16 +138,22 @@ class Functions(Construct):
                 "RUNBOOK_URL": config.runbook_url,
             },
         ).function
-        assert self.start_image_builder.role  # nosec B101 # for the type checker
-        for image_builder in config.image_builders.names:
-            if "*" in image_builder:
+        for function in (self.start_image_builder, self.stop_image_builder):
+            assert function.role  # nosec B101 # for the type checker
+            for image_builder in [name for name in config.image_builders.names if "*" in name]:
                 acknowledge(
-                    self.start_image_builder.role,
+                    function.role,
                     "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:appstream:<AWS::Region>:"
                     f"<AWS::AccountId>:image-builder/{image_builder}]",
-                    "A pattern of the configuration (imageBuilders): which image builders this deployment may start.",
+                    "A pattern of the configuration (imageBuilders): which image builders this deployment may touch.",
                 )
-        for function in (self.check_request, self.start_image_builder, self.describe_image_builder):
+        self.synchronous = (
+            self.check_request,
+            self.start_image_builder,
+            self.stop_image_builder,
+            self.describe_image_builder,
+        )
+        for function in self.synchronous:
             acknowledge(
                 function,
                 "Serverless::Serverless-LambdaDLQ",
@@ -146,19 +166,19 @@ class Functions(Construct):
             "It has an on-failure destination (infra/status_changes.py), which keeps the error beside the event.",
         )
         notifications.grant_publish(self.tell_operators)
-        self.all = (self.check_request, self.start_image_builder, self.describe_image_builder, self.tell_operators)
+        self.all = (*self.synchronous, self.tell_operators)
 
 
-def _start(stack: Stack, image_builders: ImageBuilders) -> iam.PolicyStatement:
-    """StartImageBuilder on the configured image builders and no others.
+def _on_image_builders(scope: Construct, action: str, image_builders: ImageBuilders) -> iam.PolicyStatement:
+    """An action of AppStream on the configured image builders and no others.
 
     Source: service authorization reference, Actions, resources, and condition keys for Amazon AppStream 2.0.
     """
     tag = image_builders.tag
     return iam.PolicyStatement(
-        actions=["appstream:StartImageBuilder"],
+        actions=[f"appstream:{action}"],
         resources=[
-            stack.format_arn(service="appstream", resource="image-builder", resource_name=name)
+            Stack.of(scope).format_arn(service="appstream", resource="image-builder", resource_name=name)
             for name in image_builders.names
         ],
         conditions={"StringEquals": {f"aws:ResourceTag/{tag[0]}": tag[1]}} if tag else None,

@@ -28,7 +28,8 @@ class Monitoring(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        state_machine: sfn.StateMachine,
+        start: sfn.StateMachine,
+        stop: sfn.StateMachine,
         functions: Sequence[lambda_.Function],
         dead_letters: sqs.Queue,
         topic: sns.ITopic,
@@ -37,7 +38,8 @@ class Monitoring(Construct):
         super().__init__(scope, construct_id)
         self._topic = topic
         self._runbook = runbook_url or "docs/runbook.md"
-        self._state_machine = state_machine
+        self._start = start
+        self._stop = stop
         self._functions = functions
         self._alarms(dead_letters)
         self._dashboard()
@@ -47,18 +49,18 @@ class Monitoring(Construct):
             "RunsFailing",
             "Three or more executions failed within an hour. Each has a message of its own; together they point to "
             "something that they share.",
-            self._state_machine.metric_failed(period=HOUR),
+            self._of_both("ExecutionsFailed", HOUR),
             threshold=3,
         )
         self._alarm(
             "RunsTimedOut",
             "Step Functions ended an execution at its time limit, far above all that the workflow waits by itself.",
-            self._state_machine.metric_timed_out(period=HOUR),
+            self._of_both("ExecutionsTimedOut", HOUR),
         )
         self._alarm(
             "RunsThrottled",
             "Step Functions throttled state transitions: executions are slower than they should be.",
-            self._state_machine.metric_throttled(period=FIVE_MINUTES),
+            self._of_both("ExecutionThrottled", FIVE_MINUTES),
         )
         self._alarm(
             "RunsUntold",
@@ -100,7 +102,7 @@ class Monitoring(Construct):
         alarm.add_alarm_action(actions.SnsAction(self._topic))
 
     def _dashboard(self) -> None:
-        machine, period = self._state_machine, HOUR
+        machine, period = self._start, HOUR
         dashboard = cloudwatch.Dashboard(
             self,
             "Dashboard",
@@ -135,7 +137,15 @@ class Monitoring(Construct):
             ),
         )
         dashboard.add_widgets(
-            _graph("Looks at image builders (polls)", [self._own("Looks", period, label="looks")]),
+            _graph(
+                "Looks at image builders (polls), and stops",
+                [
+                    self._own("Looks", period, label="looks"),
+                    self._own("StopAttempts", period, label="attempts to stop"),
+                    self._own("StopsAccepted", period, label="stops that AppStream accepted"),
+                    self._stop.metric_failed(period=period, label="stops that failed"),
+                ],
+            ),
             _graph(
                 "Errors of AppStream, each followed by a retry or an end",
                 [
@@ -153,16 +163,16 @@ class Monitoring(Construct):
                 [
                     self._of_all_functions("Errors", period),
                     self._of_all_functions("Throttles", period),
-                    machine.metric_throttled(period=period, label="throttled transitions"),
+                    self._of_both("ExecutionThrottled", period),
                 ],
             ),
         )
 
     def _untold(self, period: Duration) -> cloudwatch.MathExpression:
         ended = {
-            "failed": self._state_machine.metric_failed(period=period),
-            "timedout": self._state_machine.metric_timed_out(period=period),
-            "aborted": self._state_machine.metric_aborted(period=period),
+            f"{status.lower()}{which}": machine.metric(f"Executions{status}", period=period, statistic="Sum")
+            for which, machine in (("start", self._start), ("stop", self._stop))
+            for status in ("Failed", "TimedOut", "Aborted")
         }
         told = {f"told{route}": self._told(route, period) for route in ROUTES}
         plus, minus = (" + ".join(f"FILL({name}, 0)" for name in names) for names in (ended, told))
@@ -174,16 +184,12 @@ class Monitoring(Construct):
         )
 
     def _of_all_functions(self, name: str, period: Duration) -> cloudwatch.MathExpression:
-        metrics: dict[str, cloudwatch.IMetric] = {
-            f"{name.lower()}{index}": function.metric(name, period=period, statistic="Sum")
-            for index, function in enumerate(self._functions)
-        }
-        return cloudwatch.MathExpression(
-            expression=" + ".join(f"FILL({metric}, 0)" for metric in metrics),
-            using_metrics=metrics,
-            period=period,
-            label=f"{name} of the functions",
-        )
+        metrics = [function.metric(name, period=period, statistic="Sum") for function in self._functions]
+        return _sum(name, metrics, period, f"{name} of the functions")
+
+    def _of_both(self, name: str, period: Duration) -> cloudwatch.MathExpression:
+        metrics = [machine.metric(name, period=period, statistic="Sum") for machine in (self._start, self._stop)]
+        return _sum(name, metrics, period, f"{name} of both workflows")
 
     def _told(self, route: str, period: Duration, *, label: str | None = None) -> cloudwatch.Metric:
         return self._own("OperatorsTold", period, label=label, Route=route)
@@ -198,6 +204,16 @@ class Monitoring(Construct):
             period=period,
             label=label,
         )
+
+
+def _sum(name: str, metrics: Sequence[cloudwatch.IMetric], period: Duration, label: str) -> cloudwatch.MathExpression:
+    named = {f"{name[0].lower()}{name[1:]}{index}": metric for index, metric in enumerate(metrics)}
+    return cloudwatch.MathExpression(
+        expression=" + ".join(f"FILL({metric}, 0)" for metric in named),
+        using_metrics=named,
+        period=period,
+        label=label,
+    )
 
 
 def _graph(title: str, left: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:

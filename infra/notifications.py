@@ -80,8 +80,8 @@ class Notifications(Construct):
                 sid="AlarmsOfThisAccount",
                 principals=[cloudwatch],
                 actions=["kms:Decrypt", "kms:GenerateDataKey*"],
-                # In a key's policy: this key.
+                # In a key's policy: this key. Without a condition, as AWS documents it: one that CloudWatch does not
+                # meet would silence every alarm. Whose alarms may publish, the topic's policy says.
                 resources=["*"],
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
             )
         )

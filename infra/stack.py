@@ -26,37 +26,57 @@ class StartImageBuilderStack(Stack):
             iam.PermissionsBoundary.of(self).apply(boundary)
         notifications = Notifications(self, "Notifications", subscribers=config.subscribers)
         functions = Functions(self, "Functions", config=config, notifications=notifications)
-        workflow = Workflow(self, "StartImageBuilder", functions=functions)
+        shared = {
+            "CheckRequestFunctionArn": functions.check_request,
+            "DescribeImageBuilderFunctionArn": functions.describe_image_builder,
+            "TellOperatorsFunctionArn": functions.tell_operators,
+        }
+        stop = Workflow(
+            self,
+            "StopImageBuilder",
+            definition="stop_image_builder.asl.json",
+            comment="Stops an AppStream 2.0 image builder, at once or after minutes in which it has to stay RUNNING",
+            functions={**shared, "StopImageBuilderFunctionArn": functions.stop_image_builder},
+        )
+        start = Workflow(
+            self,
+            "StartImageBuilder",
+            definition="start_image_builder.asl.json",
+            comment="Starts an AppStream 2.0 image builder and waits until it is RUNNING",
+            functions={**shared, "StartImageBuilderFunctionArn": functions.start_image_builder},
+            starts={"StopImageBuilderAliasArn": stop.alias},
+        )
         status_changes = StatusChanges(
             self,
             "StatusChanges",
-            state_machine=workflow.state_machine,
+            state_machines=[start.state_machine, stop.state_machine],
             tell_operators=functions.tell_operators,
         )
         Monitoring(
             self,
             "Monitoring",
-            state_machine=workflow.state_machine,
+            start=start.state_machine,
+            stop=stop.state_machine,
             functions=functions.all,
             dead_letters=status_changes.dead_letters,
             topic=notifications.topic,
             runbook_url=config.runbook_url,
         )
-        CfnOutput(
-            self,
+        self._output(
             "StateMachineAliasArn",
-            value=workflow.alias.attr_arn,
-            description="What schedules, people and other workflows start: the version that was deployed last",
+            start.alias.attr_arn,
+            "What schedules, people and other workflows start: the version that was deployed last",
         )
-        CfnOutput(
-            self,
+        self._output(
             "StateMachineArn",
-            value=workflow.state_machine.state_machine_arn,
-            description="Under which the console lists the executions",
+            start.state_machine.state_machine_arn,
+            "Under which the console lists the executions",
         )
-        CfnOutput(
-            self,
-            "OperatorTopicArn",
-            value=notifications.topic.topic_arn,
-            description="Subscribe to it to be told how starts end",
+        self._output("StopAliasArn", stop.alias.attr_arn, "The same for the workflow that stops")
+        self._output("StopStateMachineArn", stop.state_machine.state_machine_arn, "Likewise")
+        self._output(
+            "OperatorTopicArn", notifications.topic.topic_arn, "Subscribe to it to be told how starts and stops end"
         )
+
+    def _output(self, name: str, value: str, description: str) -> None:
+        CfnOutput(self, name, value=value, description=description)

@@ -1,6 +1,8 @@
 """The ends that no state of the workflow can tell of: status change events, brought to the function that tells."""
 
-from aws_cdk import Duration, RemovalPolicy
+from collections.abc import Sequence
+
+from aws_cdk import ArnFormat, CfnResource, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -23,10 +25,11 @@ class StatusChanges(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        state_machine: sfn.StateMachine,
+        state_machines: Sequence[sfn.StateMachine],
         tell_operators: lambda_.Function,
     ) -> None:
         super().__init__(scope, construct_id)
+        stack = Stack.of(self)
         self.dead_letters = sqs.Queue(
             self,
             "DeadLetters",
@@ -55,6 +58,37 @@ class StatusChanges(Construct):
         tell_operators.add_to_role_policy(
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.dead_letters.queue_arn])
         )
+        assert tell_operators.role  # nosec B101 # for the type checker
+        # A policy of its own: in the role's, which the function waits for, it would close a circle, as the state
+        # machines wait for the function.
+        describe = iam.Policy(
+            self,
+            "DescribeExecutions",
+            roles=[tell_operators.role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["states:DescribeExecution"],
+                    resources=[
+                        stack.format_arn(
+                            service="states",
+                            resource="execution",
+                            resource_name=f"{machine.state_machine_name}:*",
+                            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+                        )
+                        for machine in state_machines
+                    ],
+                )
+            ],
+        )
+        for machine in state_machines:
+            resource = machine.node.default_child
+            assert isinstance(resource, CfnResource)  # nosec B101 # for the type checker
+            acknowledge(
+                describe,
+                "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:"
+                f"execution:<{stack.get_logical_id(resource)}.Name>:*]",
+                "The executions of this state machine: their names come with them.",
+            )
         events.Rule(
             self,
             "Rule",
@@ -63,7 +97,12 @@ class StatusChanges(Construct):
                 source=["aws.states"],
                 detail_type=["Step Functions Execution Status Change"],
                 detail={
-                    "stateMachineArn": [state_machine.state_machine_arn],
+                    # With or without the version or alias that it was started by.
+                    "stateMachineArn": [
+                        pattern
+                        for machine in state_machines
+                        for pattern in (machine.state_machine_arn, {"prefix": f"{machine.state_machine_arn}:"})
+                    ],
                     "status": ["FAILED", "TIMED_OUT", "ABORTED"],
                 },
             ),

@@ -1,37 +1,58 @@
-"""The state machine: statemachine/start_image_builder.asl.json with its substitutions, and the role that it runs as."""
+"""A state machine: its definition from statemachine/ with its substitutions, the role that it runs as, its alias."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from aws_cdk import Aws, CfnDeletionPolicy, RemovalPolicy
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infra.functions import LOG_RETENTION, Functions
+from infra.functions import LOG_RETENTION
 from infra.lint import acknowledge, depends_on_what_the_cdk_orders
 
-DEFINITION = Path(__file__).parent.parent / "statemachine" / "start_image_builder.asl.json"
+DEFINITIONS = Path(__file__).parent.parent / "statemachine"
 
 
 class Workflow(Construct):
-    """The workflow that starts one image builder."""
+    """One workflow, with a version for each deployment that changes it, and an alias that goes to the last one."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, functions: Functions) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        definition: str,
+        comment: str,
+        functions: Mapping[str, lambda_.Function],
+        starts: Mapping[str, sfn.CfnStateMachineAlias] | None = None,
+    ) -> None:
+        """Create the state machine.
+
+        Args:
+            scope: of the construct.
+            construct_id: of the construct.
+            definition: the file in statemachine/.
+            comment: what it does.
+            functions: that its tasks invoke, by the substitution that each is in the definition.
+            starts: the aliases of other workflows that it starts, likewise.
+        """
         super().__init__(scope, construct_id)
+        starts = starts or {}
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
-            comment="Starts an AppStream 2.0 image builder and waits until it is RUNNING",
-            definition_body=sfn.DefinitionBody.from_string(DEFINITION.read_text("utf-8")),
+            comment=comment,
+            definition_body=sfn.DefinitionBody.from_string((DEFINITIONS / definition).read_text("utf-8")),
             definition_substitutions={
                 "LambdaInvoke": f"arn:{Aws.PARTITION}:states:::lambda:invoke",
-                "CheckRequestFunctionArn": functions.check_request.function_arn,
-                "StartImageBuilderFunctionArn": functions.start_image_builder.function_arn,
-                "DescribeImageBuilderFunctionArn": functions.describe_image_builder.function_arn,
-                "TellOperatorsFunctionArn": functions.tell_operators.function_arn,
+                **{name: function.function_arn for name, function in functions.items()},
+                **({"StartExecution": f"arn:{Aws.PARTITION}:states:::states:startExecution"} if starts else {}),
+                **{name: alias.attr_arn for name, alias in starts.items()},
             },
-            # Standard: an execution lasts up to 12 hours, and its history is what an operator reads.
+            # Standard: an execution lasts up to days, and its history is what an operator reads.
             state_machine_type=sfn.StateMachineType.STANDARD,
             tracing_enabled=True,
             logs=sfn.LogOptions(
@@ -52,15 +73,26 @@ class Workflow(Construct):
         # Each is a task of the definition.
         self.state_machine.add_to_role_policy(
             iam.PolicyStatement(
-                actions=["lambda:InvokeFunction"], resources=[function.function_arn for function in functions.all]
+                actions=["lambda:InvokeFunction"],
+                resources=[function.function_arn for function in functions.values()],
             )
         )
+        if starts:
+            # Without waiting for its end, which would take permissions on executions and on a managed rule.
+            self.state_machine.add_to_role_policy(
+                iam.PolicyStatement(
+                    actions=["states:StartExecution"], resources=[alias.attr_arn for alias in starts.values()]
+                )
+            )
         acknowledge(
             self.state_machine,
             "AwsSolutions::AwsSolutions-IAM5[Resource::*]",
             "The actions of X-Ray and of CloudWatch Logs vended log delivery take only *. Source: Step Functions "
             "developer guide, X-Ray tracing, and Logging to CloudWatch Logs.",
         )
+        self.alias = self._alias()
+
+    def _alias(self) -> sfn.CfnStateMachineAlias:
         version = sfn.CfnStateMachineVersion(
             self,
             "Version",
@@ -72,7 +104,7 @@ class Workflow(Construct):
         # The version before stays after an update: the alias can be put back on it.
         version.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE
         version.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
-        self.alias = sfn.CfnStateMachineAlias(
+        return sfn.CfnStateMachineAlias(
             self,
             "Alias",
             name="live",

@@ -1,26 +1,40 @@
 """Lambda task "Check the request": hold an execution input against the request contract. Makes no AWS call."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from image_builder.request import InvalidRequest, Request, parse_request
+from image_builder.request import InvalidRequest, Request, StopRequest, parse_request, parse_stop_request
 
 logger = Logger()
 metrics = Metrics()
 tracer = Tracer()
 
+CONTRACTS: Mapping[str, Callable[[object], Request | StopRequest]] = {
+    "start": parse_request,
+    "stop": parse_stop_request,
+}
+
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 @tracer.capture_lambda_handler(capture_response=False)
-def handler(event: dict[str, Any], context: LambdaContext) -> Request:
-    """Args: event: {"Input": the execution input, "Execution": its ARN}. Raises InvalidRequest."""
+def handler(event: dict[str, Any], context: LambdaContext) -> Request | StopRequest:
+    """Check an execution input.
+
+    Args:
+        event: {"Contract": "start" | "stop", "Input": the execution input, "Execution": its ARN}.
+        context: of the invocation.
+
+    Raises:
+        InvalidRequest: with every problem.
+    """
     logger.append_keys(execution=event["Execution"])
     try:
-        request = parse_request(event["Input"])
+        request = CONTRACTS[event["Contract"]](event["Input"])
     except InvalidRequest as problems:
         metrics.add_metric("RequestsRefused", MetricUnit.Count, 1)
         logger.warning("Request refused", problems=str(problems))

@@ -34,11 +34,10 @@ logger = Logger()
 metrics = Metrics()
 tracer = Tracer()
 settings = Settings.from_env(os.environ)
-# One call: at worst 3 attempts of 2 + 5 seconds and pauses of 1 and 2, within the function's 60.
-client = boto3.client(
-    "sns",
-    config=Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5),
-)
+# At worst a call takes 3 attempts of 2 + 5 seconds and pauses of 1 and 2: two fit into the function's time.
+CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5)
+sns = boto3.client("sns", config=CONFIG)
+stepfunctions = boto3.client("stepfunctions", config=CONFIG)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -48,11 +47,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     """Tell the operators of an end, unless the workflow has told them already.
 
     Args:
-        event: {"detail": ...} as `image_builder.ending.read_ending` takes it: a status change event of Step Functions,
-            or the workflow's own words.
+        event: a status change event of Step Functions, or, without "detail-type", the workflow's own words:
+            {"detail": ...} as `image_builder.ending.read_ending` takes it.
         context: of the invocation.
     """
-    ending = read_ending(event["detail"])
+    detail = event["detail"]
+    if "detail-type" in event:
+        # What the events show of Error and Cause is not documented, and a long input is left out of them. The status is
+        # the event's: the execution may have been redriven since.
+        described = stepfunctions.describe_execution(executionArn=detail["executionArn"])
+        detail = {**described, "status": detail["status"]}
+    ending = read_ending(detail)
     logger.append_keys(execution=ending.execution, image_builder=ending.name)
     metrics.add_dimension("Route", ending.route or "success")
     metrics.add_metric("OperatorsTold", MetricUnit.Count, 0)
@@ -66,7 +71,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
             "MessageStructure": "json",
             "Message": json.dumps({"default": text, "https": message.chat(ending, settings.runbook_url)}),
         }
-    client.publish(TopicArn=settings.topic_arn, Subject=message.subject(ending), **forms)
+    sns.publish(TopicArn=settings.topic_arn, Subject=message.subject(ending), **forms)
     metrics.add_metric("OperatorsTold", MetricUnit.Count, 1)
     logger.info("Operators told", status=ending.status, error=ending.error, route=ending.route)
     return {"Told": True}

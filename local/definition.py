@@ -1,30 +1,40 @@
 """A state machine's definition with its substitutions made, for what reads the definition alone.
 
-`python -m local.definition FILE` writes it to FILE.
+`python -m local.definition DIRECTORY` writes each of them there.
 """
 
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-SOURCE = Path(__file__).parent.parent / "statemachine" / "start_image_builder.asl.json"
+DEFINITIONS = Path(__file__).parent.parent / "statemachine"
+START = DEFINITIONS / "start_image_builder.asl.json"
+STOP = DEFINITIONS / "stop_image_builder.asl.json"
 SUBSTITUTIONS: Mapping[str, str] = {
     "LambdaInvoke": "arn:aws:states:::lambda:invoke",
+    "StartExecution": "arn:aws:states:::states:startExecution",
     "CheckRequestFunctionArn": "check_request",
     "StartImageBuilderFunctionArn": "start_image_builder",
+    "StopImageBuilderFunctionArn": "stop_image_builder",
     "DescribeImageBuilderFunctionArn": "describe_image_builder",
     "TellOperatorsFunctionArn": "tell_operators",
+    "StopImageBuilderAliasArn": "arn:aws:states:us-east-1:000000000000:stateMachine:StopImageBuilder:live",
 }
-"""What infra/workflow.py substitutes, with plain names: a test holds that the keys are the same."""
+"""What infra/stack.py substitutes, with plain names: a test holds that the keys are the same."""
 
 
-def definition(text: str | None = None) -> str:
-    """The definition, or the given text in its place, with its substitutions made as CloudFormation makes them."""
-    text = SOURCE.read_text("utf-8") if text is None else text
+def definition(source: Path = START) -> str:
+    """A definition with its substitutions made."""
+    return substituted(source.read_text("utf-8"))
+
+
+def substituted(text: str) -> str:
+    """The text of a definition with its substitutions made as CloudFormation makes them."""
     for key, value in SUBSTITUTIONS.items():
         text = text.replace(f"${{{key}}}", value)
     return text
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(definition(), "utf-8")
+    for source in (START, STOP):
+        (Path(sys.argv[1]) / source.name).write_text(definition(source), "utf-8")

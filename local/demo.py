@@ -51,7 +51,7 @@ def main() -> int:
     for signum in INTERRUPTS:
         signal.signal(signum, _interrupt)
     try:
-        return _demo(options.name, fault)
+        return _demo(options, fault)
     except LocalStackError as problem:
         console.print(f"The demo could not go on: {problem}", style="bold red", markup=False)
         return 1
@@ -72,18 +72,22 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--name", default="golden-image", help="NAME: of the image builder")
+    parser.add_argument(
+        "--stop-after", type=int, metavar="MINUTES", help="STOP_AFTER: leave a guard that stops it then"
+    )
     parser.add_argument("--fault", help="FAULT: " + ", ".join(faults.FAULTS) + ", or any other error code")
     return parser.parse_args()
 
 
-def _demo(name: str, fault: faults.Fault | None) -> int:
+def _demo(options: argparse.Namespace, fault: faults.Fault | None) -> int:
     with ExitStack() as running:
         with _step("Start MiniStack and the AppStream double on loopback"):
             stack = running.enter_context(local_stack(time_scale=TIME_SCALE))
-        return _run(stack, name, fault)
+        return _run(stack, options, fault)
 
 
-def _run(stack: LocalStack, name: str, fault: faults.Fault | None) -> int:
+def _run(stack: LocalStack, options: argparse.Namespace, fault: faults.Fault | None) -> int:
+    name = options.name
     with _step("Synthesize the template and deploy it with cdk deploy"):
         log = stack.directory / "cdk.log"
         try:
@@ -105,25 +109,37 @@ def _run(stack: LocalStack, name: str, fault: faults.Fault | None) -> int:
         console.print(f"  Fault: {fault.story}", markup=False)
     console.print()
     stepfunctions: SFNClient = stack.client("stepfunctions")
+    request = {"Name": name, **({} if options.stop_after is None else {"StopAfterMinutes": options.stop_after})}
     execution = stepfunctions.start_execution(
-        stateMachineArn=outputs["StateMachineAliasArn"], input=json.dumps({"Name": name})
+        stateMachineArn=outputs["StateMachineAliasArn"], input=json.dumps(request)
     )["executionArn"]
+    succeeded, shown = _show(stepfunctions, execution)
+    guard = shown.get("Guard", {}).get("Execution")
+    if guard:
+        console.print("\nThe guard that the start has left:\n", style="bold")
+        succeeded, _ = _show(stepfunctions, guard)
+    for message in mailbox():
+        console.rule("What the operators are told", align="left")
+        console.print(f"{message['Subject']}\n\n{message['Message']}", markup=False, soft_wrap=True)
+    console.rule()
+    console.print(f"The local stack held {stack.resident_bytes() / 2**20:.0f} MiB of memory.", style="dim")
+    state = stack.appstream.builder(name)["State"] if succeeded else ""
+    _next_steps(name, state)
+    return 0 if succeeded else 1
+
+
+def _show(stepfunctions: "SFNClient", execution: str) -> tuple[bool, dict[str, Any]]:
+    """Show an execution until it has ended, and how. Returns: whether it succeeded, and its result or failure."""
     console.print("[bold]minutes  state[/]   (simulated time: a minute lasts about a second)")
     for line in _follow(stepfunctions, execution):
         _print(line)
     console.print()
     result = stepfunctions.describe_execution(executionArn=execution)
     succeeded = result["status"] == "SUCCEEDED"
-    shown = json.loads(result["output"]) if succeeded else _failure(result)
+    shown: dict[str, Any] = json.loads(result["output"]) if succeeded else _failure(result)
     console.rule(f"Execution {result['status']}", align="left")
     console.print(JSON.from_data(shown), soft_wrap=True)
-    for message in mailbox():
-        console.rule("What the operators are told", align="left")
-        console.print(f"{message['Subject']}\n\n{message['Message']}", markup=False, soft_wrap=True)
-    console.rule()
-    console.print(f"The local stack held {stack.resident_bytes() / 2**20:.0f} MiB of memory.", style="dim")
-    _next_steps(name, succeeded)
-    return 0 if succeeded else 1
+    return succeeded, shown
 
 
 @contextmanager
@@ -178,13 +194,13 @@ def _failure(result: Any) -> dict[str, Any]:
     return {"Error": result.get("error"), "Cause": cause}
 
 
-def _next_steps(builder: str, succeeded: bool) -> None:
-    if succeeded:
-        console.print(
-            f"The image builder {builder} is RUNNING: an administrator would now connect to it.", markup=False
-        )
+def _next_steps(builder: str, state: str) -> None:
+    meaning = {"RUNNING": "an administrator would now connect to it", "STOPPED": "it is no longer billed"}
+    if state in meaning:
+        console.print(f"The image builder {builder} is {state}: {meaning[state]}.", markup=False)
     console.print("\n[bold]What next[/]")
     console.print("  Run the tests:       make test")
+    console.print("  Stop it again later: make demo STOP_AFTER=30")
     console.print("  Deploy it to AWS:    make deploy")
     console.print("  See another branch:  make demo FAULT=... with another error code, or one of")
     for name in faults.FAULTS:

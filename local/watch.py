@@ -85,6 +85,8 @@ def _answer(output: str) -> str:
         look = f"the image builder is {payload['ImageBuilder']['State']}"
     except (ValueError, KeyError, TypeError):
         return ""
+    if payload.get("Stopping"):
+        return f"AppStream accepted the stop; {look}"
     return f"AppStream accepted the start; {look}" if payload.get("Started") else look
 
 

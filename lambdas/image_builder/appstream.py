@@ -80,6 +80,17 @@ def start(client: "AppStreamClient", name: str, agent_version: str | None) -> Im
     return dict(builder) if builder.get("State") else None
 
 
+def stop(client: "AppStreamClient", name: str) -> ImageBuilder | None:
+    """Stop a running image builder. Returns and raises what `start` does."""
+    builder = _call(lambda: client.stop_image_builder(Name=name)).get("ImageBuilder", {})
+    return dict(builder) if builder.get("State") else None
+
+
+def tags(client: "AppStreamClient", arn: str) -> dict[str, str]:
+    """The tags of an image builder, by key. Raises what `describe` does."""
+    return dict(_call(lambda: client.list_tags_for_resource(ResourceArn=arn)).get("Tags", {}))
+
+
 def _call(call: Callable[[], Any]) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = call()

@@ -15,6 +15,7 @@ class Ending:
     Attributes:
         execution: its ARN.
         status: SUCCEEDED, FAILED, TIMED_OUT or ABORTED, as Step Functions names it.
+        aim: what the execution was to do: "start" or "stop"; empty where it did not say.
         name: of the image builder; None where the request named none that can exist.
         error: why it failed; empty for a success.
         route: whose turn it is: "fail", the one who asked; "notify", an operator; "uncaught", an operator too, as the
@@ -27,6 +28,7 @@ class Ending:
 
     execution: str
     status: str
+    aim: str
     name: str | None
     error: str
     route: str
@@ -37,12 +39,12 @@ class Ending:
 
 
 def read_ending(detail: Mapping[str, Any]) -> Ending:
-    """Read the detail of a "Step Functions Execution Status Change" event.
+    """Read what Step Functions answers about an execution.
 
     Args:
-        detail: of the event; the workflow sends the same members about itself. `input`, `output` and `cause` are JSON
-            texts or the objects themselves; each may be missing or null. Source: AWS Step Functions developer guide,
-            Automating Step Functions event delivery with EventBridge.
+        detail: as DescribeExecution answers it; the workflow sends the same members about itself. `input`, `output` and
+            `cause` are JSON texts or the objects themselves; each may be missing or null. Source: AWS Step Functions
+            API reference, DescribeExecution.
     """
     status, cause = detail["status"], _object(detail.get("cause"))
     if status == "SUCCEEDED":
@@ -51,6 +53,7 @@ def read_ending(detail: Mapping[str, Any]) -> Ending:
     if status == "FAILED" and all(isinstance(cause.get(key), str) for key in ("Route", "Message", "Advice")):
         return _ending(
             detail,
+            aim="stop" if cause.get("Aim") == "stop" else "start",
             name=cause.get("Name"),
             error=detail.get("error") or "Unknown",
             route=cause["Route"],
@@ -71,6 +74,7 @@ def _success(detail: Mapping[str, Any], output: Mapping[str, Any]) -> Ending:
     minutes = round(output.get("WaitedSeconds", 0) / 60)
     return _ending(
         detail,
+        aim="start",
         name=builder.get("Name"),
         message=f"{how}; the execution waited {minutes} minutes for it.",
         advice="Connect to it from the AppStream 2.0 console, and stop it when done: it is billed while it runs.",
@@ -109,13 +113,14 @@ def _ending(
     name: object,
     message: str,
     advice: str,
+    aim: str = "",
     error: str = "",
     route: str = "",
     state: str | None = None,
     told: bool = False,
 ) -> Ending:
     known = name if isinstance(name, str) and is_builder_name(name) else None
-    return Ending(detail["executionArn"], detail["status"], known, error, route, message, advice, state, told)
+    return Ending(detail["executionArn"], detail["status"], aim, known, error, route, message, advice, state, told)
 
 
 def _object(value: object) -> dict[str, Any]:

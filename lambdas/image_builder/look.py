@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from image_builder.appstream import ImageBuilder
-from image_builder.request import Request
 
 
 class Phase(StrEnum):
@@ -70,19 +69,19 @@ def phase_of(builder: ImageBuilder) -> Phase:
     return PHASES.get(builder["State"], Phase.TRANSITIONAL)
 
 
-def look_at(builder: ImageBuilder, request: Request, *, before: ImageBuilder | None = None) -> Look:
-    """What the builder, as AppStream returned it, means for the start.
+def look_at(builder: ImageBuilder, request: Mapping[str, Any], *, before: ImageBuilder | None = None) -> Look:
+    """What the builder, as AppStream returned it, means for a start or a stop.
 
     Args:
         builder: as it is now.
-        request: that the look is for.
+        request: that the look is for: a checked Request or StopRequest.
         before: the builder as it was before AppStream accepted its start a moment ago; None where it did not.
     """
     phase = phase_of(builder)
     if before is not None and phase is Phase.STOPPED:
         # The start was accepted: an answer that still says STOPPED must not start it once more.
         phase = Phase.TRANSITIONAL
-    if phase is Phase.RUNNING and request["RequireNetworkInterface"] and not _has_network_interface(builder):
+    if phase is Phase.RUNNING and request.get("RequireNetworkInterface") and not _has_network_interface(builder):
         phase = Phase.TRANSITIONAL
     return {
         "Phase": phase,

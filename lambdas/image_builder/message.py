@@ -103,8 +103,8 @@ def execution_url(ending: Ending) -> str:
 
 
 def builder_url(ending: Ending) -> str:
-    """The image builders in the AppStream 2.0 console; empty where the partition's console is unknown."""
-    return _console(ending, "appstream2/home", "/image-builders")
+    """Images and image builders in the AppStream 2.0 console; empty where the partition's console is unknown."""
+    return _console(ending, "appstream2/home", "/images")
 
 
 def _console(ending: Ending, path: str, fragment: str) -> str:
@@ -126,4 +126,10 @@ def _builder(ending: Ending) -> str:
 
 def _headline(ending: Ending) -> str:
     who = f"Image builder {ending.name}" if ending.name else "An image builder"
-    return f"{who} is running" if ending.status == "SUCCEEDED" else f"{who} did not start"
+    if ending.status == "SUCCEEDED":
+        return f"{who} is running"
+    if ending.error == "GuardNotLeft":
+        return f"{who} has no guard that stops it"
+    return {"start": f"{who} did not start", "stop": f"{who} was not stopped"}.get(
+        ending.aim, f"{who}: the execution broke off"
+    )

@@ -18,14 +18,25 @@ _MAX_QUOTED = 60
 
 
 class Request(TypedDict):
-    """A request that keeps the contract, with every default filled in."""
+    """A request for a start that keeps the contract, with every default filled in."""
 
     Name: str
     TimeoutMinutes: int
     NotifyOnSuccess: bool
     RequireNetworkInterface: bool
     DryRun: bool
+    StopOnFailure: bool
     AppstreamAgentVersion: NotRequired[str]
+    StopAfterMinutes: NotRequired[int]
+
+
+class StopRequest(TypedDict):
+    """A request for a stop that keeps the contract, with every default filled in."""
+
+    Name: str
+    StopAfterMinutes: int
+    TimeoutMinutes: int
+    SkipTag: str
 
 
 class InvalidRequest(Exception):
@@ -61,21 +72,33 @@ def _is_agent_version(value: object) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= 100 and value.isprintable()
 
 
-def _is_timeout(value: object) -> bool:
+def _is_integer(value: object, least: int, most: int) -> bool:
     # As in JSON Schema, 60.0 is an integer; true is not.
-    return isinstance(value, int | float) and not isinstance(value, bool) and 5 <= value <= 720 and value == int(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and least <= value <= most and value == int(value)  # type: ignore[operator, call-overload]  # a number
+
+
+def _is_timeout(value: object) -> bool:
+    return _is_integer(value, 5, 720)
+
+
+def _is_tag_key(value: object) -> bool:
+    # Source: AppStream 2.0 API reference, TagResource.
+    return isinstance(value, str) and re.fullmatch(r"(?!aws:)[\w .:/=+@-]{1,128}", value) is not None
 
 
 def _is_boolean(value: object) -> bool:
     return isinstance(value, bool)
 
 
+_NAME = Field(
+    "the name of an image builder: 1 to 101 letters, digits, '_', '.' or '-', the first a letter or digit",
+    is_builder_name,
+    required=True,
+)
+
 FIELDS: Mapping[str, Field] = {
-    "Name": Field(
-        "the name of an image builder: 1 to 101 letters, digits, '_', '.' or '-', the first a letter or digit",
-        is_builder_name,
-        required=True,
-    ),
+    "Name": _NAME,
     "AppstreamAgentVersion": Field(
         "a string of 1 to 100 printable characters, such as LATEST",
         _is_agent_version,
@@ -83,8 +106,19 @@ FIELDS: Mapping[str, Field] = {
     "TimeoutMinutes": Field("an integer from 5 to 720", _is_timeout, default=60),
     "NotifyOnSuccess": Field("true or false", _is_boolean, default=False),
     "RequireNetworkInterface": Field("true or false", _is_boolean, default=False),
+    "StopAfterMinutes": Field("an integer from 1 to 10080", lambda value: _is_integer(value, 1, 10_080)),
+    "StopOnFailure": Field("true or false", _is_boolean, default=False),
     "DryRun": Field("true or false", _is_boolean, default=False),
 }
+"""Of a request for a start."""
+
+STOP_FIELDS: Mapping[str, Field] = {
+    "Name": _NAME,
+    "StopAfterMinutes": Field("an integer from 0 to 10080", lambda value: _is_integer(value, 0, 10_080), default=0),
+    "TimeoutMinutes": Field("an integer from 5 to 720", _is_timeout, default=60),
+    "SkipTag": Field("a tag key of 1 to 128 characters", _is_tag_key, default="Skip_Stop"),
+}
+"""Of a request for a stop."""
 
 
 def parse_request(execution_input: object) -> Request:
@@ -99,13 +133,24 @@ def parse_request(execution_input: object) -> Request:
     Raises:
         InvalidRequest: the input breaks the contract; the message lists every problem.
     """
+    return _parse(execution_input, FIELDS)  # type: ignore[return-value]  # checked
+
+
+def parse_stop_request(execution_input: object) -> StopRequest:
+    """The same for a stop: `StopAfterMinutes` and `TimeoutMinutes` in minutes. Raises InvalidRequest."""
+    return _parse(execution_input, STOP_FIELDS)  # type: ignore[return-value]  # checked
+
+
+def _parse(execution_input: object, fields: Mapping[str, Field]) -> dict[str, object]:
     request = _unwrap(execution_input)
-    problems = list(_problems(request))
+    problems = list(_problems(request, fields))
     if problems:
         raise _invalid(problems)
-    values = {name: request.get(name, field.default) for name, field in FIELDS.items()}
-    given = {name: value for name, value in values.items() if value is not None}
-    return Request(**{**given, "TimeoutMinutes": int(given["TimeoutMinutes"])})  # type: ignore[typeddict-item]  # checked
+    values = {name: request.get(name, field.default) for name, field in fields.items()}
+    # Integers may come as 60.0.
+    return {
+        name: int(value) if isinstance(value, float) else value for name, value in values.items() if value is not None
+    }
 
 
 def _unwrap(execution_input: object) -> dict[str, object]:
@@ -122,22 +167,22 @@ def _unwrap(execution_input: object) -> dict[str, object]:
     return detail
 
 
-def _problems(request: dict[str, object]) -> Iterator[str]:
-    for name, field in FIELDS.items():
+def _problems(request: dict[str, object], fields: Mapping[str, Field]) -> Iterator[str]:
+    for name, field in fields.items():
         if name not in request:
             if field.required:
                 yield f"{name}: is required: {field.rule}"
         elif not field.accepts(request[name]):
             yield f"{name}: must be {field.rule}, not {_quote(request[name])}"
     for key in request:
-        if key not in FIELDS and key != STARTED_BY_EXECUTION:
-            yield _unknown(key)
+        if key not in fields and key != STARTED_BY_EXECUTION:
+            yield _unknown(key, fields)
 
 
-def _unknown(key: str) -> str:
-    lower = {name.lower(): name for name in FIELDS}
+def _unknown(key: str, fields: Mapping[str, Field]) -> str:
+    lower = {name.lower(): name for name in fields}
     close = difflib.get_close_matches(key[:_MAX_QUOTED].lower(), lower, n=1)
-    hint = f"did you mean {lower[close[0]]}?" if close else f"the fields are {', '.join(FIELDS)}"
+    hint = f"did you mean {lower[close[0]]}?" if close else f"the fields are {', '.join(fields)}"
     return f"{_quote(key)}: is not a field of the request: {hint}"
 
 

@@ -87,6 +87,14 @@ def test_it_deploys_and_starts_a_builder_and_leaves_nothing_behind(tmp_path: Pat
         assert not list(tmp_path.glob("start-image-builder-*"))
 
 
+def test_a_guard_ends_the_demo_with_the_builder_stopped_again(tmp_path: Path) -> None:
+    with demo(tmp_path, "--stop-after", "30") as process:
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+        assert '"Outcome": "Stopped"' in output
+        assert "is STOPPED: it is no longer billed" in output
+
+
 def test_a_start_that_fails_is_told_and_gives_a_status_of_its_own(tmp_path: Path) -> None:
     with demo(tmp_path, "--fault", "InvalidAccountStatusException") as process:
         output, _ = process.communicate()

@@ -27,7 +27,7 @@ def test_a_stopped_execution_is_told_by_its_event(deployment: Deployment) -> Non
     execution = deployment.start({"Name": name, "TimeoutMinutes": 720})
     deployment.stepfunctions.stop_execution(executionArn=execution, cause="The night is over.")
     message = wait_for_message(deployment, execution)
-    assert f"Image builder {name} did not start." in message
+    assert f"Image builder {name}: the execution broke off." in message
     assert "Somebody stopped the execution" in message
 
 

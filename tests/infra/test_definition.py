@@ -10,39 +10,56 @@ from typing import Any
 import botocore.session
 import pytest
 
-from local.definition import SOURCE, SUBSTITUTIONS, definition
+from local.definition import START, STOP, SUBSTITUTIONS, definition
 from tests.infra.conftest import PROJECT, TOOLS, Assembly
 
-DEFINITION: dict[str, Any] = json.loads(SOURCE.read_text("utf-8"))
+DEFINITION: dict[str, Any] = json.loads(START.read_text("utf-8"))
 STATES: dict[str, dict[str, Any]] = DEFINITION["States"]
-TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
-APPSTREAM_TASKS = ("Start the image builder", "Look at the image builder")
+STOP_STATES: dict[str, dict[str, Any]] = json.loads(STOP.read_text("utf-8"))["States"]
+TASKS = {
+    f"{state}, {source.name}": definition
+    for source, states in ((START, STATES), (STOP, STOP_STATES))
+    for state, definition in states.items()
+    if definition["Type"] == "Task"
+}
 
 
-def routes() -> dict[str, list[str]]:
+def routes(states: dict[str, dict[str, Any]] = STATES) -> dict[str, list[str]]:
     """Every error that a condition of the error Choice names, with the states it can go to."""
     found: dict[str, list[str]] = {}
-    for rule in STATES["Choose the route of the error"]["Choices"]:
+    for rule in states["Choose the route of the error"]["Choices"]:
         for error in re.findall(r"'([A-Z][A-Za-z]+)'", rule["Condition"]):
             found.setdefault(error, []).append(rule["Next"])
     return found
 
 
 @pytest.mark.xdist_group("infra")
-def test_the_template_holds_the_definition_inline_with_its_substitutions(assembly: Assembly) -> None:
-    (machine,) = assembly.resources("AWS::StepFunctions::StateMachine").values()
-    assert json.loads(machine["Properties"]["DefinitionString"]) == DEFINITION
-    assert set(machine["Properties"]["DefinitionSubstitutions"]) == set(SUBSTITUTIONS)
+def test_the_template_holds_the_definitions_inline_with_their_substitutions(assembly: Assembly) -> None:
+    found = [machine["Properties"] for machine in assembly.resources("AWS::StepFunctions::StateMachine").values()]
+    machines = {text: machine for machine in found if (text := machine["DefinitionString"])}
+    assert {json.dumps(json.loads(text)) for text in machines} == {
+        json.dumps(json.loads(source.read_text("utf-8"))) for source in (START, STOP)
+    }
+    for text, machine in machines.items():
+        assert set(machine["DefinitionSubstitutions"]) == placeholders(text)
+
+
+def placeholders(text: str) -> set[str]:
+    return set(re.findall(r"\$\{(\w+)\}", text))
 
 
 def test_every_placeholder_is_substituted() -> None:
-    assert "${" not in definition()
-    assert set(re.findall(r"\$\{(\w+)\}", SOURCE.read_text("utf-8"))) == set(SUBSTITUTIONS)
+    used = set()
+    for source in (START, STOP):
+        assert "${" not in definition(source)
+        used |= placeholders(source.read_text("utf-8"))
+    assert used == set(SUBSTITUTIONS)
 
 
-def test_asl_validator_accepts_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", [START, STOP], ids=lambda source: source.name)
+def test_asl_validator_accepts_it(source: Path, tmp_path: Path) -> None:
     resolved = tmp_path / "definition.asl.json"
-    resolved.write_text(definition())
+    resolved.write_text(definition(source))
     validator = PROJECT / "node_modules" / ".bin" / "asl-validator"
     outcome = subprocess.run(
         [str(validator), "--json-path", str(resolved)],
@@ -57,7 +74,7 @@ def test_asl_validator_accepts_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_has_a_timeout_retries_and_catches_what_is_left(name: str) -> None:
     task = TASKS[name]
-    # Above the functions' own timeout of 60 seconds, so that Lambda's error, which says more, comes first.
+    # Above the functions' own timeout of 80 seconds, so that Lambda's error, which says more, comes first.
     assert task["TimeoutSeconds"] == 90
     assert task["Retry"]
     assert task["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
@@ -81,9 +98,28 @@ def test_no_error_has_two_retriers(name: str) -> None:
     assert len(named) == len(set(named))
 
 
-def test_both_calls_of_appstream_are_retried_alike() -> None:
-    start, look = (STATES[name]["Retry"] for name in APPSTREAM_TASKS)
-    assert start == look
+def test_all_calls_of_appstream_are_retried_alike() -> None:
+    start = STATES["Start the image builder"]["Retry"]
+    assert STATES["Look at the image builder"]["Retry"] == start
+    assert STOP_STATES["Look at the image builder"]["Retry"] == start
+    assert STOP_STATES["Stop the image builder"]["Retry"] == start
+
+
+def test_what_both_workflows_do_they_do_alike() -> None:
+    assert STOP_STATES["Check the request"]["Retry"] == STATES["Check the request"]["Retry"]
+    for member in ("Arguments", "Retry", "Resource", "TimeoutSeconds"):
+        assert STOP_STATES["Tell the operator"][member] == STATES["Tell the operator"][member]
+    assert STOP_STATES["Fail the stop"] == STATES["Fail the start"]
+    message = (states["Read the error"]["Assign"]["failure"]["Message"] for states in (STATES, STOP_STATES))
+    assert len(set(message)) == 1
+
+
+def test_errors_that_both_workflows_route_go_the_same_way() -> None:
+    stop, start = routes(STOP_STATES), routes()
+    assert set(stop) <= set(start)
+    for states in (STATES, STOP_STATES):
+        for rule in states["Choose the route of the error"]["Choices"]:
+            assert "'Route': 'fail'" not in str(rule.get("Assign", {})) or "Fail:" in rule["Comment"]
 
 
 def test_the_tasks_share_the_retries_for_faults_of_lambda_itself() -> None:
@@ -107,8 +143,8 @@ def test_every_error_that_botocore_models_for_the_calls_has_a_route() -> None:
     assert unknown == set(), "new errors: give each a route in 'Choose the route of the error'"
 
 
-def transitions() -> Iterator[tuple[str, str]]:
-    for name, state in STATES.items():
+def transitions(states: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for name, state in states.items():
         for rule in [state, *state.get("Choices", []), *state.get("Catch", [])]:
             if "Next" in rule:
                 yield name, rule["Next"]
@@ -116,16 +152,23 @@ def transitions() -> Iterator[tuple[str, str]]:
             yield name, state["Default"]
 
 
-def test_no_loop_goes_round_without_a_wait() -> None:
-    # "Decide" goes back to "Start" at most five times: the attempts bound it.
-    steps = [
-        step
-        for step in transitions()
-        if step != ("Decide by the phase of the image builder", "Start the image builder")
-    ]
-    waits = {name for name, state in STATES.items() if state["Type"] == "Wait"}
-    reached = {name: {name} for name in STATES}
-    for _ in STATES:
+DECIDE = "Decide by the phase of the image builder"
+BOUNDED = {
+    # Five attempts at most.
+    (DECIDE, "Start the image builder"),
+    # Once: there is a guard then.
+    (DECIDE, "Leave a guard"),
+    # Once accepted, it is not tried again.
+    ("Stop the image builder", DECIDE),
+}
+
+
+@pytest.mark.parametrize("states", [STATES, STOP_STATES], ids=["start", "stop"])
+def test_no_loop_goes_round_without_a_wait(states: dict[str, dict[str, Any]]) -> None:
+    steps = [step for step in transitions(states) if step not in BOUNDED]
+    waits = {name for name, state in states.items() if state["Type"] == "Wait"}
+    reached = {name: {name} for name in states}
+    for _ in states:
         for source, target in steps:
             if target not in waits:
                 for seen in reached.values():
@@ -153,6 +196,12 @@ def longest_seconds() -> float:
 
 def test_the_backstop_is_above_the_longest_execution_but_not_far() -> None:
     assert longest_seconds() < DEFINITION["TimeoutSeconds"] < 2 * longest_seconds()
+
+
+def test_the_backstop_of_a_stop_is_above_the_longest_one() -> None:
+    longest = (10_080 + 720) * 60
+    tasks = (10_080 * 60 / 240 + 720 * 60 / 30) * (75 + 5 * 90)
+    assert longest < json.loads(STOP.read_text("utf-8"))["TimeoutSeconds"] < longest + tasks
 
 
 def test_the_cause_stays_below_its_limit() -> None:

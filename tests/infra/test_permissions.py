@@ -1,9 +1,11 @@
 """What each role may do, against what the scenarios really do: no call without a grant, no grant without a call."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,13 @@ from botocore.exceptions import ClientError
 
 from tests import scenarios
 from tests.infra.conftest import Assembly, synthesize
-from tests.scenarios import Scenario
+from tests.scenarios import BUILDER, Scenario
 from tests.workflow.conftest import World
 from tests.workflow.engine import Handler
 
 pytestmark = pytest.mark.xdist_group("infra")
 
-STATE_MACHINE = "the state machine"
+START, STOP = "the workflow that starts", "the workflow that stops"
 
 NOT_SEEN: Mapping[str, str] = {
     "logs:CreateLogStream": "Lambda writes the function's log under its role.",
@@ -41,6 +43,9 @@ NOT_SEEN: Mapping[str, str] = {
 Sources: AWS Lambda developer guide, Defining Lambda function permissions with an execution role; Step Functions
 developer guide, Using CloudWatch Logs to log execution history, and Trace Step Functions request data in AWS X-Ray.
 """
+
+
+ONLY_EVERYTHING = ("appstream:DescribeImageBuilders", "appstream:ListTagsForResource")
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def resolved(value: Any) -> str:
             return value
         case {"Ref": name}:
             return f"<{name}>"
-        case {"Fn::GetAtt": [name, "Arn"]}:
+        case {"Fn::GetAtt": [name, "Arn" | "Name"]}:
             # The Ref of a topic or a state machine is its ARN as well.
             return f"<{name}>"
         case {"Fn::Join": [separator, parts]}:
@@ -85,11 +90,21 @@ def functions(assembly: Assembly) -> dict[str, dict[str, Any]]:
     return {function["Properties"]["Handler"].partition(".")[0]: function["Properties"] for function in found}
 
 
+def machines(assembly: Assembly) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Logical id and properties of the state machine of each workflow."""
+    return {
+        START if "StartImageBuilderFunctionArn" in machine["Properties"]["DefinitionSubstitutions"] else STOP: (
+            logical_id,
+            machine["Properties"],
+        )
+        for logical_id, machine in assembly.resources("AWS::StepFunctions::StateMachine").items()
+    }
+
+
 def roles(assembly: Assembly) -> dict[str, str]:
     """Whose role each is, by its logical id."""
-    (machine,) = assembly.resources("AWS::StepFunctions::StateMachine").values()
     owners = {name: properties["Role"] for name, properties in functions(assembly).items()}
-    owners[STATE_MACHINE] = machine["Properties"]["RoleArn"]
+    owners |= {name: properties["RoleArn"] for name, (_, properties) in machines(assembly).items()}
     return {role["Fn::GetAtt"][0]: owner for owner, role in owners.items()}
 
 
@@ -106,13 +121,9 @@ def granted(assembly: Assembly) -> Iterator[Use]:
 
 
 def used(assembly: Assembly) -> set[Use]:
-    """What the roles do in all scenarios, and in one in which nobody can be told."""
+    """What the roles do in all scenarios, with a guard, and where nobody can be told."""
     calls: set[Use] = set()
-    (machine,) = assembly.resources("AWS::StepFunctions::StateMachine").values()
-    substitutions = machine["Properties"]["DefinitionSubstitutions"]
-    arns = {
-        name: resolved(substitutions[f"{name.title().replace('_', '')}FunctionArn"]) for name in functions(assembly)
-    }
+    running = START
     topic = resolved(functions(assembly)["tell_operators"]["Environment"]["Variables"]["TOPIC_ARN"])
     key = resolved(assembly.resources("AWS::SNS::Topic")[topic.strip("<>")]["Properties"]["KmsMasterKeyId"])
     (invocation,) = assembly.resources("AWS::Lambda::EventInvokeConfig").values()
@@ -120,7 +131,15 @@ def used(assembly: Assembly) -> set[Use]:
 
     def watched(name: str, handler: Handler, world: World) -> Handler:
         def watch(event: Any, context: Any) -> Any:
-            calls.add(Use(STATE_MACHINE, "lambda:InvokeFunction", arns[name]))
+            logical_id, machine = machines(assembly)[running]
+            if "detail-type" in event:
+                # Invoked by the rule; what it asks for is an execution of one of them.
+                execution = f"arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:<{logical_id}>:test"
+                calls.add(Use(name, "states:DescribeExecution", execution))
+            else:
+                substitution = f"{name.title().replace('_', '')}FunctionArn"
+                arn = resolved(machine["DefinitionSubstitutions"][substitution])
+                calls.add(Use(running, "lambda:InvokeFunction", arn))
             before, told = len(world.double.calls), len(world.topic.messages)
             try:
                 return handler(event, context)
@@ -134,18 +153,32 @@ def used(assembly: Assembly) -> set[Use]:
 
         return watch
 
-    def play(scenario: Scenario, prepare: Callable[[World], None] = lambda world: None) -> None:
+    def play(
+        scenario: Scenario, prepare: Callable[[World], None] = lambda world: None, stop: Mapping[str, Any] | None = None
+    ) -> None:
+        nonlocal running
+        running = START
         world = World.new()
         handlers = world.engine.handlers
         world.engine.handlers = {name: watched(name, handler, world) for name, handler in handlers.items()}
         prepare(world)
         world.play(scenario)
+        for left in world.engine.started:
+            _, machine = machines(assembly)[START]
+            alias = resolved(machine["DefinitionSubstitutions"]["StopImageBuilderAliasArn"])
+            calls.add(Use(START, "states:StartExecution", alias))
+            assert left["StateMachineArn"].endswith(":live")
+        if world.engine.started or stop is not None:
+            running = STOP
+            world.run_stop(stop)
         if world.undelivered:
             calls.add(Use("tell_operators", "sqs:SendMessage", on_failure))
 
     for scenario in scenarios.ALL:
         play(scenario)
     play(Scenario("nobody-can-be-told", {"state": "FAILED"}), nobody_can_be_told)
+    play(Scenario("a-guard", request={"Name": BUILDER, "StopAfterMinutes": 30}))
+    play(Scenario("a-stop-that-fails"), stop={"Name": "no-such-builder"})
     return calls
 
 
@@ -155,8 +188,8 @@ def nobody_can_be_told(world: World) -> None:
 
 
 def image_builder_of(operation: str) -> str:
-    # DescribeImageBuilders has no resource types. Source: service authorization reference, AppStream 2.0.
-    if operation == "DescribeImageBuilders":
+    # Without resource types. Source: service authorization reference, AppStream 2.0.
+    if f"appstream:{operation}" in ONLY_EVERYTHING:
         return "*"
     return "arn:<AWS::Partition>:appstream:<AWS::Region>:<AWS::AccountId>:image-builder/golden-image"
 
@@ -180,13 +213,29 @@ def test_no_grant_is_wider_than_the_service_allows(assembly: Assembly) -> None:
     for grant in granted(assembly):
         assert "*" not in grant.action, grant
         if "*" in grant.resource:
-            narrowest = grant.resource.endswith(":image-builder/*") and grant.action == "appstream:StartImageBuilder"
-            only_everything = grant.action == "appstream:DescribeImageBuilders" or grant.action in NOT_SEEN
+            narrowest = (
+                grant.resource.endswith(":image-builder/*")
+                and grant.action in ("appstream:StartImageBuilder", "appstream:StopImageBuilder")
+            ) or (
+                # Of one state machine.
+                re.fullmatch(r".*:execution:<\w+>:\*", grant.resource) is not None
+                and grant.action == "states:DescribeExecution"
+            )
+            only_everything = grant.action in ONLY_EVERYTHING or grant.action in NOT_SEEN
             assert narrowest or (grant.resource == "*" and only_everything), grant
 
 
+def test_every_grant_has_the_kind_of_resource_that_its_action_takes(assembly: Assembly) -> None:
+    """By the service authorization reference, as cfn-lint carries it."""
+    reference = json.loads((files("cfnlint") / "data/AdditionalSpecs/Policies.json").read_text())
+    for grant in granted(assembly):
+        service, _, action = grant.action.partition(":")
+        takes = reference[service]["Actions"][action.lower()].get("Resources", [])
+        assert bool(takes) is (grant.resource != "*"), (grant, takes)
+
+
 def test_every_function_and_the_state_machine_has_a_role_of_its_own(assembly: Assembly) -> None:
-    assert sorted(roles(assembly).values()) == sorted([*functions(assembly), STATE_MACHINE])
+    assert sorted(roles(assembly).values()) == sorted([*functions(assembly), START, STOP])
 
 
 def test_only_the_rule_may_invoke_the_function_that_tells(assembly: Assembly) -> None:
@@ -202,13 +251,16 @@ def test_names_and_a_tag_narrow_which_image_builders_may_be_started(tmp_path: Pa
         imageBuilders={"names": ["golden-*", "test.1"], "tag": {"key": "Start", "value": "yes"}},
         permissionsBoundary="team/Boundary",
     )
-    (statement,) = [
+    statements = [
         statement
         for policy in narrowed.resources("AWS::IAM::Policy").values()
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        if statement["Action"] == "appstream:StartImageBuilder"
+        if "image-builder/" in str(statement["Resource"])
     ]
-    assert [resolved(resource).rpartition("/")[2] for resource in statement["Resource"]] == ["golden-*", "test.1"]
-    assert statement["Condition"] == {"StringEquals": {"aws:ResourceTag/Start": "yes"}}
+    actions = {action for statement in statements for action in listed(statement["Action"])}
+    assert actions == {"appstream:StartImageBuilder", "appstream:StopImageBuilder"}
+    for statement in statements:
+        assert [resolved(resource).rpartition("/")[2] for resource in statement["Resource"]] == ["golden-*", "test.1"]
+        assert statement["Condition"] == {"StringEquals": {"aws:ResourceTag/Start": "yes"}}
     for role in narrowed.resources("AWS::IAM::Role").values():
         assert json.dumps(role["Properties"]["PermissionsBoundary"]).endswith(':policy/team/Boundary"]]}')

@@ -47,30 +47,33 @@ def test_functions_are_sized_timed_and_traced_on_purpose(assembly: Assembly) -> 
         "check_request.handler",
         "describe_image_builder.handler",
         "start_image_builder.handler",
+        "stop_image_builder.handler",
         "tell_operators.handler",
     ]
     for function in functions:
         assert function["Runtime"] == "python3.14"
         assert function["Architectures"] == ["arm64"]
         assert function["TracingConfig"] == {"Mode": "Active"}
-        assert function["Timeout"] == 60
+        assert function["Timeout"] == 80
         assert function["MemorySize"] == 256
         assert "LogGroup" in function["LoggingConfig"]
 
 
 def test_every_log_group_has_a_retention_and_goes_with_the_stack(assembly: Assembly) -> None:
     groups = assembly.resources("AWS::Logs::LogGroup").values()
-    assert len(groups) == 5
+    assert len(groups) == 7
     for group in groups:
         assert group["Properties"]["RetentionInDays"] == 90
         assert group["DeletionPolicy"] == "Delete"
 
 
-def test_the_state_machine_is_standard_logged_and_traced(assembly: Assembly) -> None:
-    (machine,) = properties(assembly, "AWS::StepFunctions::StateMachine")
-    assert machine["StateMachineType"] == "STANDARD"
-    assert machine["TracingConfiguration"] == {"Enabled": True}
-    assert machine["LoggingConfiguration"]["Level"] == "ALL"
+def test_the_state_machines_are_standard_logged_and_traced(assembly: Assembly) -> None:
+    machines = properties(assembly, "AWS::StepFunctions::StateMachine")
+    assert len(machines) == 2
+    for machine in machines:
+        assert machine["StateMachineType"] == "STANDARD"
+        assert machine["TracingConfiguration"] == {"Enabled": True}
+        assert machine["LoggingConfiguration"]["Level"] == "ALL"
 
 
 def test_the_topic_takes_messages_over_tls_only_and_keeps_them_encrypted(assembly: Assembly) -> None:
@@ -103,7 +106,8 @@ def test_alarms_of_this_account_alone_may_publish_and_use_the_key_for_it(assembl
     for document in (topic_policy["PolicyDocument"], key["KeyPolicy"]):
         (statement,) = [one for one in document["Statement"] if "Service" in one["Principal"]]
         assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-        assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+        if document is topic_policy["PolicyDocument"]:
+            assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
     assert key["EnableKeyRotation"] is True
 
 
@@ -181,25 +185,30 @@ STATEFUL = {
 }
 
 
-def test_the_alias_goes_to_the_version_of_what_was_deployed(assembly: Assembly) -> None:
-    (machine,) = assembly.resources("AWS::StepFunctions::StateMachine")
-    ((version, published),) = assembly.resources("AWS::StepFunctions::StateMachineVersion").items()
-    (alias,) = properties(assembly, "AWS::StepFunctions::StateMachineAlias")
-    assert published["Properties"]["StateMachineArn"] == {"Ref": machine}
-    assert published["Properties"]["StateMachineRevisionId"] == {"Fn::GetAtt": [machine, "StateMachineRevisionId"]}
-    assert alias["RoutingConfiguration"] == [
-        {"StateMachineVersionArn": {"Fn::GetAtt": [version, "Arn"]}, "Weight": 100}
+def test_each_alias_goes_to_the_version_of_what_was_deployed(assembly: Assembly) -> None:
+    machines = assembly.resources("AWS::StepFunctions::StateMachine")
+    versions = assembly.resources("AWS::StepFunctions::StateMachineVersion")
+    published = {version["Properties"]["StateMachineArn"]["Ref"]: name for name, version in versions.items()}
+    assert set(published) == set(machines)
+    for version in versions.values():
+        machine = version["Properties"]["StateMachineArn"]["Ref"]
+        assert version["Properties"]["StateMachineRevisionId"] == {"Fn::GetAtt": [machine, "StateMachineRevisionId"]}
+    routes = [alias["RoutingConfiguration"] for alias in properties(assembly, "AWS::StepFunctions::StateMachineAlias")]
+    assert sorted(routes, key=str) == [
+        [{"StateMachineVersionArn": {"Fn::GetAtt": [version, "Arn"]}, "Weight": 100}] for version in sorted(versions)
     ]
 
 
 def test_every_end_without_success_is_an_event_for_the_function_that_tells(assembly: Assembly) -> None:
-    (machine,) = assembly.resources("AWS::StepFunctions::StateMachine")
     (rule,) = properties(assembly, "AWS::Events::Rule")
-    assert rule["EventPattern"] == {
-        "source": ["aws.states"],
-        "detail-type": ["Step Functions Execution Status Change"],
-        "detail": {"stateMachineArn": [{"Ref": machine}], "status": ["FAILED", "TIMED_OUT", "ABORTED"]},
-    }
+    assert rule["EventPattern"]["source"] == ["aws.states"]
+    assert rule["EventPattern"]["detail-type"] == ["Step Functions Execution Status Change"]
+    detail = rule["EventPattern"]["detail"]
+    assert detail["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]
+    for machine in assembly.resources("AWS::StepFunctions::StateMachine"):
+        assert {"Ref": machine} in detail["stateMachineArn"]
+        # With a version or an alias.
+        assert {"prefix": {"Fn::Join": ["", [{"Ref": machine}, ":"]]}} in detail["stateMachineArn"]
     (queue,) = assembly.resources("AWS::SQS::Queue")
     dead_letters = {"Fn::GetAtt": [queue, "Arn"]}
     (target,) = rule["Targets"]
@@ -227,7 +236,8 @@ def test_an_alarm_counts_the_failures_that_nobody_was_told_of(assembly: Assembly
     metrics = {metric["Id"]: metric for metric in alarm["Metrics"]}
     (expression,) = [metric["Expression"] for metric in alarm["Metrics"] if "Expression" in metric]
     assert expression == (
-        "(FILL(failed, 0) + FILL(timedout, 0) + FILL(aborted, 0))"
+        "(FILL(failedstart, 0) + FILL(timedoutstart, 0) + FILL(abortedstart, 0)"
+        " + FILL(failedstop, 0) + FILL(timedoutstop, 0) + FILL(abortedstop, 0))"
         " - (FILL(toldfail, 0) + FILL(toldnotify, 0) + FILL(tolduncaught, 0))"
     )
     for name, route in [("toldfail", "fail"), ("toldnotify", "notify"), ("tolduncaught", "uncaught")]:

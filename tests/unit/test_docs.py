@@ -1,7 +1,7 @@
 import re
 
 from docs.runbook_page import ALARMS, MORE, PAGE, UNCAUGHT, page
-from tests.infra.test_definition import STATES, routes
+from tests.infra.test_definition import STATES, STOP_STATES, routes
 
 
 def anchors() -> list[str]:
@@ -13,13 +13,13 @@ def test_the_runbook_is_up_to_date() -> None:
 
 
 def test_the_runbook_has_one_place_for_every_error_that_the_workflow_knows() -> None:
-    retried = {
-        error for state in STATES.values() for retrier in state.get("Retry", []) for error in retrier["ErrorEquals"]
-    }
+    states = [*STATES.values(), *STOP_STATES.values()]
+    retried = {error for state in states for retrier in state.get("Retry", []) for error in retrier["ErrorEquals"]}
     failures = {
-        rule["Assign"]["failure"]["Error"]
-        for rule in STATES["Decide by the phase of the image builder"]["Choices"]
-        if "failure" in rule.get("Assign", {})
+        part["Assign"]["failure"]["Error"]
+        for state in states
+        for part in [*state.get("Choices", []), *state.get("Catch", [])]
+        if isinstance(part.get("Assign", {}).get("failure"), dict)
     }
     known = {*routes(), *retried, *failures, *UNCAUGHT, *ALARMS} - {"States.ALL"}
     assert sorted(anchors()) == sorted(known)

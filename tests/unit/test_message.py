@@ -13,6 +13,7 @@ ARN = "arn:aws:states:eu-west-1:111122223333:execution:StartImageBuilder:f0"
 FAILED = Ending(
     execution=ARN,
     status="FAILED",
+    aim="start",
     name="gold",
     error="ImageBuilderFailed",
     route="notify",
@@ -60,6 +61,21 @@ def test_a_mail_of_a_success_has_no_error_and_nobodys_turn() -> None:
     assert text.startswith("Image builder gold is running.\n\nWHAT HAPPENED\nIt runs.\n\nWHAT TO DO\nConnect.\n\nIMAGE")
     assert "ERROR" not in text
     assert "RUNBOOK" not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "headline"),
+    [
+        ({"aim": "stop"}, "Image builder gold was not stopped."),
+        ({"aim": ""}, "Image builder gold: the execution broke off."),
+        ({"aim": "", "name": None}, "An image builder: the execution broke off."),
+        ({"error": "GuardNotLeft"}, "Image builder gold has no guard that stops it."),
+    ],
+)
+def test_a_mail_begins_with_what_did_not_come_about(changes: dict[str, str], headline: str) -> None:
+    ending = replace(FAILED, **changes)  # type: ignore[arg-type]  # names of its attributes
+    assert message.mail(ending, "").startswith(f"{headline}\n\n")
+    assert message.subject(ending).startswith(headline[:-1])
 
 
 def test_without_a_published_runbook_the_project_has_it() -> None:

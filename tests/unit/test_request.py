@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from image_builder.request import InvalidRequest, parse_request
+from image_builder.request import InvalidRequest, parse_request, parse_stop_request
 from local.appstream_double.model import input_shape, violations
 
-OFF = {"NotifyOnSuccess": False, "RequireNetworkInterface": False, "DryRun": False}
+OFF = {"NotifyOnSuccess": False, "RequireNetworkInterface": False, "StopOnFailure": False, "DryRun": False}
 
 
 def refused(execution_input: object) -> str:
@@ -28,6 +28,8 @@ def test_every_field_is_kept() -> None:
         "TimeoutMinutes": 720,
         "NotifyOnSuccess": True,
         "RequireNetworkInterface": True,
+        "StopAfterMinutes": 10_080,
+        "StopOnFailure": True,
         "DryRun": True,
     }
     assert parse_request(request) == request
@@ -95,10 +97,7 @@ def test_every_problem_is_named_at_once() -> None:
         ("name", "did you mean Name?"),
         ("timeoutminutes", "did you mean TimeoutMinutes?"),
         ("AgentVersion", "did you mean AppstreamAgentVersion?"),
-        (
-            "Colour",
-            "the fields are Name, AppstreamAgentVersion, TimeoutMinutes, NotifyOnSuccess, RequireNetworkInterface, DryRun",
-        ),
+        ("Colour", "the fields are Name, AppstreamAgentVersion, TimeoutMinutes, "),
     ],
 )
 def test_an_unknown_field_is_refused_with_a_hint(key: str, hint: str) -> None:
@@ -159,3 +158,32 @@ def test_any_input_is_refused_by_field_or_is_one_that_the_api_accepts(execution_
     assert violations({"Names": [request["Name"]]}, input_shape("DescribeImageBuilders")) == []
     json.dumps(request).encode()
     cbor2.dumps(request)
+
+
+@pytest.mark.parametrize("minutes", [0, 10_081, 1.5, True, "30", None])
+def test_a_guard_is_for_1_to_10080_whole_minutes(minutes: object) -> None:
+    said = refused({"Name": "gold", "StopAfterMinutes": minutes})
+    assert said.startswith("StopAfterMinutes: must be an integer from 1 to 10080, not ")
+
+
+@pytest.mark.parametrize("field", ["NotifyOnSuccess", "RequireNetworkInterface", "StopOnFailure", "DryRun"])
+@pytest.mark.parametrize("value", ["true", 1, 0, None, []])
+def test_an_option_is_on_or_off(field: str, value: object) -> None:
+    assert refused({"Name": "gold", field: value}).startswith(f"{field}: must be true or false, not ")
+
+
+def test_a_request_for_a_stop_has_a_contract_of_its_own() -> None:
+    assert parse_stop_request({"Name": "gold"}) == {
+        "Name": "gold",
+        "StopAfterMinutes": 0,
+        "TimeoutMinutes": 60,
+        "SkipTag": "Skip_Stop",
+    }
+    given = {"Name": "gold", "StopAfterMinutes": 30.0, "TimeoutMinutes": 5, "SkipTag": "Keep"}
+    assert parse_stop_request(given) == given
+    with pytest.raises(InvalidRequest, match="StopAfterMinutes: must be an integer from 0 to 10080"):
+        parse_stop_request({"Name": "gold", "StopAfterMinutes": -1})
+    with pytest.raises(InvalidRequest, match="SkipTag: must be a tag key"):
+        parse_stop_request({"Name": "gold", "SkipTag": "aws:x"})
+    with pytest.raises(InvalidRequest, match='"DryRun": is not a field of the request'):
+        parse_stop_request({"Name": "gold", "DryRun": True})

@@ -29,7 +29,7 @@ def event(**cause: Any) -> dict[str, Any]:
 def published(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     client = SimpleNamespace(publish=lambda **published: messages.append(published))
-    monkeypatch.setattr(tell_operators, "client", client)
+    monkeypatch.setattr(tell_operators, "sns", client)
     return messages
 
 
@@ -84,3 +84,27 @@ def test_it_counts_what_was_told_by_route(
 def test_a_missing_setting_is_named() -> None:
     with pytest.raises(KeyError, match="TOPIC_ARN"):
         Settings.from_env({"CHAT": "false", "RUNBOOK_URL": ""})
+
+
+def test_of_an_event_only_execution_and_status_are_believed(
+    published: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As documented: neither Error nor Cause. The execution has been redriven since.
+    status_change = {"detail-type": "Step Functions Execution Status Change", "detail": {}}
+    status_change["detail"] = {
+        "executionArn": ARN,
+        "status": "FAILED",
+        "input": None,
+        "inputDetails": {"included": False},
+    }
+    described = {"executionArn": ARN, "status": "RUNNING", "error": "Odd", "input": '{"Name": "gold"}'}
+
+    def client(**cause: Any) -> SimpleNamespace:
+        answer = {**described, "cause": json.dumps(CAUSE | cause)}
+        return SimpleNamespace(describe_execution=lambda executionArn: answer)  # noqa: N803  # as boto3 names it
+
+    monkeypatch.setattr(tell_operators, "stepfunctions", client())
+    assert tell(status_change) == {"Told": True}
+    assert published[0]["Subject"] == "Image builder gold did not start: Odd"
+    monkeypatch.setattr(tell_operators, "stepfunctions", client(OperatorTold=True))
+    assert tell(status_change) == {"Told": False}

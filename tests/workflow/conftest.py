@@ -12,16 +12,18 @@ from botocore.exceptions import ClientError
 import check_request
 import describe_image_builder
 import start_image_builder
+import stop_image_builder
 import tell_operators
 from image_builder import appstream
 from local.appstream_double.clock import ManualClock
 from local.appstream_double.double import AppStreamDouble
 from local.appstream_double.faults import Fault
 from local.appstream_double.in_process import install
+from local.definition import STOP, definition
 from tests.scenarios import BUILDER, Outcome, Scenario
 from tests.workflow.engine import ARN, Engine, Execution, run_handler
 
-WITH_CLIENT: Sequence[ModuleType] = (start_image_builder, describe_image_builder)
+WITH_CLIENT: Sequence[ModuleType] = (start_image_builder, stop_image_builder, describe_image_builder)
 HANDLERS = (check_request, *WITH_CLIENT, tell_operators)
 
 ASYNCHRONOUS_TRIES = 3
@@ -48,6 +50,23 @@ class Topic:
 
 
 @dataclass
+class Executions:
+    """Step Functions' answers about one execution, in the place of the function's client."""
+
+    execution: Execution
+    execution_input: Any
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803  # as boto3 names it
+        return {
+            "executionArn": executionArn,
+            "status": self.execution.status,
+            "input": json.dumps(self.execution_input),
+            "error": self.execution.error,
+            "cause": self.execution.cause_text,
+        }
+
+
+@dataclass
 class World:
     """The workflow with its real handlers, in front of a double of AppStream, all on one virtual clock.
 
@@ -70,22 +89,36 @@ class World:
         for module in WITH_CLIENT:
             module.client = client  # type: ignore[attr-defined]  # the handlers' own
         topic = Topic()
-        tell_operators.client = topic  # type: ignore[assignment]  # what it uses of it
+        tell_operators.sns = topic  # type: ignore[assignment]  # what it uses of it
         handlers = {module.__name__: module.handler for module in HANDLERS}
         return cls(clock, double, Engine(sleep=clock.advance, handlers=handlers, **engine), topic)
 
     def run(self, execution_input: Any) -> Execution:
         """Run one execution to its end, and hand on the event that Step Functions publishes of a failed one."""
+        return self._run(self.engine, execution_input)
+
+    def run_stop(self, execution_input: Any = None) -> Execution:
+        """Run the workflow that stops: with an input, or as the guard that a start has left."""
+        if execution_input is None:
+            (left,) = self.engine.started
+            execution_input = json.loads(left["Input"])
+        arn = "arn:aws:states:us-east-1:000000000000:execution:StopImageBuilder:test-guard"
+        stop = Engine(sleep=self.engine.sleep, handlers=self.engine.handlers, definition=definition(STOP), arn=arn)
+        stop.script = self.engine.script
+        return self._run(stop, execution_input)
+
+    def _run(self, engine: Engine, execution_input: Any) -> Execution:
         # boto3 waits between its own retries.
         with patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self.clock.advance)):
-            execution = self.engine.run(execution_input)
+            execution = engine.run(execution_input)
         if execution.status != "SUCCEEDED":
+            tell_operators.stepfunctions = Executions(execution, execution_input)  # type: ignore[assignment]  # likewise
             self.deliver(status_change(execution, execution_input))
         return execution
 
     def deliver(self, event: Any) -> None:
         """Invoke the function that tells as EventBridge does; what never works is undelivered."""
-        tries = (run_handler(tell_operators.handler, event) for _ in range(ASYNCHRONOUS_TRIES))
+        tries = (run_handler(self.engine.handlers["tell_operators"], event) for _ in range(ASYNCHRONOUS_TRIES))
         if all("FunctionError" in answer for answer in tries):
             self.undelivered.append(event)
 
@@ -130,8 +163,6 @@ def status_change(execution: Execution, execution_input: Any) -> dict[str, Any]:
             "inputDetails": {"included": True},
             "output": None,
             "outputDetails": None,
-            "error": execution.error,
-            "cause": execution.cause_text,
         },
     }
 

@@ -1,8 +1,8 @@
 """The workflow's own ASL file and handlers on an interpreter, in process and on a virtual clock.
 
 The interpreter is moto's (from LocalStack, which validates it against AWS). Three things are put in its place:
-JSONata is evaluated by jsonata-python, waits and retries move a virtual clock, and its client of Lambda is that below,
-which calls the real handlers as the Lambda runtime does.
+JSONata is evaluated by jsonata-python, waits and retries move a virtual clock, and its clients are those below: that of
+Lambda calls the real handlers as the Lambda runtime does, that of Step Functions keeps what a workflow starts.
 """
 
 import io
@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +28,7 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringJSONata
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_sfn
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.evaluation_details import AWSExecutionDetails
@@ -88,12 +90,18 @@ class Engine:
         sleep: moves the virtual clock by so many seconds.
         handlers: the functions, by what the substitutions call them.
         script: what becomes of the next invocations of a function, instead of a plain run of its handler.
+        arn: of its executions.
+        started: the parameters of the executions that a workflow started.
+        start_errors: errors that the next starts of executions answer.
     """
 
     sleep: Callable[[float], object]
     handlers: dict[str, Handler]
     definition: str = field(default_factory=definition)
     script: dict[str, list[Invocation]] = field(default_factory=dict)
+    arn: str = ARN
+    started: list[dict[str, str]] = field(default_factory=list)
+    start_errors: list[Exception] = field(default_factory=list)
 
     def run(self, execution_input: Any) -> Execution:
         """Run one execution to its end."""
@@ -102,7 +110,7 @@ class Engine:
             execution_type="STANDARD",
             context=ContextObjectData(
                 Execution=ExecutionData(
-                    Id=ARN, Input=execution_input, Name="test", RoleArn="role", StartTime="2026-01-31T22:00:00Z"
+                    Id=self.arn, Input=execution_input, Name="test", RoleArn="role", StartTime="2026-01-31T22:00:00Z"
                 ),
                 StateMachine=StateMachineData(Id="arn:aws:states:::stateMachine:StartImageBuilder", Name="Start"),
             ),
@@ -128,17 +136,20 @@ class Engine:
 
     @contextmanager
     def _in_place(self) -> Iterator[None]:
-        client = SimpleNamespace(invoke=self._invoke)
+        clients = {
+            "lambda": SimpleNamespace(invoke=self._invoke),
+            "stepfunctions": SimpleNamespace(start_execution=self._start_execution),
+        }
 
         def client_for(service: str, **_: Any) -> Any:
-            assert service == "lambda", service
-            return client
+            return clients[service]
 
         def wait(_: WaitFunction, env: Environment, wait_seconds: int) -> None:
             self.sleep(wait_seconds)
 
         with ExitStack() as stack:
-            stack.enter_context(patch.object(lambda_eval_utils, "boto_client_for", client_for))
+            for module in (lambda_eval_utils, state_task_service_sfn):
+                stack.enter_context(patch.object(module, "boto_client_for", client_for))
             stack.enter_context(patch.object(StringJSONata, "_eval_body", _evaluate))
             stack.enter_context(patch.object(WaitFunction, "_wait_interval", wait))
             stack.enter_context(patch.object(retrier_decl, "time", SimpleNamespace(sleep=self.sleep)))
@@ -150,6 +161,15 @@ class Engine:
         invocation = script.pop(0) if script else run_handler
         answer = invocation(self.handlers[FunctionName], json.loads(Payload))
         return {**answer, "StatusCode": 200, "Payload": io.BytesIO(answer["Payload"])}
+
+    def _start_execution(self, **parameters: str) -> dict[str, Any]:
+        if self.start_errors:
+            raise self.start_errors.pop(0)
+        self.started.append(parameters)
+        # Without the version or alias.
+        name = parameters["StateMachineArn"].split(":")[6]
+        arn = f"arn:aws:states:us-east-1:000000000000:execution:{name}:{parameters['Name']}"
+        return {"ExecutionArn": arn, "StartDate": datetime(2026, 1, 31, tzinfo=UTC)}
 
 
 def run_handler(handler: Handler, event: Any) -> dict[str, Any]:

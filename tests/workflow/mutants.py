@@ -30,7 +30,7 @@ from typing import Any
 from unittest.mock import patch
 
 import tests.conftest  # noqa: F401  # what the handlers' modules read of the environment
-from local.definition import SOURCE, definition
+from local.definition import START, definition, substituted
 
 PROCESSES = 2
 ENOUGH = 0.95
@@ -46,7 +46,7 @@ HARMLESS: Mapping[str, str] = {
     "Check the request / Retry / 0 / MaxDelaySeconds: to 90": _CAP,
     "Start the image builder / Retry / 0 / MaxDelaySeconds: to 90": _CAP,
     "Look at the image builder / Retry / 0 / MaxDelaySeconds: to 90": _CAP,
-    "Report the running image builder / Output / Outcome: 0 to 1 at 29": "the shortest first wait is 30 seconds",
+    "Report the running image builder / Output: 0 to 1 at 49": "the shortest first wait is 30 seconds",
 }
 """Mutants that no test can or need kill, with the reason."""
 
@@ -84,7 +84,7 @@ class Verdict:
 
 def mutants() -> list[Mutant]:
     """Every mutant, in the order of the file."""
-    source = json.loads(SOURCE.read_text("utf-8"))
+    source = json.loads(START.read_text("utf-8"))
     found = [mutant for name in source["States"] for mutant in _of_state(source, name)]
     places = Counter(mutant.place for mutant in found)
     assert max(places.values()) == 1, places.most_common(3)
@@ -151,6 +151,7 @@ TARGETS = (
     "Start the image builder",
     "Wait before the next look",
     "Wait before trying again",
+    "Leave a guard",
     "Tell that it runs",
     "Report the running image builder",
     "Say what failed",
@@ -300,10 +301,10 @@ class Check:
 def checks() -> list[Check]:
     """The tests that need nothing but a world, with the parameters that pytest would give them."""
     # Here, so that who only lists the mutants does not wait for boto3.
-    from tests.workflow import test_branches, test_lambda_faults, test_scenarios
+    from tests.workflow import test_branches, test_lambda_faults, test_scenarios, test_stop
 
     found = []
-    for module in (test_branches, test_scenarios, test_lambda_faults):
+    for module in (test_branches, test_scenarios, test_lambda_faults, test_stop):
         for name, test in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("test_") and "world" in inspect.signature(test).parameters:
                 for parameters in _parameters(test):
@@ -402,7 +403,7 @@ def judge(mutant: Mutant, numbers: Sequence[int]) -> Verdict:
     from tests.workflow import engine
 
     began = time.monotonic()
-    text = definition(mutant.text)
+    text = substituted(mutant.text)
     killer = ""
     try:
         engine._program(text)

@@ -179,7 +179,7 @@ def test_each_function_gets_the_request_and_the_execution(world: World) -> None:
     assert execution.status == "SUCCEEDED"
     request = parse_request({"Name": BUILDER})
     assert events == [
-        {"Input": {"Name": BUILDER}, "Execution": ARN},
+        {"Contract": "start", "Input": {"Name": BUILDER}, "Execution": ARN},
         {"Request": request, "Execution": ARN},
         {"Request": request, "Execution": ARN},
     ]
@@ -651,4 +651,41 @@ def test_the_version_before_is_that_of_before_the_first_attempt(world: World) ->
         "Requested": "3",
         "Before": "1",
         "Progress": [{"State": "STOPPED", "WaitedSeconds": 0}, {"State": "RUNNING", "WaitedSeconds": 0}],
+    }
+
+
+def test_a_state_that_goes_on_is_one_step_of_the_progress(world: World) -> None:
+    execution = run(
+        world,
+        {"Name": BUILDER, "AppstreamAgentVersion": "3"},
+        start_image_builder=[sees("Transitional", "A"), sees("Transitional", "A"), sees("Running", "B")],
+        describe_image_builder=[sees("Stopped", "A"), sees("Transitional", "A"), sees("Stopped", "A")],
+    )
+    assert execution.output["Agent"]["Progress"] == [
+        {"State": "A", "WaitedSeconds": 0},
+        {"State": "B", "WaitedSeconds": 90},
+    ]
+
+
+# The dry run
+
+
+@pytest.mark.parametrize(
+    ("phase", "route", "why"),
+    [
+        ("Stopped", "start", "It is STOPPED: a run would start it."),
+        ("Running", "done", "It is RUNNING: a run would report that and do nothing."),
+        ("Transitional", "wait", "It is on its way: a run would wait, and start it if it comes to be STOPPED."),
+        ("Failed", "notify", "A FAILED image builder cannot be started: a run would fail as ImageBuilderFailed."),
+        ("Deleting", "fail", "It is being deleted: a run would fail as ImageBuilderDeleting."),
+    ],
+)
+def test_a_dry_run_says_what_a_run_would_do_and_why(world: World, phase: str, route: str, why: str) -> None:
+    execution = run(world, {"Name": BUILDER, "DryRun": True}, start_image_builder=[sees(phase, "ANY")])
+    assert execution.output == {
+        "Outcome": "DryRun",
+        "WouldStart": phase == "Stopped",
+        "Route": route,
+        "Why": why,
+        "ImageBuilder": {"Name": BUILDER, "State": "ANY"},
     }
