@@ -40,5 +40,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Request | StopRequ
         logger.warning("Request refused", problems=str(problems))
         raise
     metrics.add_metric("RequestsRefused", MetricUnit.Count, 0)
+    logger.append_keys(image_builder=request["Name"])
     logger.info("Request accepted", request=request)
     return request

@@ -26,6 +26,7 @@ class Request(TypedDict):
     RequireNetworkInterface: bool
     DryRun: bool
     StopOnFailure: bool
+    SkipTag: str
     AppstreamAgentVersion: NotRequired[str]
     StopAfterMinutes: NotRequired[int]
 
@@ -91,6 +92,7 @@ def _is_boolean(value: object) -> bool:
     return isinstance(value, bool)
 
 
+_SKIP_TAG = Field("a tag key of 1 to 128 characters", _is_tag_key, default="Skip_Stop")
 _NAME = Field(
     "the name of an image builder: 1 to 101 letters, digits, '_', '.' or '-', the first a letter or digit",
     is_builder_name,
@@ -108,6 +110,7 @@ FIELDS: Mapping[str, Field] = {
     "RequireNetworkInterface": Field("true or false", _is_boolean, default=False),
     "StopAfterMinutes": Field("an integer from 1 to 10080", lambda value: _is_integer(value, 1, 10_080)),
     "StopOnFailure": Field("true or false", _is_boolean, default=False),
+    "SkipTag": _SKIP_TAG,
     "DryRun": Field("true or false", _is_boolean, default=False),
 }
 """Of a request for a start."""
@@ -116,7 +119,7 @@ STOP_FIELDS: Mapping[str, Field] = {
     "Name": _NAME,
     "StopAfterMinutes": Field("an integer from 0 to 10080", lambda value: _is_integer(value, 0, 10_080), default=0),
     "TimeoutMinutes": Field("an integer from 5 to 720", _is_timeout, default=60),
-    "SkipTag": Field("a tag key of 1 to 128 characters", _is_tag_key, default="Skip_Stop"),
+    "SkipTag": _SKIP_TAG,
 }
 """Of a request for a stop."""
 

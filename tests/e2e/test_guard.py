@@ -57,6 +57,16 @@ def test_a_builder_that_was_stopped_before_is_left_alone(deployment: Deployment)
     assert outcome(deployment, guard) == "LeftAlone"
 
 
+def test_a_later_start_with_a_guard_replaces_the_earlier_one(deployment: Deployment) -> None:
+    name = new_builder(deployment, durations={"stopping": 10})
+    earlier = guarded(deployment, name, 600)
+    deployment.stack.client("appstream").stop_image_builder(Name=name)
+    later = guarded(deployment, name, 12)
+    assert outcome(deployment, earlier) == "LeftAlone"
+    assert state(deployment, name) == "RUNNING"
+    assert outcome(deployment, later) == "Stopped"
+
+
 def test_a_late_start_is_stopped_when_it_comes_up(deployment: Deployment) -> None:
     name = new_builder(deployment, durations={"pending": 900})
     start = deployment.wait(deployment.start({"Name": name, "TimeoutMinutes": 5, "StopOnFailure": True}))

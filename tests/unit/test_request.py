@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from image_builder.request import InvalidRequest, parse_request, parse_stop_request
 from local.appstream_double.model import input_shape, violations
 
-OFF = {"NotifyOnSuccess": False, "RequireNetworkInterface": False, "StopOnFailure": False, "DryRun": False}
+OFF = {
+    "NotifyOnSuccess": False,
+    "RequireNetworkInterface": False,
+    "StopOnFailure": False,
+    "SkipTag": "Skip_Stop",
+    "DryRun": False,
+}
 
 
 def refused(execution_input: object) -> str:
@@ -30,6 +36,7 @@ def test_every_field_is_kept() -> None:
         "RequireNetworkInterface": True,
         "StopAfterMinutes": 10_080,
         "StopOnFailure": True,
+        "SkipTag": "Keep",
         "DryRun": True,
     }
     assert parse_request(request) == request

@@ -110,7 +110,11 @@ class Engine:
             execution_type="STANDARD",
             context=ContextObjectData(
                 Execution=ExecutionData(
-                    Id=self.arn, Input=execution_input, Name="test", RoleArn="role", StartTime="2026-01-31T22:00:00Z"
+                    Id=self.arn,
+                    Input=execution_input,
+                    Name=self.arn.rpartition(":")[2],
+                    RoleArn="role",
+                    StartTime="2026-01-31T22:00:00Z",
                 ),
                 StateMachine=StateMachineData(Id="arn:aws:states:::stateMachine:StartImageBuilder", Name="Start"),
             ),

@@ -301,10 +301,10 @@ class Check:
 def checks() -> list[Check]:
     """The tests that need nothing but a world, with the parameters that pytest would give them."""
     # Here, so that who only lists the mutants does not wait for boto3.
-    from tests.workflow import test_branches, test_lambda_faults, test_scenarios, test_stop
+    from tests.workflow import test_branches, test_guard, test_lambda_faults, test_scenarios
 
     found = []
-    for module in (test_branches, test_scenarios, test_lambda_faults, test_stop):
+    for module in (test_branches, test_scenarios, test_lambda_faults, test_guard):
         for name, test in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("test_") and "world" in inspect.signature(test).parameters:
                 for parameters in _parameters(test):

@@ -658,12 +658,18 @@ def test_a_state_that_goes_on_is_one_step_of_the_progress(world: World) -> None:
     execution = run(
         world,
         {"Name": BUILDER, "AppstreamAgentVersion": "3"},
-        start_image_builder=[sees("Transitional", "A"), sees("Transitional", "A"), sees("Running", "B")],
-        describe_image_builder=[sees("Stopped", "A"), sees("Transitional", "A"), sees("Stopped", "A")],
+        start_image_builder=[sees("Transitional", "A"), sees("Transitional", "A"), sees("Transitional", "B")],
+        describe_image_builder=[
+            sees("Stopped", "A"),
+            sees("Stopped", "B"),
+            sees("Transitional", "B"),
+            sees("Running", "C"),
+        ],
     )
     assert execution.output["Agent"]["Progress"] == [
         {"State": "A", "WaitedSeconds": 0},
-        {"State": "B", "WaitedSeconds": 90},
+        {"State": "B", "WaitedSeconds": 60},
+        {"State": "C", "WaitedSeconds": 120},
     ]
 
 

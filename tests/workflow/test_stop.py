@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local.appstream_double.faults import Fault
 from tests.scenarios import BUILDER
@@ -156,23 +155,12 @@ def test_another_tag_does_not(world: World) -> None:
     assert world.run_stop(STOP).output["Outcome"] == "Stopped"
 
 
-# The guard
+# As a guard
 
 
 def guarded(world: World, **options: Any) -> Execution:
     world.prepare({})
     return world.run({"Name": BUILDER, "StopAfterMinutes": 30, **options})
-
-
-def test_a_start_leaves_a_guard_that_stops_it_on_time(world: World) -> None:
-    start = guarded(world)
-    assert start.output["Guard"]["Execution"].endswith(":execution:StopImageBuilder:test-guard")
-    began = world.clock.now()
-    guard = world.run_stop()
-    assert (guard.output["Outcome"], stops(world), state(world)) == ("Stopped", 1, "STOPPED")
-    (stopped,) = [call for call in world.double.calls if call.operation == "StopImageBuilder"]
-    assert stopped.time - began == 30 * MINUTE
-    assert world.topic.messages == []
 
 
 @pytest.mark.parametrize("minutes", [1, 4, 5, 10_080])
@@ -184,20 +172,6 @@ def test_the_stop_is_on_time_to_the_second_and_within_the_history(world: World, 
     assert stopped.time - began == minutes * MINUTE
     # 25,000 events at most. Source: Step Functions developer guide, Quotas.
     assert len(guard.history) < 24_000
-
-
-def test_a_builder_that_ran_already_gets_no_guard_and_the_result_says_so(world: World) -> None:
-    world.prepare({"state": "RUNNING"})
-    start = world.run({"Name": BUILDER, "StopAfterMinutes": 30})
-    assert start.output["Guard"]["Execution"] is None
-    assert "not known to have started" in start.output["Guard"]["Why"]
-    assert world.engine.started == []
-
-
-def test_without_the_option_there_is_no_guard(world: World) -> None:
-    world.prepare({})
-    assert "Guard" not in world.run({"Name": BUILDER}).output
-    assert world.engine.started == []
 
 
 def test_what_somebody_else_started_since_is_left_alone(world: World) -> None:
@@ -240,7 +214,7 @@ def test_a_builder_that_was_deleted_needs_no_guard_any_more(world: World) -> Non
     assert world.topic.messages == []
 
 
-def test_hours_of_trouble_do_not_end_a_guard(world: World) -> None:
+def test_an_hour_of_trouble_does_not_end_a_guard(world: World) -> None:
     guarded(world, StopAfterMinutes=600)
     meanwhile(world, 600, lambda: add_fault(world, answers("DescribeImageBuilders", "InternalFailure", 50)))
     guard = world.run_stop()
@@ -254,68 +228,6 @@ def test_trouble_without_end_is_told_before_the_guard_has_looked_for_days(world:
     guard = world.run_stop()
     assert (guard.error, len(world.topic.messages)) == ("InternalFailure", 1)
     assert world.clock.now() - began < 3 * 3_600
-
-
-def test_a_guard_that_cannot_be_left_is_told_and_the_start_fails(world: World) -> None:
-    error: Any = {"Error": {"Code": "AccessDenied", "Message": "No."}, "ResponseMetadata": {"HTTPStatusCode": 400}}
-    error["ResponseMetadata"]["RequestId"] = "1"
-    world.engine.start_errors = [ClientError(error, "StartExecution")] * 7
-    start = guarded(world)
-    assert (start.error, start.cause["Route"]) == ("GuardNotLeft", "notify")
-    assert "nothing will stop it" in start.cause["Message"]
-    (message,) = world.topic.messages
-    assert message["Subject"].startswith(f"Image builder {BUILDER} has no guard")
-
-
-def test_leaving_a_guard_is_tried_again_under_the_same_name(world: World) -> None:
-    error: Any = {"Error": {"Code": "Throttling", "Message": "No."}, "ResponseMetadata": {"HTTPStatusCode": 400}}
-    error["ResponseMetadata"]["RequestId"] = "1"
-    world.engine.start_errors = [ClientError(error, "StartExecution")] * 6
-    assert guarded(world).status == "SUCCEEDED"
-    (left,) = world.engine.started
-    assert left["Name"] == "test-guard"
-    assert left["StateMachineArn"].endswith(":stateMachine:StopImageBuilder:live")
-
-
-def test_a_success_is_told_with_a_guard_too(world: World) -> None:
-    start = guarded(world, NotifyOnSuccess=True)
-    assert start.output["Guard"]["Execution"]
-    assert len(world.topic.messages) == 1
-
-
-# StopOnFailure
-
-
-def test_a_start_that_comes_up_after_its_deadline_is_stopped(world: World) -> None:
-    world.prepare({"durations": {"pending": 1_500}})
-    start = world.run({"Name": BUILDER, "TimeoutMinutes": 5, "StopOnFailure": True})
-    assert start.error == "ImageBuilderStartTimedOut"
-    assert "A guard stops it when it comes up" in start.cause["Message"]
-    guard = world.run_stop()
-    assert (guard.output["Outcome"], stops(world), state(world)) == ("Stopped", 1, "STOPPED")
-
-
-@pytest.mark.parametrize(
-    ("builder", "options"),
-    [
-        ({"durations": {"pending": 1_500}}, {}),
-        ({"state": [["PENDING", 1_500], ["RUNNING", None]]}, {"StopOnFailure": True}),
-    ],
-    ids=["not-wanted", "not-its-start"],
-)
-def test_a_late_start_is_left_alone_otherwise(world: World, builder: dict[str, Any], options: dict[str, Any]) -> None:
-    world.prepare(builder)
-    start = world.run({"Name": BUILDER, "TimeoutMinutes": 5, **options})
-    assert start.error == "ImageBuilderStartTimedOut"
-    assert "guard" not in start.cause["Message"]
-    assert world.engine.started == []
-
-
-def test_a_late_start_that_fails_leaves_nothing_to_stop(world: World) -> None:
-    world.prepare({"next_start": [["PENDING", 1_500], ["FAILED", None]]})
-    world.run({"Name": BUILDER, "TimeoutMinutes": 5, "StopOnFailure": True})
-    guard = world.run_stop()
-    assert (guard.status, guard.output["Outcome"]) == ("SUCCEEDED", "LeftAlone")
 
 
 # Telling

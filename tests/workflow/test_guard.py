@@ -1,0 +1,171 @@
+"""The guard that a start leaves, and what becomes of it: StopAfterMinutes and StopOnFailure."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.scenarios import BUILDER
+from tests.workflow.conftest import World
+from tests.workflow.engine import ARN
+from tests.workflow.test_branches import jitter, refused, waits_of
+from tests.workflow.test_stop import MINUTE, guarded, state, stops
+
+DECIDE = "Decide by the phase of the image builder"
+
+
+def test_a_start_leaves_a_guard_that_stops_it_on_time(world: World) -> None:
+    start = guarded(world)
+    assert start.output["Guard"]["Execution"].endswith(":execution:StopImageBuilder:test-guard")
+    began = world.clock.now()
+    guard = world.run_stop()
+    assert (guard.output["Outcome"], stops(world), state(world)) == ("Stopped", 1, "STOPPED")
+    (stopped,) = [call for call in world.double.calls if call.operation == "StopImageBuilder"]
+    assert stopped.time - began == 30 * MINUTE
+    assert world.topic.messages == []
+
+
+def test_the_guard_minds_the_tag_that_the_request_names(world: World) -> None:
+    world.prepare({"tags": {"Keep": ""}})
+    start = world.run({"Name": BUILDER, "StopAfterMinutes": 30, "SkipTag": "Keep"})
+    assert start.output["Guard"]["Why"].endswith("or carries the tag Keep.")
+    assert world.run_stop().output["Outcome"] == "Skipped"
+
+
+def test_what_is_left_for_a_builder_that_runs(world: World) -> None:
+    start = guarded(world)
+    (left,) = world.engine.started
+    assert left["StateMachineArn"].endswith(":stateMachine:StopImageBuilder:live")
+    assert json.loads(left["Input"]) == {
+        "Name": BUILDER,
+        "StopAfterMinutes": 30,
+        "TimeoutMinutes": 60,
+        "SkipTag": "Skip_Stop",
+        "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": ARN,
+    }
+    assert start.output["Guard"]["Why"] == (
+        "It stops the image builder after 30 minutes, unless it is stopped or started by somebody else before, "
+        "or carries the tag Skip_Stop."
+    )
+    assert start.states[-4:] == [DECIDE, "Leave a guard", DECIDE, "Report the running image builder"]
+
+
+def test_what_is_left_for_a_start_that_is_late(world: World) -> None:
+    world.prepare({"durations": {"pending": 1_500}})
+    start = world.run({"Name": BUILDER, "TimeoutMinutes": 5, "StopOnFailure": True, "StopAfterMinutes": 30})
+    (left,) = world.engine.started
+    # At once when it comes up: nobody waits for it any more.
+    assert {key: json.loads(left["Input"])[key] for key in ("StopAfterMinutes", "TimeoutMinutes")} == {
+        "StopAfterMinutes": 0,
+        "TimeoutMinutes": 720,
+    }
+    assert start.states[-6:] == [
+        DECIDE,
+        "Leave a guard",
+        DECIDE,
+        "Say what failed",
+        "Tell the operator",
+        "Fail the start",
+    ]
+
+
+def test_no_guard_is_left_before_the_deadline(world: World) -> None:
+    world.prepare({})
+    assert world.run({"Name": BUILDER, "StopOnFailure": True}).status == "SUCCEEDED"
+    assert world.engine.started == []
+
+
+@pytest.mark.parametrize(("length", "kept"), [(73, 73), (74, 74), (75, 74), (80, 74)])
+def test_a_guard_is_named_after_its_execution(world: World, length: int, kept: int) -> None:
+    name = "".join(str(number % 10) for number in range(length))
+    world.engine.arn = ARN.replace(":test", f":{name}")
+    guarded(world)
+    # 80 characters at most. Source: Step Functions API reference, StartExecution, name.
+    assert world.engine.started[0]["Name"] == f"{name[:kept]}-guard"
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_the_pauses_before_a_guard_is_tried_again(world: World, share: float) -> None:
+    world.engine.start_errors = [refused("StartExecution")] * 6
+    waits = waits_of(world)
+    with jitter(share):
+        guarded(world)
+    assert waits[-6:] == [share * seconds for seconds in (5, 10, 20, 40, 60, 60)]
+
+
+def test_a_builder_that_ran_already_gets_no_guard_and_the_result_says_so(world: World) -> None:
+    world.prepare({"state": "RUNNING"})
+    start = world.run({"Name": BUILDER, "StopAfterMinutes": 30})
+    assert start.output["Guard"]["Execution"] is None
+    assert "not known to have started" in start.output["Guard"]["Why"]
+    assert world.engine.started == []
+
+
+def test_without_the_option_there_is_no_guard(world: World) -> None:
+    world.prepare({})
+    assert "Guard" not in world.run({"Name": BUILDER}).output
+    assert world.engine.started == []
+
+
+def test_a_guard_that_cannot_be_left_is_told_and_the_start_fails(world: World) -> None:
+    error: Any = {"Error": {"Code": "AccessDenied", "Message": "No."}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    error["ResponseMetadata"]["RequestId"] = "1"
+    world.engine.start_errors = [ClientError(error, "StartExecution")] * 7
+    start = guarded(world)
+    assert (start.error, start.cause["Route"]) == ("GuardNotLeft", "notify")
+    assert start.cause["Message"] == (
+        "The image builder is RUNNING, and nothing will stop it: "
+        "the guard could not be started (StepFunctions.AccessDeniedException)."
+    )
+    assert start.cause["Advice"].startswith("Stop the image builder by hand when it is no longer needed")
+    (message,) = world.topic.messages
+    assert message["Subject"].startswith(f"Image builder {BUILDER} has no guard")
+
+
+def test_leaving_a_guard_is_tried_again_under_the_same_name(world: World) -> None:
+    error: Any = {"Error": {"Code": "Throttling", "Message": "No."}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    error["ResponseMetadata"]["RequestId"] = "1"
+    world.engine.start_errors = [ClientError(error, "StartExecution")] * 6
+    assert guarded(world).status == "SUCCEEDED"
+    (left,) = world.engine.started
+    assert left["Name"] == "test-guard"
+    assert left["StateMachineArn"].endswith(":stateMachine:StopImageBuilder:live")
+
+
+def test_a_success_is_told_with_a_guard_too(world: World) -> None:
+    start = guarded(world, NotifyOnSuccess=True)
+    assert start.output["Guard"]["Execution"]
+    assert len(world.topic.messages) == 1
+
+
+def test_a_start_that_comes_up_after_its_deadline_is_stopped(world: World) -> None:
+    world.prepare({"durations": {"pending": 1_500}})
+    start = world.run({"Name": BUILDER, "TimeoutMinutes": 5, "StopOnFailure": True})
+    assert start.error == "ImageBuilderStartTimedOut"
+    assert "A guard stops it when it comes up" in start.cause["Message"]
+    guard = world.run_stop()
+    assert (guard.output["Outcome"], stops(world), state(world)) == ("Stopped", 1, "STOPPED")
+
+
+@pytest.mark.parametrize(
+    ("builder", "options"),
+    [
+        ({"durations": {"pending": 1_500}}, {}),
+        ({"state": [["PENDING", 1_500], ["RUNNING", None]]}, {"StopOnFailure": True}),
+    ],
+    ids=["not-wanted", "not-its-start"],
+)
+def test_a_late_start_is_left_alone_otherwise(world: World, builder: dict[str, Any], options: dict[str, Any]) -> None:
+    world.prepare(builder)
+    start = world.run({"Name": BUILDER, "TimeoutMinutes": 5, **options})
+    assert start.error == "ImageBuilderStartTimedOut"
+    assert "guard" not in start.cause["Message"]
+    assert world.engine.started == []
+
+
+def test_a_late_start_that_fails_leaves_nothing_to_stop(world: World) -> None:
+    world.prepare({"next_start": [["PENDING", 1_500], ["FAILED", None]]})
+    world.run({"Name": BUILDER, "TimeoutMinutes": 5, "StopOnFailure": True})
+    guard = world.run_stop()
+    assert (guard.status, guard.output["Outcome"]) == ("SUCCEEDED", "LeftAlone")
