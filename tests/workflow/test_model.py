@@ -83,14 +83,24 @@ builders = st.fixed_dictionaries({"state": stages}, optional={"next_start": stag
 
 requests = st.fixed_dictionaries(
     {"Name": st.just(BUILDER)},
-    optional={"TimeoutMinutes": st.integers(5, 90), "AppstreamAgentVersion": st.just("LATEST")},
+    optional={
+        "TimeoutMinutes": st.integers(5, 90),
+        "AppstreamAgentVersion": st.just("LATEST"),
+        "NotifyOnSuccess": st.booleans(),
+        "RequireNetworkInterface": st.booleans(),
+        "StopAfterMinutes": st.integers(1, 60),
+        "StopOnFailure": st.booleans(),
+    },
 )
 
 
-def check_success(run: Outcome) -> None:
-    assert set(run.output) - {"Agent"} == {"Outcome", "Started", "ImageBuilder", "Polls", "WaitedSeconds"}
+def check_success(run: Outcome, request: Mapping[str, Any]) -> None:
+    optional = {"Agent", "Guard"}
+    assert set(run.output) - optional == {"Outcome", "Started", "ImageBuilder", "Polls", "WaitedSeconds"}
     assert run.output["ImageBuilder"]["State"] == "RUNNING"
-    assert run.messages == []
+    assert len(run.messages) == request.get("NotifyOnSuccess", False)
+    guard = run.output.get("Guard", {}).get("Execution")
+    assert bool(guard) is (run.output["Started"] and "StopAfterMinutes" in request)
     confirmed = [call for call in run.calls if call["operation"] == "StartImageBuilder" and call["outcome"] == "ok"]
     if run.output["Started"]:
         assert confirmed
@@ -107,6 +117,21 @@ def check_failure(run: Outcome) -> None:
     assert run.cause["Message"]
     assert run.cause["Advice"]
     assert len(run.messages) == 1
+
+
+def check_guard(world: World) -> None:
+    """The guard that was left stops a builder that runs, once, or nothing, and somebody hears of it if it fails."""
+    told, called = len(world.topic.messages), len(world.double.calls)
+    guard = world.run_stop()
+    assert guard.status in ("SUCCEEDED", "FAILED")
+    assert len(world.topic.messages) - told == (guard.status == "FAILED")
+    assert len(guard.history) < 24_000
+    calls = world.double.calls[called:]
+    assert {call.operation for call in calls} <= {"DescribeImageBuilders", "ListTagsForResource", "StopImageBuilder"}
+    stops = [call for call in calls if call.effective]
+    assert [call.state_before for call in stops] in ([], ["RUNNING"])
+    if guard.status == "SUCCEEDED" and guard.output["Outcome"] == "Stopped":
+        assert stops
 
 
 def check_calls(run: Outcome) -> None:
@@ -155,6 +180,9 @@ def test_every_run_ends_within_bounds_and_keeps_its_contract(
     assert len(execution.history) < 5_000
     check_calls(run)
     if execution.status == "SUCCEEDED":
-        check_success(run)
+        check_success(run, request)
     else:
         check_failure(run)
+    assert len(world.engine.started) <= 1
+    if world.engine.started:
+        check_guard(world)
