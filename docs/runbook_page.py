@@ -131,10 +131,11 @@ not there are the functions' own, and their log groups show the stack trace. The
 The account's concurrent Lambda executions are used up, or a function has a reserved concurrency that is too small. The
 workflow retries for about two minutes. See in the Lambda console which function holds the concurrency.""",
     "DeadLetters": """\
-The message in the queue is the status change event of a run that nobody was told of: `detail.executionArn` names it,
-`detail.error` and `detail.cause` say what happened. Act on that first. Then find out why the function TellOperators could
-not run or publish (its log group; the attributes ERROR_CODE and ERROR_MESSAGE of the message), and delete the message:
-the alarm goes back to OK. Messages stay 14 days.""",
+The message in the queue is the status change event of a run that nobody was told of: `detail.executionArn` names it, below
+`requestPayload` where the function failed. `aws stepfunctions describe-execution --execution-arn ARN` says what happened:
+act on that first. Then find out why the function TellOperators could not run or publish (its log group; in the message
+`responsePayload`, or the attributes ERROR_CODE and ERROR_MESSAGE), and delete the message: the alarm goes back to OK.
+Messages stay 14 days.""",
 }
 
 

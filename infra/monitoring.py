@@ -150,7 +150,7 @@ class Monitoring(Construct):
                 "Errors of AppStream, each followed by a retry or an end",
                 [
                     cloudwatch.MathExpression(
-                        expression=f"SEARCH('{{{METRICS_NAMESPACE},Error,service}} MetricName=\"AppStreamErrors\"', "
+                        expression=f'SEARCH(\'{{"{METRICS_NAMESPACE}",Error,service}} MetricName="AppStreamErrors"\', '
                         f"'Sum', {period.to_seconds():.0f})",
                         label="",
                         using_metrics={},
