@@ -36,11 +36,15 @@ model: setup ## Run the workflow against ten thousand random builders, troubles 
 mutants: setup ## Change every branch of the workflow in turn, and see that a test notices
 	@PYTHONPATH=lambdas .venv/bin/python -W ignore -m tests.workflow.mutants
 
+.PHONY: bench
+bench: setup ## Measure what a cold start of each function costs beside a bare client
+	@.venv/bin/python -m bench.cold_start
+
 .PHONY: lint
 lint: setup ## Check format, types, the template and the state machine
 	@ruff check . && ruff format --check .
 	@mypy
-	@bandit --quiet --recursive app.py infra lambdas local docs
+	@bandit --quiet --recursive app.py bench infra lambdas local docs
 	@.venv/bin/python -m local.audit
 	@cdk synth --quiet --output .local/cdk.out 2>/dev/null || cdk synth --quiet --output .local/cdk.out
 	@cfn-lint --template .local/cdk.out/*.template.json

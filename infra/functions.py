@@ -58,7 +58,7 @@ class TaskFunction(Construct):
             architecture=ARCHITECTURE,
             role=role,
             log_group=log_group,
-            # CPU comes with memory: at 256 MB the import of boto3, most of a cold start, takes about half as long as at
+            # CPU comes with memory: at 256 MB the import of botocore, most of a cold start, takes half as long as at
             # the minimum, and a run makes few calls, each of which waits for AppStream rather than computes.
             memory_size=256,
             # Three AppStream calls, which a stop makes, take 72 seconds at worst (image_builder.appstream.CONFIG).

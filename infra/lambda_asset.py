@@ -21,6 +21,9 @@ _BY_THE_INSTALLER = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json")
 """Files in .dist-info that tell of the installation, not of the package: they would make the hash differ between
 machines. METADATA stays: vulnerability scanners such as Amazon Inspector read it."""
 
+_NOT_USED = ("aws_lambda_powertools/event_handler",)
+"""Half of Powertools: routers for HTTP APIs, with a web page and its scripts. Nothing here imports it."""
+
 
 class BundlingFailed(RuntimeError):
     """pip could not put the functions' requirements together."""
@@ -50,7 +53,8 @@ class PipBundling:
         )
         if pip.returncode:
             raise BundlingFailed(f"pip could not install lambdas/requirements.txt for Lambda:\n{pip.stderr.strip()}")
-        shutil.rmtree(output / "bin", ignore_errors=True)
+        for path in (output / "bin", *(output / part for part in _NOT_USED)):
+            shutil.rmtree(path, ignore_errors=True)
         for name in _BY_THE_INSTALLER:
             for path in output.glob(f"*.dist-info/{name}"):
                 path.unlink()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -11,7 +11,6 @@ from image_builder.request import InvalidRequest, Request, StopRequest, parse_re
 
 logger = Logger()
 metrics = Metrics()
-tracer = Tracer()
 
 CONTRACTS: Mapping[str, Callable[[object], Request | StopRequest]] = {
     "start": parse_request,
@@ -21,7 +20,6 @@ CONTRACTS: Mapping[str, Callable[[object], Request | StopRequest]] = {
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> Request | StopRequest:
     """Check an execution input.
 

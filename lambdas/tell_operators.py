@@ -4,15 +4,16 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-import boto3
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from image_builder import message
+from image_builder.aws import client
 from image_builder.ending import read_ending
 
 
@@ -32,17 +33,20 @@ class Settings:
 
 logger = Logger()
 metrics = Metrics()
-tracer = Tracer()
 settings = Settings.from_env(os.environ)
 # At worst a call takes 3 attempts of 2 + 5 seconds and pauses of 1 and 2: two fit into the function's time.
 CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5)
-sns = boto3.client("sns", config=CONFIG)
-stepfunctions = boto3.client("stepfunctions", config=CONFIG)
+sns = client("sns", CONFIG)
+
+
+@cache
+def stepfunctions() -> Any:
+    """Only an event needs it."""
+    return client("stepfunctions", CONFIG)
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     """Tell the operators of an end, unless the workflow has told them already.
 
@@ -55,7 +59,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     if "detail-type" in event:
         # What the events show of Error and Cause is not documented, and a long input is left out of them. The status is
         # the event's: the execution may have been redriven since.
-        described = stepfunctions.describe_execution(executionArn=detail["executionArn"])
+        described = stepfunctions().describe_execution(executionArn=detail["executionArn"])
         detail = {**described, "status": detail["status"]}
     ending = read_ending(detail)
     logger.append_keys(execution=ending.execution, image_builder=ending.name)

@@ -8,6 +8,4 @@ lock() { uv pip compile --quiet --generate-hashes --no-header --no-emit-index-ur
 lock requirements-dev.in --python-version 3.11 --output-file requirements-dev.txt
 lock requirements.in --python-version 3.11 --constraints requirements-dev.txt --output-file requirements.txt
 lock local/requirements.in --python-version 3.11 --output-file local/requirements.txt
-# The Lambda runtime has botocore, and with it what only botocore needs.
-lock lambdas/requirements.in --python-version 3.14 --universal --output-file lambdas/requirements.txt \
-  --no-emit-package botocore --no-emit-package python-dateutil --no-emit-package six --no-emit-package urllib3
+lock lambdas/requirements.in --python-version 3.14 --universal --output-file lambdas/requirements.txt

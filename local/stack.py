@@ -161,8 +161,6 @@ def local_stack(*, time_scale: float) -> Iterator[LocalStack]:
                     # Functions inherit these, so that the template need not know of the stand-in.
                     "AWS_ENDPOINT_URL": endpoint_url,
                     "AWS_ENDPOINT_URL_APPSTREAM": appstream.url,
-                    # The functions' tracer sends to a daemon that only Lambda has.
-                    "POWERTOOLS_TRACE_DISABLED": "true",
                 },
                 health=f"{endpoint_url}/_ministack/health",
             )

@@ -9,7 +9,6 @@ os.environ.update(
     AWS_EC2_METADATA_DISABLED="true",
     POWERTOOLS_SERVICE_NAME="start-image-builder",
     POWERTOOLS_METRICS_NAMESPACE="StartImageBuilder",
-    POWERTOOLS_TRACE_DISABLED="true",
     TOPIC_ARN="arn:aws:sns:us-east-1:000000000000:operators",
     CHAT="false",
     RUNBOOK_URL="",

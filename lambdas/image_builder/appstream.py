@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+from image_builder.aws import client
 
 if TYPE_CHECKING:
     from mypy_boto3_appstream.client import AppStreamClient
@@ -47,7 +48,8 @@ def service_error(code: str, message: str) -> AppStreamError:
 
 def connect() -> "AppStreamClient":
     """The AppStream client of this function's region and role."""
-    return boto3.client("appstream", config=CONFIG)
+    appstream: AppStreamClient = client("appstream", CONFIG)
+    return appstream
 
 
 def describe(client: "AppStreamClient", name: str) -> ImageBuilder:

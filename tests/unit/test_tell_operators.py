@@ -99,9 +99,10 @@ def test_of_an_event_only_execution_and_status_are_believed(
     }
     described = {"executionArn": ARN, "status": "RUNNING", "error": "Odd", "input": '{"Name": "gold"}'}
 
-    def client(**cause: Any) -> SimpleNamespace:
+    def client(**cause: Any) -> Any:
         answer = {**described, "cause": json.dumps(CAUSE | cause)}
-        return SimpleNamespace(describe_execution=lambda executionArn: answer)  # noqa: N803  # as boto3 names it
+        answers = SimpleNamespace(describe_execution=lambda executionArn: answer)  # noqa: N803  # as boto3 names it
+        return lambda: answers
 
     monkeypatch.setattr(tell_operators, "stepfunctions", client())
     assert tell(status_change) == {"Told": True}

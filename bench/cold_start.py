@@ -1,0 +1,74 @@
+"""What a cold start of each function costs beside a bare botocore client, measured side by side.
+
+`python -m bench.cold_start [REPEATS]` prints the table of docs/performance.md. Each measurement is a Python process of
+its own that imports and makes its clients, as Lambda does once for a new sandbox. The variants take turns, so that
+whatever else the machine does befalls all of them alike; what counts is the ratio of the medians.
+"""
+
+import os
+import statistics
+import subprocess  # nosec B404 # runs Python
+import sys
+import time
+from pathlib import Path
+
+LAMBDAS = Path(__file__).parent.parent / "lambdas"
+BARE = "bare botocore client"
+POWERTOOLS = "from aws_lambda_powertools import Logger, Metrics; Logger(); Metrics()"
+APPSTREAM = "import botocore.session; botocore.session.get_session().create_client('appstream')"
+BOTO3 = "import boto3; boto3.client('appstream')"
+VARIANTS = {
+    BARE: APPSTREAM,
+    "plain boto3 client": BOTO3,
+    "botocore client, Powertools Logger and Metrics": f"{APPSTREAM}; {POWERTOOLS}",
+    "boto3 client, Powertools Logger and Metrics": f"{BOTO3}; {POWERTOOLS}",
+    "check_request": "import check_request",
+    "start_image_builder": "import start_image_builder",
+    "stop_image_builder": "import stop_image_builder",
+    "describe_image_builder": "import describe_image_builder",
+    "tell_operators": "import tell_operators",
+}
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "POWERTOOLS_SERVICE_NAME": "start-image-builder",
+    "POWERTOOLS_METRICS_NAMESPACE": "StartImageBuilder",
+    "TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:operators",
+    "CHAT": "false",
+    "RUNBOOK_URL": "",
+    "PYTHONPATH": str(LAMBDAS),
+}
+
+
+def seconds(code: str) -> float:
+    """How long a new Python takes for some code, its own start included."""
+    began = time.perf_counter()
+    subprocess.run(  # nosec B603 # code of this file
+        [sys.executable, "-c", code], env={"PATH": os.environ["PATH"], **ENVIRONMENT}, check=True
+    )
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+    for code in VARIANTS.values():
+        seconds(code)  # compiled, and in the file cache
+    found: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    empty = []
+    for _ in range(repeats):
+        empty.append(seconds("pass"))
+        for name, code in VARIANTS.items():
+            found[name].append(seconds(code))
+    start = statistics.median(empty)
+    bare = statistics.median(found[BARE]) - start
+    print("| variant | times the bare client | milliseconds here |\n| --- | ---: | ---: |")
+    for name, each in found.items():
+        own = statistics.median(each) - start
+        print(f"| {name} | {own / bare:.2f} | {own * 1000:.0f} |")
+    print(f"\nMedians of {repeats} runs, taken in turns, less Python's own start ({start * 1000:.0f} ms).")
+
+
+if __name__ == "__main__":
+    main()
