@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+from local.stack import CREDENTIALS
+
 LAMBDAS = Path(__file__).parent.parent / "lambdas"
 BARE = "bare botocore client"
 POWERTOOLS = "from aws_lambda_powertools import Logger, Metrics; Logger(); Metrics()"
@@ -29,8 +31,7 @@ VARIANTS = {
     "tell_operators": "import tell_operators",
 }
 ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
+    **dict(zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), CREDENTIALS, strict=True)),
     "AWS_DEFAULT_REGION": "us-east-1",
     "POWERTOOLS_SERVICE_NAME": "start-image-builder",
     "POWERTOOLS_METRICS_NAMESPACE": "StartImageBuilder",

@@ -1,4 +1,5 @@
 import json
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +31,7 @@ class Deployment:
     sqs: "SQSClient"
     queue: str
     _received: list[dict[str, str]] = field(default_factory=list)
+    _receiving: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self, execution_input: Any) -> str:
         text = json.dumps(execution_input)
@@ -63,11 +65,13 @@ class Deployment:
 
     def messages(self) -> list[str]:
         """Everything that has reached the topic so far."""
-        while received := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", []):
-            self._received += [json.loads(message["Body"]) for message in received]
-            for message in received:
-                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
-        return [message["Message"] for message in self._received]
+        # One at a time: what one has received and not yet kept, another would miss.
+        with self._receiving:
+            while received := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", []):
+                self._received += [json.loads(message["Body"]) for message in received]
+                for message in received:
+                    self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+            return [message["Message"] for message in self._received]
 
 
 def _names(parameters: dict[str, Any]) -> list[str]:
