@@ -102,6 +102,14 @@ def test_a_builder_that_ran_already_gets_no_guard_and_the_result_says_so(world: 
     assert world.engine.started == []
 
 
+def test_a_start_is_still_this_ones_after_trouble_on_the_way(world: World) -> None:
+    trouble = {"operation": "DescribeImageBuilders", "error": {"code": "ConcurrentModificationException"}, "times": 1}
+    world.prepare({}, [{**trouble, "skip": 1}])
+    start = world.run({"Name": BUILDER, "StopAfterMinutes": 30})
+    assert start.output["Started"] is True
+    assert start.output["Guard"]["Execution"]
+
+
 def test_without_the_option_there_is_no_guard(world: World) -> None:
     world.prepare({})
     assert "Guard" not in world.run({"Name": BUILDER}).output
