@@ -3,21 +3,19 @@
 import argparse
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.json import JSON
 from rich.markup import escape
 
-from local import faults
+from local import faults, interrupts
 from local.appstream_double.rules import Refused
-from local.stack import LocalStack, LocalStackError, end_descendants, local_stack
+from local.stack import LocalStack, LocalStackError, local_stack
 from local.watch import Line, Narrator, clock
 
 if TYPE_CHECKING:
@@ -30,8 +28,6 @@ TIME_SCALE = 0.015
 
 STYLES = {"state": "bold", "result": "", "retry": "cyan", "failure": "yellow", "end": "bold"}
 MARKS = {"state": ">", "result": " ", "retry": " ", "failure": "!", "end": "="}
-
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 console = Console(highlight=False)
 
@@ -48,25 +44,15 @@ def main() -> int:
         console.print(str(problem), style="bold red", markup=False)
         return 2
     # A terminated demo stops what it started, as an interrupted one does.
-    for signum in INTERRUPTS:
-        signal.signal(signum, _interrupt)
+    interrupts.install()
     try:
         return _demo(options, fault)
     except LocalStackError as problem:
         console.print(f"The demo could not go on: {problem}", style="bold red", markup=False)
         return 1
     except KeyboardInterrupt:
-        # The interrupt may have come between the start of a process and the line that would have ended it.
-        end_descendants()
         console.print("Interrupted: everything that the demo started is stopped.")
         return 130
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    # Once: an impatient second one must not stop the stopping.
-    for again in INTERRUPTS:
-        signal.signal(again, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def _options() -> argparse.Namespace:

@@ -1,14 +1,12 @@
 """The local stand-in for AWS: MiniStack and the AppStream double on free loopback ports, and the CDK against them."""
 
 import os
-import shutil
-import signal
-import subprocess  # nosec B404 # runs the CDK and the servers
+import subprocess  # nosec B404 # its constants
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -18,6 +16,7 @@ from botocore.config import Config
 
 from local.appstream_double.control import Control
 from local.loopback import OPENER, free_port
+from local.processes import end_descendants, process_tree, running
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.client import CloudFormationClient
@@ -92,22 +91,17 @@ class LocalStack:
         with self._cdk(output, PROJECT, "deploy", "--all", "--app", assembly, "--require-approval", "never") as deploy:
             _must_succeed(deploy, "cdk deploy")
 
-    @contextmanager
-    def _cdk(self, output: IO[str], directory: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-        process = subprocess.Popen(  # nosec B603 # arguments of this file
-            [str(PROJECT / "node_modules" / ".bin" / "cdk"), *arguments, "--no-notices", "--ci", "--no-color"],
-            cwd=directory,
-            env=self.environment,
+    def _cdk(
+        self, output: IO[str], directory: Path, *arguments: str
+    ) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        cdk = str(PROJECT / "node_modules" / ".bin" / "cdk")
+        return running(
+            [cdk, *arguments, "--no-notices", "--ci", "--no-color"],
+            directory=directory,
+            environment=self.environment,
+            output=output,
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            # A group of its own, which an interrupt does not reach: it is ended here, with the children it started.
-            start_new_session=True,
         )
-        try:
-            yield process
-        finally:
-            _end_group(process)
 
     def outputs(self, stack_name: str) -> dict[str, str]:
         """The outputs of a deployed stack, by name."""
@@ -117,7 +111,7 @@ class LocalStack:
 
     def resident_bytes(self) -> int:
         """Memory that the servers and their function workers hold now: the sum of their proportional set sizes."""
-        return sum(_proportional_set_size(pid) for root in self.pids for pid in _process_tree(root))
+        return sum(_proportional_set_size(pid) for root in self.pids for pid in process_tree(root))
 
 
 @contextmanager
@@ -131,6 +125,7 @@ def local_stack(*, time_scale: float) -> Iterator[LocalStack]:
         raise LocalStackError("MiniStack is not installed in .venv-ministack: run `make setup` first")
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="start-image-builder-")))
+        stack.push(_end_all_on_interrupt)
         double = stack.enter_context(
             _server(
                 [sys.executable, "-m", "local.appstream_double", "--port", str(port := free_port())],
@@ -168,6 +163,12 @@ def local_stack(*, time_scale: float) -> Iterator[LocalStack]:
         yield LocalStack(endpoint_url, appstream, time_scale, directory, (double.pid, ministack.pid))
 
 
+def _end_all_on_interrupt(kind: type[BaseException] | None, *_: object) -> None:
+    # It may have come while a process was being ended: whatever still writes to the directory would hinder its removal.
+    if kind and issubclass(kind, KeyboardInterrupt):
+        end_descendants()
+
+
 def _must_succeed(process: subprocess.Popen[bytes], name: str) -> None:
     if process.wait():
         raise LocalStackError(f"{name} failed")
@@ -177,24 +178,19 @@ def _must_succeed(process: subprocess.Popen[bytes], name: str) -> None:
 def _server(
     command: list[str], *, log: Path, environment: Mapping[str, str], health: str, options: list[str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as output:
+    with (
+        log.open("wb") as output,
         # The pipe to its standard input closes when this process ends, even when it is killed: the server ends with it.
-        process = subprocess.Popen(  # nosec B603 # arguments of this file
+        running(
             [*command, *(options or [])],
-            cwd=PROJECT,
-            env=dict(environment),
+            directory=PROJECT,
+            environment=environment,
+            output=output,
             stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
+        ) as process,
+    ):
         _wait_until_healthy(process, health, log)
         yield process
-    finally:
-        _end_group(process)
-        if process.stdin:
-            process.stdin.close()
 
 
 def _wait_until_healthy(process: subprocess.Popen[bytes], health: str, log: Path) -> None:
@@ -212,31 +208,6 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], health: str, log: Path
 
 def _tail(log: Path) -> str:
     return "\n".join(log.read_text("utf-8", "replace").splitlines()[-5:])
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process and the children it started, and wait until they are gone."""
-    for signum in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signum)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=5)
-    process.wait()
-    # Killed, its children take a moment to go, and are nobody's to wait for.
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.01)
-
-
-def end_descendants() -> None:
-    """End every process that this one has started, directly or not."""
-    for pid in list(_process_tree(os.getpid()))[1:]:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
 
 
 def _clean_environment() -> dict[str, str]:
@@ -261,23 +232,6 @@ def _clean_environment() -> dict[str, str]:
         "no_proxy": "127.0.0.1,localhost",
         "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
     }
-
-
-def _process_tree(root: int) -> Iterator[int]:
-    yield root
-    ps = shutil.which("ps")
-    if ps is None:
-        return
-    listing = subprocess.run([ps, "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)  # nosec B603
-    pairs = listing.stdout.split()
-    children: dict[int, list[int]] = {}
-    for pid, parent in zip(map(int, pairs[::2]), map(int, pairs[1::2]), strict=True):
-        children.setdefault(parent, []).append(pid)
-    waiting = children.get(root, [])
-    while waiting:
-        pid = waiting.pop()
-        yield pid
-        waiting += children.get(pid, [])
 
 
 def _proportional_set_size(pid: int) -> int:
