@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
 
 class InvalidConfiguration(ValueError):
@@ -47,25 +47,59 @@ class ImageBuilders:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """A key of cdk.json's context; its default and what it is for, in Markdown."""
+
+    name: str
+    default: str
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
-    """What a deployment can choose.
+    """What a deployment can choose. `reference` lists the keys for people."""
 
-    Attributes:
-        stack_name: context key `stackName`: the CloudFormation stack; another name is another deployment beside it.
-        subscribers: `subscribers`: a list of {"protocol": "email" | "https" | "sqs", "endpoint": "..."}.
-        chat: `chat`: whether HTTPS subscribers get messages in the form that Amazon Q Developer in chat applications
-            (formerly AWS Chatbot) shows in a channel.
-        runbook_url: `runbookUrl`: where docs/runbook.md is published; messages and alarms link to its sections.
-        image_builders: `imageBuilders`: {"names": ["golden-*"], "tag": {"key": "...", "value": "..."}}, both optional.
-        permissions_boundary: `permissionsBoundary`: name of an IAM managed policy that bounds every role, or None.
-    """
-
-    stack_name: str
-    subscribers: tuple[Subscriber, ...] = ()
-    chat: bool = False
-    runbook_url: str = ""
-    image_builders: ImageBuilders = ImageBuilders()
-    permissions_boundary: str | None = None
+    stack_name: Annotated[
+        str,
+        Key(
+            "stackName",
+            "`StartImageBuilder`",
+            "the CloudFormation stack; with another name, a second deployment stands beside the first",
+        ),
+    ]
+    subscribers: Annotated[
+        tuple[Subscriber, ...],
+        Key(
+            "subscribers",
+            "none",
+            'who is told: a list of `{"protocol": ..., "endpoint": ...}`; the endpoint is for '
+            + ", for ".join(f"`{name}` {protocol.rule}" for name, protocol in PROTOCOLS.items()),
+        ),
+    ] = ()
+    chat: Annotated[
+        bool,
+        Key(
+            "chat",
+            "`false`",
+            "whether `https` subscribers get messages in the form that Amazon Q Developer in chat applications (formerly "
+            "AWS Chatbot) shows in a channel",
+        ),
+    ] = False
+    runbook_url: Annotated[
+        str, Key("runbookUrl", "none", "where you publish docs/runbook.md: messages and alarms link to its sections")
+    ] = ""
+    image_builders: Annotated[
+        ImageBuilders,
+        Key(
+            "imageBuilders",
+            "all",
+            'which may be started and stopped: `{"names": ["golden-*"], "tag": {"key": "Start", "value": "yes"}}`, either '
+            "or both; `*` stands for any characters",
+        ),
+    ] = ImageBuilders()
+    permissions_boundary: Annotated[
+        str | None, Key("permissionsBoundary", "none", "the name of an IAM managed policy that bounds every role")
+    ] = None
 
     @classmethod
     def from_context(cls, get: Callable[[str], Any]) -> "Config":
@@ -99,6 +133,13 @@ class Config:
             )
             or None,
         )
+
+
+def reference() -> str:
+    """Every context key with its default and purpose: a table in Markdown."""
+    keys = [hint.__metadata__[0] for hint in get_type_hints(Config, include_extras=True).values()]
+    rows = (f"| `{key.name}` | {key.default} | {key.purpose} |" for key in keys)
+    return "\n".join(["| key | default | |", "|---|---|---|", *rows])
 
 
 def _subscriber(where: str, entry: Any) -> Subscriber:

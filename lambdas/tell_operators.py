@@ -47,13 +47,16 @@ def stepfunctions() -> Any:
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Tell the operators of an end, unless the workflow has told them already.
 
     Args:
         event: a status change event of Step Functions, or, without "detail-type", the workflow's own words:
             {"detail": ...} as `image_builder.ending.read_ending` takes it.
         context: of the invocation.
+
+    Returns:
+        {"Told": whether it told them now}, with the "Subject" and "Message", which so stand in the execution's history.
     """
     detail = event["detail"]
     if "detail-type" in event:
@@ -68,14 +71,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     if ending.told:
         logger.info("The workflow has told the operators itself", error=ending.error)
         return {"Told": False}
-    text = message.mail(ending, settings.runbook_url)
+    subject, text = message.subject(ending), message.mail(ending, settings.runbook_url)
     forms: dict[str, Any] = {"Message": text}
     if settings.chat:
         forms = {
             "MessageStructure": "json",
             "Message": json.dumps({"default": text, "https": message.chat(ending, settings.runbook_url)}),
         }
-    sns.publish(TopicArn=settings.topic_arn, Subject=message.subject(ending), **forms)
+    sns.publish(TopicArn=settings.topic_arn, Subject=subject, **forms)
     metrics.add_metric("OperatorsTold", MetricUnit.Count, 1)
     logger.info("Operators told", status=ending.status, error=ending.error, route=ending.route)
-    return {"Told": True}
+    return {"Told": True, "Subject": subject, "Message": text}

@@ -10,13 +10,13 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.json import JSON
-from rich.markup import escape
 
 from local import faults, interrupts
 from local.appstream_double.rules import Refused
-from local.stack import LocalStack, LocalStackError, local_stack
-from local.watch import Line, Narrator, clock
+from local.history import Run
+from local.report import REPORTS, write_report
+from local.stack import PROJECT, LocalStack, LocalStackError, local_stack
+from local.watch import watch
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.client import SNSClient
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 TIME_SCALE = 0.015
 """A simulated minute lasts 0.9 seconds."""
-
-STYLES = {"state": "bold", "result": "", "retry": "cyan", "failure": "yellow", "end": "bold"}
-MARKS = {"state": ">", "result": " ", "retry": " ", "failure": "!", "end": "="}
 
 console = Console(highlight=False)
 
@@ -99,33 +96,29 @@ def _run(stack: LocalStack, options: argparse.Namespace, fault: faults.Fault | N
     execution = stepfunctions.start_execution(
         stateMachineArn=outputs["StateMachineAliasArn"], input=json.dumps(request)
     )["executionArn"]
-    succeeded, shown = _show(stepfunctions, execution)
-    guard = shown.get("Guard", {}).get("Execution")
+    runs = [watch(stepfunctions, execution, console, TIME_SCALE)]
+    guard = _guard(runs[0])
     if guard:
         console.print("\nThe guard that the start has left:\n", style="bold")
-        succeeded, _ = _show(stepfunctions, guard)
+        runs.append(watch(stepfunctions, guard, console, TIME_SCALE))
+    succeeded = all(run.status == "SUCCEEDED" for run in runs)
     for message in mailbox():
         console.rule("What the operators are told", align="left")
         console.print(f"{message['Subject']}\n\n{message['Message']}", markup=False, soft_wrap=True)
     console.rule()
     console.print(f"The local stack held {stack.resident_bytes() / 2**20:.0f} MiB of memory.", style="dim")
+    for run, file in zip(runs, ("report.html", "report-guard.html"), strict=False):
+        write_report(stepfunctions, run, REPORTS / file)
+        console.print(f"Report to keep, open it in a browser: {(REPORTS / file).relative_to(PROJECT)}", markup=False)
     state = stack.appstream.builder(name)["State"] if succeeded else ""
     _next_steps(name, state)
     return 0 if succeeded else 1
 
 
-def _show(stepfunctions: "SFNClient", execution: str) -> tuple[bool, dict[str, Any]]:
-    """Show an execution until it has ended, and how. Returns: whether it succeeded, and its result or failure."""
-    console.print("[bold]minutes  state[/]   (simulated time: a minute lasts about a second)")
-    for line in _follow(stepfunctions, execution):
-        _print(line)
-    console.print()
-    result = stepfunctions.describe_execution(executionArn=execution)
-    succeeded = result["status"] == "SUCCEEDED"
-    shown: dict[str, Any] = json.loads(result["output"]) if succeeded else _failure(result)
-    console.rule(f"Execution {result['status']}", align="left")
-    console.print(JSON.from_data(shown), soft_wrap=True)
-    return succeeded, shown
+def _guard(run: Run) -> str | None:
+    """The execution that the run has left to stop the image builder; None where it has left none."""
+    guard: str | None = (run.output or {}).get("Guard", {}).get("Execution")
+    return guard
 
 
 @contextmanager
@@ -149,35 +142,6 @@ def _mailbox(stack: LocalStack, topic: str) -> Any:
         return [json.loads(message["Body"]) for message in received]
 
     return messages
-
-
-def _follow(stepfunctions: "SFNClient", execution: str) -> Iterator[Line]:
-    """The lines of a run, as they happen, until it has ended."""
-    narrator = Narrator(TIME_SCALE)
-    seen = 0
-    with console.status("running"):
-        while True:
-            ended = stepfunctions.describe_execution(executionArn=execution)["status"] != "RUNNING"
-            pages = stepfunctions.get_paginator("get_execution_history").paginate(executionArn=execution)
-            events = [event for page in pages for event in page["events"]]
-            yield from narrator.tell(events[seen:])
-            seen = len(events)
-            if ended:
-                return
-            time.sleep(0.1)
-
-
-def _print(line: Line) -> None:
-    text = f"{clock(line.seconds):>7}  {MARKS[line.kind]} {line.what + ' ' if line.kind in ('state', 'end') else ''}"
-    console.print(escape(f"{text}{line.detail}"), style=STYLES[line.kind])
-
-
-def _failure(result: Any) -> dict[str, Any]:
-    try:
-        cause = json.loads(result.get("cause", ""))
-    except ValueError:
-        cause = result.get("cause", "")
-    return {"Error": result.get("error"), "Cause": cause}
 
 
 def _next_steps(builder: str, state: str) -> None:

@@ -25,9 +25,10 @@ class Fault:
 
 def error(code: str, story: str, times: int | None = FOR_EVER, operation: str = "StartImageBuilder") -> Fault:
     """AppStream answers an operation with an error code, so many times, then behaves."""
+    answer = {"code": code, "message": f"Made up by FAULT={code}."}
     return Fault(
         story,
-        lambda appstream, name: appstream.add_fault(operation=operation, name=name, times=times, error={"code": code}),
+        lambda appstream, name: appstream.add_fault(operation=operation, name=name, times=times, error=answer),
     )
 
 

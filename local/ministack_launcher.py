@@ -120,6 +120,30 @@ def alarm_record(name: str, properties: dict[str, Any]) -> dict[str, Any]:
 _alarm_record = provisioners._cw_metric_alarm_record
 
 
+_assigned = threading.local()
+_apply_state_assign = stepfunctions._apply_state_assign
+_add_event = stepfunctions._add_event
+
+
+def apply_state_assign(state: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+    """Note which variables a state assigns, for the event of its exit."""
+    _apply_state_assign(state, *args, **kwargs)
+    context = args[1] if len(args) > 1 else kwargs["ctx"]
+    _assigned.variables = {name: json.dumps(context["variables"][name]) for name in state.get("Assign") or {}}
+
+
+def add_event(execution: dict[str, Any], event_type: str, details: dict[str, Any] | None = None) -> Any:
+    """Add to the exit from a state what it assigned, which MiniStack leaves out.
+
+    Source: AWS Step Functions API reference, StateExitedEventDetails, assignedVariables.
+    """
+    if event_type.endswith("StateEntered"):
+        _assigned.variables = {}
+    if event_type.endswith("StateExited") and details and getattr(_assigned, "variables", None):
+        details["stateExitedEventDetails"]["assignedVariables"] = _assigned.variables
+    return _add_event(execution, event_type, details)
+
+
 def stop_with_parent() -> None:
     """End when standard input closes: whoever started MiniStack is gone, however that happened."""
     sys.stdin.buffer.read()
@@ -130,5 +154,7 @@ if __name__ == "__main__":
     lambda_svc._execute_function_warm = execute_python_like_lambda
     provisioners._RESOURCE_HANDLERS.update(RESOURCES)
     provisioners._cw_metric_alarm_record = alarm_record
+    stepfunctions._apply_state_assign = apply_state_assign
+    stepfunctions._add_event = add_event
     threading.Thread(target=stop_with_parent, daemon=True).start()
     app.main()

@@ -1,15 +1,43 @@
-"""A run as a person sees it: the events of an execution's history, told line by line."""
+"""`make watch` and the demo: an execution shown live, from the first state to its result."""
 
-import json
-from collections.abc import Iterable, Iterator
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.json import JSON
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
-STATE_ENTERED = "StateEntered"
+from local.account import AccountError, execution_client, said_plainly
+from local.history import Follower, Run, Step, read_run
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.client import SFNClient
+
+# What a colour says, the mark says too.
+STYLES = {"state": "bold", "result": "", "retry": "cyan", "failure": "yellow", "end": "bold"}
+MARKS = {"state": ">", "result": " ", "retry": " ", "failure": "!", "end": "="}
+
+START = "Start the image builder"
+"""The state from which on a run is on its way to a running image builder."""
+
+SECONDS_BETWEEN_LOOKS = 2
+"""At Step Functions, on AWS: two calls a look, where the account's quota refills by 15 and more a second."""
+
+USUAL_SECONDS = 15 * 60
+"""What a start hardly exceeds, for the first one of an image builder."""
+
+EARLIER_RUNS = 20
+"""Executions that are asked how long the starts of this image builder usually take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,79 +46,163 @@ class Line:
 
     Attributes:
         seconds: simulated seconds since the execution started.
-        what: the state that was entered, or what came of it.
-        detail: more about it; empty where there is none.
         kind: "state", "result", "retry", "end" or "failure", for the looks of it.
+        text: what happened.
     """
 
     seconds: float
-    what: str
-    detail: str
     kind: str
+    text: str
 
 
-class Narrator:
-    """Turns history events into lines. Feed it each event once, in order.
+def lines(run: Run) -> Iterator[Line]:
+    """What happened in a run, in order: those of a run that goes on begin with those that it had before."""
+    for step in run.steps:
+        yield Line(step.entered, "state", step.name)
+        for number, attempt in enumerate(step.attempts):
+            if number:
+                yield Line(attempt.began, "retry", "trying again")
+            if attempt.error:
+                reason = f": {attempt.reason}" if attempt.reason else ""
+                yield Line(attempt.ended or attempt.began, "failure", f"{attempt.error}{reason}")
+        if step.finding:
+            yield Line(step.attempts[-1].ended or step.entered, "result", step.finding)
+    if run.ended is not None:
+        yield Line(run.ended, "end", " ".join(filter(None, (run.status, run.error))))
 
-    Needs neither TaskStarted nor previousEventId, which MiniStack's history lacks.
+
+def watch(stepfunctions: "SFNClient", execution: str, console: Console, time_scale: float = 1) -> Run:
+    """Show an execution until it has ended, and how it ended.
+
+    Args:
+        stepfunctions: a client.
+        execution: its ARN.
+        console: where. Below the lines a terminal shows how the run is just now.
+        time_scale: real seconds that a simulated second lasts; 1 on AWS.
     """
-
-    def __init__(self, time_scale: float) -> None:
-        """Args: time_scale: real seconds that a simulated second lasts; 1 on AWS."""
-        self._scale = time_scale
-        self._start: datetime | None = None
-        self._state = ""
-        self._failed = False
-
-    def tell(self, events: "Iterable[HistoryEventTypeDef]") -> Iterator[Line]:
-        """The lines for these events; most events have none."""
-        for event in events:
-            self._start = self._start or event["timestamp"]
-            seconds = (event["timestamp"] - self._start).total_seconds() / self._scale
-            line = self._line(event["type"], _details(event), seconds)
-            if line is not None:
-                yield line
-
-    def _line(self, kind: str, details: dict[str, Any], seconds: float) -> Line | None:
-        if kind.endswith(STATE_ENTERED):
-            self._state = details["name"]
-            self._failed = False
-            return Line(seconds, self._state, "", "state")
-        if kind.endswith("Succeeded") and kind != "ExecutionSucceeded":
-            detail = _answer(details.get("output", ""))
-            return Line(seconds, self._state, detail, "result") if detail else None
-        if kind in ("TaskFailed", "TaskTimedOut", "LambdaFunctionFailed", "LambdaFunctionTimedOut"):
-            self._failed = True
-            return Line(seconds, self._state, details.get("error", kind), "failure")
-        if kind in ("TaskScheduled", "LambdaFunctionScheduled") and self._failed:
-            self._failed = False
-            return Line(seconds, self._state, "trying again", "retry")
-        if kind.startswith("Execution") and kind != "ExecutionStarted":
-            return Line(seconds, kind, details.get("error", ""), "end")
-        return None
-
-
-def _details(event: "HistoryEventTypeDef") -> dict[str, Any]:
-    """The one member of an event that holds its details, under a name that depends on its type."""
-    for member, value in event.items():
-        if member.endswith("EventDetails") and isinstance(value, dict):
-            return value
-    return {}
-
-
-def _answer(output: str) -> str:
-    """What a task's output says of the builder; empty when it says nothing of one."""
-    try:
-        payload = json.loads(output)["Payload"]
-        look = f"the image builder is {payload['ImageBuilder']['State']}"
-    except (ValueError, KeyError, TypeError):
-        return ""
-    if payload.get("Stopping"):
-        return f"AppStream accepted the stop; {look}"
-    return f"AppStream accepted the start; {look}" if payload.get("Started") else look
+    follower = Follower(stepfunctions, execution, time_scale)
+    run = follower.run()
+    now = _Now(run, _usual_seconds(stepfunctions, run))
+    console.print(Text("minutes  state", "bold") + Text(_about_time(time_scale), ""))
+    shown = 0
+    # Without a terminal, as in CI, there is nothing to draw over.
+    with Live(now, console=console, transient=True) if console.is_terminal else nullcontext():
+        while True:
+            happened = list(lines(run))
+            for line in happened[shown:]:
+                _print(console, line)
+            shown = len(happened)
+            if run.status != "RUNNING":
+                break
+            time.sleep(min(SECONDS_BETWEEN_LOOKS, 10 * time_scale))
+            run = now.run = follower.run()
+    console.print()
+    console.rule(f"Execution {run.status}", align="left")
+    console.print(JSON.from_data(_ending(run)), soft_wrap=True)
+    return run
 
 
 def clock(seconds: float) -> str:
     """Simulated time as minutes and seconds: 07:05."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes:02d}:{rest:02d}"
+
+
+@dataclass(slots=True)
+class _Now:
+    """How a run is at the moment it is drawn."""
+
+    run: Run
+    usual: float
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        run = self.run
+        elapsed = run.seconds(datetime.now(UTC))
+        table = Table.grid(padding=(0, 2))
+        table.add_row()
+        if run.steps:
+            table.add_row("Now", _doing(run.steps[-1], elapsed))
+        table.add_row("Image builder", " ".join(filter(None, (run.name, run.builder or "not seen yet"))))
+        real = "" if run.time_scale == 1 else f" simulated, {clock(elapsed * run.time_scale)} real"
+        table.add_row("Elapsed", f"{clock(elapsed)}{real}")
+        if any(step.name == START for step in run.steps):
+            bar = Table.grid(padding=(0, 1))
+            bar.add_row(
+                ProgressBar(total=self.usual, completed=elapsed, width=30, complete_style="cyan"),
+                _part(elapsed, self.usual),
+            )
+            table.add_row("Progress", bar)
+        yield table
+
+
+def _part(elapsed: float, usual: float) -> str:
+    return f"{elapsed / usual:.0%} of the usual {clock(usual)}" if elapsed <= usual else f"usually {clock(usual)}"
+
+
+def _doing(step: Step, elapsed: float) -> str:
+    if step.pause is not None:
+        return f"{step.name}: goes on in {clock(max(0, step.entered + step.pause - elapsed))}"
+    failed = [attempt.error for attempt in step.attempts if attempt.error]
+    return f"{step.name}: {len(failed)} times {failed[-1]}" if failed and step.left is None else step.name
+
+
+def _print(console: Console, line: Line) -> None:
+    row = [f"{clock(line.seconds):>7}", MARKS[line.kind], line.text]
+    if not console.is_terminal:
+        console.print("  ".join(row[:1]) + f"  {row[1]} {row[2]}", markup=False, soft_wrap=True)
+        return
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=8)
+    table.add_row(row[0], row[1], Text(row[2], overflow="fold"), style=STYLES[line.kind])
+    console.print(table)
+
+
+def _about_time(time_scale: float) -> str:
+    return "" if time_scale == 1 else f"   (simulated time: a minute lasts {time_scale * 60:.1f} seconds)"
+
+
+def _ending(run: Run) -> dict[str, Any]:
+    if run.status == "SUCCEEDED":
+        return run.output if isinstance(run.output, dict) else {"Output": run.output}
+    return {"Error": run.error, "Cause": run.cause}
+
+
+def _usual_seconds(stepfunctions: "SFNClient", run: Run) -> float:
+    """How long it took when executions lately started the same image builder: the median."""
+    # An execution's ARN is its state machine's, with the name of the execution.
+    state_machine = run.execution.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+    earlier = stepfunctions.list_executions(
+        stateMachineArn=state_machine, statusFilter="SUCCEEDED", maxResults=EARLIER_RUNS
+    )
+    runs = [
+        read_run(stepfunctions.describe_execution(executionArn=execution["executionArn"]), [])
+        for execution in earlier["executions"]
+    ]
+    waited = [
+        float(other.output["WaitedSeconds"])
+        for other in runs
+        if other.name == run.name and isinstance(other.output, dict) and other.output.get("Started")
+    ]
+    return median(waited) if waited else USUAL_SECONDS
+
+
+def main() -> int:
+    """Returns: the exit status: 0 when the execution succeeded, 1 when it did not, 2 when it cannot be watched."""
+    parser = argparse.ArgumentParser(prog="make watch", description=__doc__)
+    parser.add_argument("--execution", required=True, help="EXECUTION: the ARN of an execution")
+    execution = parser.parse_args().execution
+    console = Console(highlight=False)
+    try:
+        with said_plainly():
+            run = watch(execution_client(execution), execution, console)
+    except AccountError as problem:
+        console.print(str(problem), style="bold red", markup=False, soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        console.print("No longer watched; the execution goes on.")
+        return 130
+    return 0 if run.status == "SUCCEEDED" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""What one run costs at AWS: its state transitions and function calls on the virtual clock, at list prices.
+
+`PYTHONPATH=lambdas python -m bench.run_cost` prints the table of docs/deploy.md. Counts come from the project's own
+definition and functions; the prices are AWS's of us-east-1, without the free tier.
+"""
+
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+
+import tests.conftest  # noqa: F401  # what the functions read of the environment
+from tests.workflow.conftest import World
+
+DOLLARS_PER_TRANSITION = 0.025 / 1_000
+"""Standard workflows. Source: aws.amazon.com/step-functions/pricing."""
+
+DOLLARS_PER_CALL = 0.20 / 1_000_000
+DOLLARS_PER_GB_SECOND = 0.0000133334
+"""Arm. Source: aws.amazon.com/lambda/pricing."""
+
+GB_SECONDS_PER_CALL = 0.25 * 1.0
+"""256 MB (infra/functions.py) for a whole second, which is more than a call takes once its sandbox is there."""
+
+RUNS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "it was running already": ({"state": "RUNNING"}, {}),
+    "a start of 5 minutes": ({"next_start": [("PENDING", 5 * 60), ("RUNNING", None)]}, {}),
+    "a start of 10 minutes": ({"next_start": [("PENDING", 10 * 60), ("RUNNING", None)]}, {}),
+    "a start that never comes up, 60 minutes": ({"next_start": [("PENDING", None)]}, {}),
+    "a guard of 8 hours": ({}, {"StopAfterMinutes": 8 * 60}),
+    "a guard of a week": ({}, {"StopAfterMinutes": 7 * 24 * 60}),
+}
+
+
+def costs(builder: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[int, int]:
+    """State transitions and function calls of a run; with a guard, those of the guard alone."""
+    world = World.new()
+    world.prepare(builder)
+    with redirect_stdout(StringIO()):  # the functions' metrics
+        run = world.run({"Name": "golden-image", **request})
+        if request:
+            run = world.run_stop()
+    kinds = [event["type"] for event in run.history]
+    calls = kinds.count("TaskScheduled")
+    states = sum(kind.endswith("StateEntered") for kind in kinds)
+    # A retry is charged as a transition.
+    return states + calls - kinds.count("TaskStateEntered"), calls
+
+
+def table() -> str:
+    """The table, in Markdown."""
+    lines = ["| run | transitions | function calls | US cents |", "| --- | ---: | ---: | ---: |"]
+    for name, (builder, request) in RUNS.items():
+        transitions, calls = costs(builder, request)
+        dollars = transitions * DOLLARS_PER_TRANSITION
+        dollars += calls * (DOLLARS_PER_CALL + GB_SECONDS_PER_CALL * DOLLARS_PER_GB_SECOND)
+        lines.append(f"| {name} | {transitions:,} | {calls:,} | {100 * dollars:.2f} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())

@@ -1,0 +1,257 @@
+"""`make report` and the demo: an execution as one HTML file to keep, send or print; it needs nothing beside itself."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from local import picture
+from local.account import AccountError, execution_client, said_plainly
+from local.history import Follower, Run, Step
+from local.watch import clock
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.client import SFNClient
+
+REPORTS = Path(__file__).parent.parent / ".local"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the timeline: one visit to a state, or several looks that found nothing new.
+
+    Attributes:
+        begin, length: simulated seconds.
+        state: its name.
+        kind: its Type.
+        happened: each thing that did: "error" or "", and the words.
+        offset, share: of the whole run, in per cent.
+    """
+
+    begin: float
+    length: float
+    state: str
+    kind: str
+    happened: tuple[tuple[str, str], ...]
+    offset: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A State of the image builder: from when, in simulated seconds, and for what part of the time."""
+
+    state: str
+    begin: float
+    share: float
+
+
+def report(run: Run, definition: dict[str, Any]) -> str:
+    """An execution as an HTML page.
+
+    Args:
+        run: the execution.
+        definition: of its state machine, as it was for this execution.
+    """
+    # Everything in it that AWS or a requester wrote is escaped; the picture and its style are this project's own.
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    told = [step.answer for step in run.steps if isinstance(step.answer, dict) and step.answer.get("Told")]
+    return environment.get_template("report.html.jinja").render(
+        run=run,
+        headline=f"Image builder {run.name}" if run.name else "No image builder named",
+        style=picture.STYLE,
+        card="success" if run.status == "SUCCEEDED" else _cause(run).get("Route", "uncaught"),
+        facts=list(_facts(run)),
+        picture=picture.svg(definition, [*(step.name for step in run.steps), *taken_ways(run, definition)]),
+        strip=seen(run),
+        rows=rows(run),
+        messages=told,
+        untold=_untold(run),
+        clock=clock,
+        pretty=lambda value: json.dumps(value, indent=2, default=str, ensure_ascii=False),
+    )
+
+
+def taken_ways(run: Run, definition: dict[str, Any]) -> list[picture.Way]:
+    """The ways between states that an execution went."""
+    ways = picture.ways(definition)
+    taken = []
+    for step, following in pairwise(run.steps):
+        between = [way for way in ways if (way.source, way.target) == (step.name, following.name)]
+        failed = bool(step.attempts and step.attempts[-1].error)
+        route = "error" if failed else _cause(run).get("Route", "")
+        # Several routes of errors can lead to one state, and beside them the way of a success.
+        taken += [way for way in between if len(between) == 1 or way.route == route] or between[:1]
+    return taken
+
+
+def seen(run: Run) -> list[Seen]:
+    """How the image builder was, as far as the execution saw it."""
+    looks = [(step.builder, step.attempts[-1].ended or step.entered) for step in run.steps if step.builder]
+    changes = [next(group) for _, group in groupby(looks, key=lambda look: look[0])]
+    if not changes:
+        return []
+    end = _end(run)
+    starts = [begin for _, begin in changes]
+    whole = max(end - starts[0], 1)
+    return [
+        Seen(state, begin, round(100 * max(until - begin, 0) / whole, 2))
+        for (state, begin), until in zip(changes, [*starts[1:], end], strict=True)
+    ]
+
+
+def rows(run: Run) -> list[Row]:
+    """The timeline. Rounds of waiting and looking that found the image builder as it was before become one line."""
+    found: list[Row] = []
+    for same, group in groupby(_rounds(run.steps), key=lambda pair: pair[0]):
+        rounds = [steps for _, steps in group]
+        if same and len(rounds) > 2:
+            found.append(_row(run, [step for steps in rounds for step in steps], f"{len(rounds)} looks", same))
+        else:
+            found += [_row(run, [step], step.name, "") for steps in rounds for step in steps]
+    return found
+
+
+def _rounds(steps: Sequence[Step]) -> Iterator[tuple[str, list[Step]]]:
+    """Each wait with what follows until the next: beside it, where nothing new came of it, what was seen again."""
+    current: list[Step] = []
+    before: str | None = None
+    for step in [*steps, None]:
+        if current and (step is None or step.kind == "Wait"):
+            states = [look.builder for look in current if look.builder]
+            quiet = (
+                current[0].kind == "Wait"
+                and step is not None
+                and states == [before]
+                and not any(attempt.error for look in current for attempt in look.attempts)
+            )
+            yield (f"the image builder is still {before}" if quiet else ""), current
+            before = states[-1] if states else before
+            current = []
+        if step is not None:
+            current.append(step)
+
+
+def _row(run: Run, steps: Sequence[Step], name: str, same: str) -> Row:
+    whole = max(_end(run), 1)
+    begin, end = steps[0].entered, steps[-1].left
+    end = _end(run) if end is None else end
+    happened = [("", same)] if same else list(_happened(steps[0]))
+    if steps[0] is run.steps[-1] and steps[0].left is None:
+        happened.append(("", "here the execution is now" if run.ended is None else "here it ended"))
+    return Row(
+        begin=begin,
+        length=end - begin,
+        state=name,
+        kind="Wait" if same else steps[0].kind,
+        happened=tuple(happened),
+        offset=round(100 * begin / whole, 2),
+        share=round(100 * (end - begin) / whole, 2),
+    )
+
+
+def _happened(step: Step) -> Iterator[tuple[str, str]]:
+    for number, attempt in enumerate(step.attempts):
+        if number:
+            yield "", f"trying again at {clock(attempt.began)}"
+        if attempt.error:
+            yield "error", f"{attempt.error}: {attempt.reason}" if attempt.reason else attempt.error
+    if step.finding:
+        yield "", step.finding
+
+
+def _facts(run: Run) -> Iterator[tuple[str, str]]:
+    if run.status == "SUCCEEDED":
+        output = run.output if isinstance(run.output, dict) else {}
+        for key in ("Outcome", "Started", "WouldStart", "Route", "Why", "Polls", "WaitedSeconds", "Agent", "Guard"):
+            if key in output:
+                yield key, output[key] if isinstance(output[key], str) else json.dumps(output[key])
+    elif _cause(run):
+        cause = _cause(run)
+        yield from (("What happened", cause["Message"]), ("What to do", cause["Advice"]), ("Route", cause["Route"]))
+    elif run.status == "RUNNING":
+        yield "So far", "The execution goes on: this report shows it as it was when it was written."
+    else:
+        yield "What happened", str(run.cause or "Step Functions gave no Cause.")
+        yield "What to do", "No branch of the workflow made this end: docs/runbook.md has a section for it."
+    if run.builder:
+        yield "Image builder", f"{run.builder} when last seen"
+    if run.error:
+        yield "Runbook", f"docs/runbook.md#{run.error}"
+
+
+def _untold(run: Run) -> str:
+    if run.status in ("SUCCEEDED", "RUNNING"):
+        return "Nothing."
+    return (
+        "Nothing in this history says that they were told. Step Functions' status change event makes up for that: the "
+        "log of the function TellOperators has what became of it."
+    )
+
+
+def _cause(run: Run) -> dict[str, str]:
+    """The Cause that the workflow gave; empty where the end was not of its making."""
+    keys = ("Route", "Message", "Advice")
+    if (
+        run.status == "FAILED"
+        and isinstance(run.cause, dict)
+        and all(isinstance(run.cause.get(key), str) for key in keys)
+    ):
+        return {key: run.cause[key] for key in keys}
+    return {}
+
+
+def _end(run: Run) -> float:
+    last = run.seconds(run.events[-1]["timestamp"]) if run.events else 0
+    return last if run.ended is None else run.ended
+
+
+def write_report(stepfunctions: "SFNClient", run: Run, path: Path) -> None:
+    """Write the report of an execution, whole or not at all.
+
+    Args:
+        stepfunctions: a client, which is asked for the definition that this execution runs by.
+        run: the execution.
+        path: of the file.
+    """
+    described = stepfunctions.describe_state_machine_for_execution(executionArn=run.execution)
+    text = report(run, json.loads(described["definition"]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.part")
+    unfinished.write_text(text, "utf-8")
+    unfinished.replace(path)
+
+
+def main() -> int:
+    """Returns: the exit status: 0, or 2 when there is nothing to report of."""
+    parser = argparse.ArgumentParser(prog="make report", description=__doc__)
+    parser.add_argument("--execution", required=True, help="EXECUTION: the ARN of an execution")
+    parser.add_argument("--output", type=Path, help="OUTPUT: the file; else .local/report-NAME.html")
+    options = parser.parse_args()
+    try:
+        client = execution_client(options.execution)
+        with said_plainly():
+            run = Follower(client, options.execution).run()
+            name = options.execution.rpartition(":")[2]
+            path: Path = options.output or REPORTS / f"report-{name}.html"
+            write_report(client, run, path)
+    except AccountError as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    except OSError as problem:
+        print(f"OUTPUT: the report could not be written: {problem}", file=sys.stderr)
+        return 2
+    print(f"Report: {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""The live view: what a terminal shows, and what is left of it where there is none."""
+
+import io
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from local import watch
+from local.history import Run
+from tests.unit.test_history import answered, entered, failed, look, run
+
+
+class Answers:
+    """Step Functions, as far as watching asks it: an execution whose events become known in steps."""
+
+    def __init__(self, *stages: Run, earlier: tuple[Run, ...] = ()) -> None:
+        self.stages = list(stages)
+        self.earlier = earlier
+        self.asked = 0
+
+    def describe_execution(self, *, executionArn: str) -> Any:  # noqa: N803  # as boto3 names it
+        if executionArn.startswith("earlier"):
+            return vars_of(self.earlier[int(executionArn.removeprefix("earlier"))])
+        if len(self.stages) > 1 and self.asked:
+            self.stages.pop(0)
+        self.asked += 1
+        return vars_of(self.stages[0])
+
+    def list_executions(self, *, stateMachineArn: str, **_: Any) -> Any:  # noqa: N803
+        assert stateMachineArn == "arn:aws:states:eu-west-1:123456789012:stateMachine:StartImageBuilder"
+        return {"executions": [{"executionArn": f"earlier{index}"} for index in range(len(self.earlier))]}
+
+    def get_paginator(self, _: str) -> Any:
+        return self
+
+    def paginate(self, **_: Any) -> Any:
+        return [{"events": self.stages[0].events[::-1]}]
+
+
+def vars_of(seen: Run) -> dict[str, Any]:
+    return {
+        "executionArn": seen.execution,
+        "status": seen.status,
+        "startDate": seen.began,
+        "input": json.dumps(seen.input),
+        "output": json.dumps(seen.output),
+        "error": seen.error,
+        "cause": json.dumps(seen.cause),
+    }
+
+
+Event = tuple[float, str, dict[str, Any]]
+STARTED: tuple[Event, ...] = (
+    entered(1, "Start the image builder"),
+    (1, "TaskScheduled", {}),
+    failed(2, "ThrottlingException", "Rate exceeded"),
+    (7, "TaskScheduled", {}),
+)
+PENDING: tuple[Event, ...] = (
+    *STARTED,
+    answered(8, look("PENDING", Started=True)),
+    (8, "TaskStateExited", {"name": "Start"}),
+)
+ENDED: tuple[Event, ...] = (*PENDING, (9, "ExecutionSucceeded", {}))
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.watch.time.sleep", lambda _: None)
+
+
+def shown(answers: Answers, *, terminal: bool) -> tuple[Run, str]:
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=terminal, width=80, highlight=False)
+    return watch.watch(answers, answers.stages[0].execution, console), output.getvalue()  # type: ignore[arg-type]
+
+
+def test_each_line_is_said_once_as_it_happens_and_the_result_at_the_end() -> None:
+    ended = run(*ENDED, status="SUCCEEDED", output='{"Outcome": "Running"}')
+    seen, text = shown(Answers(run(*STARTED), run(*PENDING), ended), terminal=False)
+    assert seen.status == "SUCCEEDED"
+    assert text.splitlines()[:8] == [
+        "minutes  state",
+        "  00:01  > Start the image builder",
+        "  00:02  ! ThrottlingException: Rate exceeded",
+        "  00:07    trying again",
+        "  00:08    AppStream accepted the start; the image builder is PENDING",
+        "  00:09  = SUCCEEDED",
+        "",
+        "Execution SUCCEEDED ────────────────────────────────────────────────────────────",
+    ]
+    assert '"Outcome": "Running"' in text
+
+
+def test_without_a_terminal_there_is_no_control_character_and_no_line_is_cut() -> None:
+    long = "Rate exceeded " * 20
+    events = (*STARTED[:2], failed(2, "ThrottlingException", long))
+    ended = run(*events, (9, "ExecutionFailed", {}), status="FAILED", error="X", cause="no JSON")
+    _, text = shown(Answers(ended), terminal=False)
+    assert "\x1b" not in text
+    assert f"ThrottlingException: {long}" in text
+    assert '"Cause": "no JSON"' in text
+
+
+def test_a_terminal_shows_how_it_is_now_within_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    earlier = run(status="SUCCEEDED", output='{"Started": true, "WaitedSeconds": 480}')
+    other = run(status="SUCCEEDED", output='{"Started": true, "WaitedSeconds": 9}', input='{"Name": "another"}')
+    ended = run(*ENDED, status="SUCCEEDED", output="{}")
+    _, text = shown(Answers(run(*STARTED), ended, earlier=(other, earlier)), terminal=True)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    assert "Start the image builder: 1 times ThrottlingException" in plain
+    assert "usually 08:00" in plain
+    assert all(len(line.rstrip()) <= 80 for line in plain.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "words"),
+    [(0, "0% of the usual 15:00"), (450, "50% of the usual 15:00"), (901, "usually 15:00")],
+)
+def test_progress_is_told_against_the_usual_time(elapsed: float, words: str) -> None:
+    assert watch._part(elapsed, watch.USUAL_SECONDS) == words
+
+
+def test_the_next_look_is_counted_down() -> None:
+    waiting = run(
+        (1, "ChoiceStateExited", {"name": "Decide", "assignedVariables": {"pauseSeconds": "30"}}),
+        entered(1, "Take the request", "Pass"),
+        (1, "PassStateExited", {"name": "Take the request", "assignedVariables": {"pauseSeconds": "30"}}),
+        entered(10, "Wait before the next look", "Wait"),
+    )
+    assert watch._doing(waiting.steps[-1], 15) == "Wait before the next look: goes on in 00:25"
+    assert watch._doing(waiting.steps[-1], 60) == "Wait before the next look: goes on in 00:00"
+
+
+def test_simulated_and_real_time_are_told_apart() -> None:
+    output = io.StringIO()
+    seen = run(entered(1, "Take the request", "Pass"))
+    seen.time_scale, seen.began = 0.01, datetime.now(UTC) - timedelta(seconds=6)
+    Console(file=output, width=80).print(watch._Now(seen, watch.USUAL_SECONDS))
+    assert "10:00 simulated, 00:06 real" in output.getvalue()
+
+
+def test_minutes_may_have_three_digits() -> None:
+    assert watch.clock(7_265) == "121:05"
