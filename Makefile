@@ -16,6 +16,9 @@ ENVIRONMENTS := .venv/.ready .venv-ministack/.ready node_modules/.ready
 quoted = '$(subst ','\'',$(value $(1)))'
 option = $(if $(filter command,$(origin $(1))),--$(2)=$(call quoted,$(1)))
 
+# Before whatever works on an AWS account: which one that is, or in a sentence why there is none.
+account = .venv/bin/python -m local.account
+
 .PHONY: help
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,6 +26,14 @@ help: ## List the commands
 .PHONY: demo
 demo: setup ## Deploy to a local stand-in for AWS and start an image builder, live [NAME=... STOP_AFTER=minutes FAULT=...]
 	@.venv/bin/python -m local.demo $(call option,NAME,name) $(call option,STOP_AFTER,stop-after) $(call option,FAULT,fault)
+
+.PHONY: watch
+watch: setup ## Show an execution live, on AWS or wherever your AWS settings point [EXECUTION=arn]
+	@.venv/bin/python -m local.watch $(call option,EXECUTION,execution)
+
+.PHONY: report
+report: setup ## Write an execution down as an HTML page to keep [EXECUTION=arn OUTPUT=file]
+	@.venv/bin/python -m local.report $(call option,EXECUTION,execution) $(call option,OUTPUT,output)
 
 .PHONY: test
 test: setup ## Run all tests: unit, infra, workflow, e2e
@@ -37,8 +48,9 @@ mutants: setup ## Change every branch of the workflow in turn, and see that a te
 	@PYTHONPATH=lambdas .venv/bin/python -W ignore -m tests.workflow.mutants
 
 .PHONY: bench
-bench: setup ## Measure what a cold start of each function costs beside a bare client
+bench: setup ## Measure a cold start of each function beside a bare client, and count what a run costs
 	@.venv/bin/python -m bench.cold_start
+	@PYTHONPATH=lambdas .venv/bin/python -W ignore -m bench.run_cost
 
 .PHONY: lint
 lint: setup ## Check format, types, the template and the state machine
@@ -57,19 +69,19 @@ synth: setup ## Synthesize the CloudFormation template into cdk.out/
 
 .PHONY: bootstrap
 bootstrap: setup ## Prepare the AWS account and Region of your credentials for the CDK, once
-	@cdk bootstrap --no-notices
+	@$(account) && cdk bootstrap --no-notices
 
 .PHONY: deploy
 deploy: setup ## Show the difference, ask, then deploy to the AWS account of your credentials
-	@cdk diff --no-notices && cdk deploy --no-notices --require-approval any-change
+	@$(account) && cdk diff --no-notices && cdk deploy --no-notices --require-approval any-change
 
 .PHONY: destroy
 destroy: setup ## Remove the deployment from the AWS account of your credentials
-	@cdk destroy --no-notices
+	@$(account) && cdk destroy --no-notices
 
 .PHONY: docs
-docs: setup ## Write docs/runbook.md anew from the workflow and the advice table
-	@.venv/bin/python -m docs.runbook_page
+docs: setup ## Write anew what the documentation takes from the code: runbook, tables, pictures of the workflows
+	@PYTHONPATH=lambdas .venv/bin/python -W ignore -m docs.write
 
 .PHONY: lock
 lock: .venv/.ready ## Lock the requirements anew after a change of an .in file
@@ -87,7 +99,7 @@ setup: python-version
 .PHONY: python-version
 python-version:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-		{ echo "Python 3.11 or later is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another with: make PYTHON=python3.12"; exit 1; }
+		{ echo "Python 3.11 or later is needed, and $(PYTHON) is: $$($(PYTHON) --version 2>&1 | head -n 1). Name another with: make PYTHON=python3.12"; exit 1; }
 
 .venv/.ready: requirements-dev.txt
 	@echo "Installing the Python packages into .venv (about half a minute, once)"
@@ -103,7 +115,9 @@ node_modules/.ready: package-lock.json | .venv/.ready
 	@touch $@
 
 define venv
-$(PYTHON) -m venv --clear $(1) && $(1)/bin/python $(PIP) -r $(2) \
-	|| { echo "pip could not install $(2): is the Python package index reachable from here (proxy, firewall)?"; exit 1; }; \
+$(PYTHON) -m venv --clear $(1) >$(1).log 2>&1 && rm $(1).log \
+	|| { cat $(1).log; rm -f $(1).log; echo "$(PYTHON) cannot make a virtual environment here: on Debian and Ubuntu, install python3-venv; otherwise see whether the disk is full."; exit 1; }; \
+$(1)/bin/python $(PIP) -r $(2) \
+	|| { echo "pip could not install $(2). If it names a connection: is the Python package index reachable from here (proxy, firewall)? If it names a compiler: your platform has no built package of that, so install a C compiler and the headers of Python."; exit 1; }; \
 touch $(1)/.ready
 endef

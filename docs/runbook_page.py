@@ -1,6 +1,6 @@
 """Writes docs/runbook.md: a section for every Error and every alarm, from the workflow, the advice table and this file.
 
-`python -m docs.runbook_page`; tests hold that the page is what this writes, and that no Error and no alarm is missing.
+`make docs` writes it; tests hold that the page is what this writes, and that no Error and no alarm is missing.
 """
 
 import json
@@ -251,7 +251,3 @@ def _plain(text: str) -> str:
 def _table(head: list[str], rows: Iterator[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(), "utf-8")

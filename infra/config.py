@@ -81,8 +81,8 @@ class Config:
         Key(
             "chat",
             "`false`",
-            "whether `https` subscribers get messages in the form that Amazon Q Developer in chat applications (formerly "
-            "AWS Chatbot) shows in a channel",
+            "whether `https` subscribers get messages in the form that Amazon Q Developer in chat applications "
+            "(formerly AWS Chatbot) shows in a channel",
         ),
     ] = False
     runbook_url: Annotated[
@@ -93,8 +93,8 @@ class Config:
         Key(
             "imageBuilders",
             "all",
-            'which may be started and stopped: `{"names": ["golden-*"], "tag": {"key": "Start", "value": "yes"}}`, either '
-            "or both; `*` stands for any characters",
+            'which may be started and stopped: `{"names": ["golden-*"], "tag": {"key": "Start", "value": "yes"}}`, '
+            "either or both; `*` stands for any characters",
         ),
     ] = ImageBuilders()
     permissions_boundary: Annotated[

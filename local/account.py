@@ -3,6 +3,7 @@
 `python -m local.account` says which it is, or what to do.
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -69,7 +70,8 @@ def main() -> int:
     """Returns: the exit status: 0, or 2 when there is no account to work with."""
     try:
         with said_plainly():
-            session = boto3.Session()
+            # The CDK asks AWS_REGION first; boto3 does not know it.
+            session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
             if not session.region_name:
                 raise NoRegionError
             account = session.client("sts").get_caller_identity()["Account"]

@@ -44,8 +44,9 @@ def main() -> int:
     interrupts.install()
     try:
         return _demo(options, fault)
-    except LocalStackError as problem:
-        console.print(f"The demo could not go on: {problem}", style="bold red", markup=False)
+    except (LocalStackError, OSError) as problem:
+        # An OSError is a full disk or a temporary directory that cannot be written to.
+        console.print(f"The demo could not go on: {problem}", style="bold red", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print("Interrupted: everything that the demo started is stopped.")

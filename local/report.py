@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -225,7 +226,7 @@ def write_report(stepfunctions: "SFNClient", run: Run, path: Path) -> None:
     described = stepfunctions.describe_state_machine_for_execution(executionArn=run.execution)
     text = report(run, json.loads(described["definition"]))
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.part")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     unfinished.write_text(text, "utf-8")
     unfinished.replace(path)
 
@@ -233,7 +234,7 @@ def write_report(stepfunctions: "SFNClient", run: Run, path: Path) -> None:
 def main() -> int:
     """Returns: the exit status: 0, or 2 when there is nothing to report of."""
     parser = argparse.ArgumentParser(prog="make report", description=__doc__)
-    parser.add_argument("--execution", required=True, help="EXECUTION: the ARN of an execution")
+    parser.add_argument("--execution", default="", help="EXECUTION: the ARN of an execution")
     parser.add_argument("--output", type=Path, help="OUTPUT: the file; else .local/report-NAME.html")
     options = parser.parse_args()
     try:

@@ -189,7 +189,7 @@ def _usual_seconds(stepfunctions: "SFNClient", run: Run) -> float:
 def main() -> int:
     """Returns: the exit status: 0 when the execution succeeded, 1 when it did not, 2 when it cannot be watched."""
     parser = argparse.ArgumentParser(prog="make watch", description=__doc__)
-    parser.add_argument("--execution", required=True, help="EXECUTION: the ARN of an execution")
+    parser.add_argument("--execution", default="", help="EXECUTION: the ARN of an execution")
     execution = parser.parse_args().execution
     console = Console(highlight=False)
     try:

@@ -76,7 +76,10 @@ def test_it_deploys_and_starts_a_builder_and_leaves_nothing_behind(tmp_path: Pat
     with demo(tmp_path, "--name", "gold-7") as process:
         output, _ = process.communicate()
         assert process.returncode == 0, output
-        assert "ExecutionSucceeded" in output
+        assert "= SUCCEEDED" in output
+        report = re.search(r"Report to keep, open it in a browser: (\S+)", output)
+        assert report, output
+        assert "<h1>Image builder " in (PROJECT / report.group(1)).read_text("utf-8")
         assert '"Outcome": "Running"' in output
         assert '"Name": "gold-7"' in output
         assert not re.search(r"warn|deprecat|notice|end-of-life", output, re.IGNORECASE), output

@@ -1,6 +1,14 @@
+import json
 import re
+from pathlib import Path
+
+import pytest
 
 from docs.runbook_page import ALARMS, MORE, PAGE, UNCAUGHT, page
+from docs.write import TABLES, with_tables
+from image_builder.request import parse_request
+from infra.config import Config
+from tests.e2e.test_commands import PAGES, PROJECT, Block, blocks
 from tests.infra.test_definition import STATES, STOP_STATES, routes
 
 
@@ -31,3 +39,42 @@ def test_no_section_is_left_over() -> None:
 
 def test_links_inside_the_runbook_lead_somewhere() -> None:
     assert set(re.findall(r"\]\(#([^)]+)\)", page())) <= set(anchors())
+
+
+@pytest.mark.parametrize("page", TABLES, ids=lambda page: page.name)
+def test_the_tables_are_up_to_date(page: Path) -> None:
+    assert page.read_text("utf-8") == with_tables(page), "run `make docs`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    local = [target for target in targets if not target.startswith("https://")]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_block_says_what_it_is(page: Path) -> None:
+    assert {block.language for block in blocks(page)} <= {"sh", "json", "text"}
+    # An indented block would be none of these, and nobody would run it.
+    assert not re.search(r"^\n {4}\S", re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL), re.MULTILINE)
+
+
+JSON = [block for page in PAGES for block in blocks(page) if block.language == "json"]
+
+
+@pytest.mark.parametrize("block", JSON, ids=lambda block: block.id)
+def test_an_example_in_json_would_be_taken(block: Block) -> None:
+    example = json.loads(block.text)
+    if "Name" in example:
+        parse_request(example)
+    elif "Effect" not in example:
+        config = Config.from_context({"stackName": "StartImageBuilder", **example}.get)
+        assert config != Config("StartImageBuilder")
+
+
+def test_every_command_of_make_is_documented() -> None:
+    makefile = (PROJECT / "Makefile").read_text("utf-8")
+    prose = "".join(page.read_text("utf-8") for page in PAGES)
+    commands = re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)
+    assert [command for command in commands if f"make {command}" not in prose] == []

@@ -1,0 +1,39 @@
+"""`make docs`: writes what the documentation takes from the code. Tests hold that it is up to date."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bench import run_cost
+from docs import runbook_page
+from infra import config
+from local import picture
+
+DOCS = Path(__file__).parent
+
+TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = {
+    DOCS / "deploy.md": {"configuration": config.reference, "cost": run_cost.table},
+}
+"""By page and the name of the comments that the table stands between."""
+
+
+def with_tables(page: Path) -> str:
+    """A page with its tables as the code gives them now."""
+    text = page.read_text("utf-8")
+    for name, table in TABLES[page].items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = f"{before}{begin}{table()}\n{end}{after}"
+    return text
+
+
+def main() -> None:
+    """Write the runbook, the tables and the pictures."""
+    runbook_page.PAGE.write_text(runbook_page.page(), "utf-8")
+    for page in TABLES:
+        page.write_text(with_tables(page), "utf-8")
+    picture.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""The command blocks of the documentation, run as a reader would paste them, against the stand-in instead of AWS."""
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Deployment
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+PROJECT = Path(__file__).parents[2]
+PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: where it stands, its language, and why no test runs it; empty where one does."""
+
+    id: str
+    language: str
+    text: str
+    not_run: str
+
+
+def blocks(page: Path) -> list[Block]:
+    found = re.finditer(
+        r"(?:<!-- not run by the tests: (?P<why>[^>]+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
+        page.read_text("utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+    return [
+        Block(f"{page.name}-{number}", block["language"], block["text"], block["why"] or "")
+        for number, block in enumerate(found, 1)
+    ]
+
+
+COMMANDS = [block for page in PAGES for block in blocks(page) if block.language == "sh"]
+
+
+@pytest.mark.parametrize("block", [block for block in COMMANDS if not block.not_run], ids=lambda block: block.id)
+def test_a_command_block_works_when_it_is_pasted(deployment: Deployment, block: Block) -> None:
+    deployment.stack.appstream.put_builder("golden-image", state="STOPPED")
+    run = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block.text],
+        cwd=PROJECT,
+        env=deployment.stack.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"
+
+
+def test_what_is_not_run_asks_a_person_or_runs_the_tests() -> None:
+    lines = [line for block in COMMANDS if block.not_run for line in block.text.splitlines()]
+    commands = {line.split("#")[0].strip() for line in lines}
+    assert commands == {"make bootstrap", "make deploy", "make destroy", "make test"}
