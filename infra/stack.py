@@ -44,7 +44,7 @@ class StartImageBuilderStack(Stack):
             definition="start_image_builder.asl.json",
             comment="Starts an AppStream 2.0 image builder and waits until it is RUNNING",
             functions={**shared, "StartImageBuilderFunctionArn": functions.start_image_builder},
-            starts={"StopImageBuilderAliasArn": stop.alias},
+            starts={"StopImageBuilderAliasArn": stop},
         )
         status_changes = StatusChanges(
             self,

@@ -14,6 +14,7 @@ from infra.functions import LOG_RETENTION
 from infra.lint import acknowledge, depends_on_what_the_cdk_orders
 
 DEFINITIONS = Path(__file__).parent.parent / "statemachine"
+ALIAS = "live"
 
 
 class Workflow(Construct):
@@ -27,7 +28,7 @@ class Workflow(Construct):
         definition: str,
         comment: str,
         functions: Mapping[str, lambda_.Function],
-        starts: Mapping[str, sfn.CfnStateMachineAlias] | None = None,
+        starts: Mapping[str, "Workflow"] | None = None,
     ) -> None:
         """Create the state machine.
 
@@ -37,7 +38,7 @@ class Workflow(Construct):
             definition: the file in statemachine/.
             comment: what it does.
             functions: that its tasks invoke, by the substitution that each is in the definition.
-            starts: the aliases of other workflows that it starts, likewise.
+            starts: other workflows that it starts, by the substitution that the alias of each is.
         """
         super().__init__(scope, construct_id)
         starts = starts or {}
@@ -50,7 +51,7 @@ class Workflow(Construct):
                 "LambdaInvoke": f"arn:{Aws.PARTITION}:states:::lambda:invoke",
                 **{name: function.function_arn for name, function in functions.items()},
                 **({"StartExecution": f"arn:{Aws.PARTITION}:states:::states:startExecution"} if starts else {}),
-                **{name: alias.attr_arn for name, alias in starts.items()},
+                **{name: workflow.alias.attr_arn for name, workflow in starts.items()},
             },
             # Standard: an execution lasts up to days, and its history is what an operator reads.
             state_machine_type=sfn.StateMachineType.STANDARD,
@@ -77,20 +78,28 @@ class Workflow(Construct):
                 resources=[function.function_arn for function in functions.values()],
             )
         )
-        if starts:
-            # Without waiting for its end, which would take permissions on executions and on a managed rule.
-            self.state_machine.add_to_role_policy(
-                iam.PolicyStatement(
-                    actions=["states:StartExecution"], resources=[alias.attr_arn for alias in starts.values()]
-                )
-            )
+        # Without waiting for its end, which would take permissions on executions and on a managed rule.
+        for workflow in starts.values():
+            self.state_machine.add_to_role_policy(workflow.may_start())
         acknowledge(
             self.state_machine,
             "AwsSolutions::AwsSolutions-IAM5[Resource::*]",
             "The actions of X-Ray and of CloudWatch Logs vended log delivery take only *. Source: Step Functions "
             "developer guide, X-Ray tracing, and Logging to CloudWatch Logs.",
         )
-        self.alias = self._alias()
+        self.alias: sfn.CfnStateMachineAlias = self._alias()
+
+    def may_start(self) -> iam.PolicyStatement:
+        """Leave to start executions of it through its alias, and in no other way.
+
+        The resource is the state machine: Step Functions does not authorize by the ARN of an alias. Source: its
+        developer guide, Authorization for versions and aliases.
+        """
+        return iam.PolicyStatement(
+            actions=["states:StartExecution"],
+            resources=[self.state_machine.state_machine_arn],
+            conditions={"ForAnyValue:StringEquals": {"states:StateMachineQualifier": [ALIAS]}},
+        )
 
     def _alias(self) -> sfn.CfnStateMachineAlias:
         version = sfn.CfnStateMachineVersion(
@@ -107,7 +116,7 @@ class Workflow(Construct):
         return sfn.CfnStateMachineAlias(
             self,
             "Alias",
-            name="live",
+            name=ALIAS,
             description="What schedules, people and other workflows start",
             routing_configuration=[
                 sfn.CfnStateMachineAlias.RoutingConfigurationVersionProperty(

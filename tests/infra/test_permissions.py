@@ -166,7 +166,7 @@ def used(assembly: Assembly) -> set[Use]:
         for left in world.engine.started:
             _, machine = machines(assembly)[START]
             alias = resolved(machine["DefinitionSubstitutions"]["StopImageBuilderAliasArn"])
-            calls.add(Use(START, "states:StartExecution", alias))
+            calls.add(Use(START, "states:StartExecution", authorized_as(assembly, alias)))
             assert left["StateMachineArn"].endswith(":live")
         if world.engine.started or stop is not None:
             running = STOP
@@ -180,6 +180,18 @@ def used(assembly: Assembly) -> set[Use]:
     play(Scenario("a-guard", request={"Name": BUILDER, "StopAfterMinutes": 30}))
     play(Scenario("a-stop-that-fails"), stop={"Name": "no-such-builder"})
     return calls
+
+
+def authorized_as(assembly: Assembly, alias: str) -> str:
+    """The state machine that an alias belongs to: Step Functions authorizes by that, not by the ARN of the alias.
+
+    Source: AWS Step Functions developer guide, Authorization for versions and aliases.
+    """
+    properties = assembly.resources("AWS::StepFunctions::StateMachineAlias")[alias.strip("<>")]["Properties"]
+    (routing,) = properties["RoutingConfiguration"]
+    version = resolved(routing["StateMachineVersionArn"]).strip("<>")
+    versions = assembly.resources("AWS::StepFunctions::StateMachineVersion")
+    return resolved(versions[version]["Properties"]["StateMachineArn"])
 
 
 def nobody_can_be_told(world: World) -> None:
@@ -232,6 +244,21 @@ def test_every_grant_has_the_kind_of_resource_that_its_action_takes(assembly: As
         service, _, action = grant.action.partition(":")
         takes = reference[service]["Actions"][action.lower()].get("Resources", [])
         assert bool(takes) is (grant.resource != "*"), (grant, takes)
+
+
+def test_a_workflow_may_start_another_through_its_alias_only(assembly: Assembly) -> None:
+    statements = [
+        statement
+        for policy in assembly.resources("AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if "states:StartExecution" in listed(statement["Action"])
+    ]
+    aliases = [
+        alias["Properties"]["Name"] for alias in assembly.resources("AWS::StepFunctions::StateMachineAlias").values()
+    ]
+    assert statements
+    for statement in statements:
+        assert statement["Condition"] == {"ForAnyValue:StringEquals": {"states:StateMachineQualifier": aliases[:1]}}
 
 
 def test_every_function_and_the_state_machine_has_a_role_of_its_own(assembly: Assembly) -> None:
