@@ -136,6 +136,11 @@ The message in the queue is the status change event of a run that nobody was tol
 act on that first. Then find out why the function TellOperators could not run or publish (its log group; in the message
 `responsePayload`, or the attributes ERROR_CODE and ERROR_MESSAGE), and delete the message: the alarm goes back to OK.
 Messages stay 14 days.""",
+    "StartsUndelivered": """\
+The message in the queue is the request that was not delivered; its attributes ERROR_CODE and ERROR_MESSAGE say why, and
+name the schedule or the rule. Nothing was started: start it by hand if it is still wanted (the message, or its `detail`,
+is the input). Most likely the role was changed, or the state machine removed. Then delete the message: the alarm goes
+back to OK. Messages stay 14 days.""",
 }
 
 

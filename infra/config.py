@@ -1,13 +1,11 @@
 """The deployment's configuration: cdk.json's context, checked at synth."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, get_type_hints
 
-
-class InvalidConfiguration(ValueError):
-    """A value in cdk.json's context (or given with `cdk -c`) breaks its rule. The message names the key."""
+from infra.rules import InvalidConfiguration, boolean, listed, text
+from infra.trigger_config import Schedule, Trigger, schedules, triggers
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +98,14 @@ class Config:
     permissions_boundary: Annotated[
         str | None, Key("permissionsBoundary", "none", "the name of an IAM managed policy that bounds every role")
     ] = None
+    schedules: Annotated[
+        tuple[Schedule, ...],
+        Key("schedules", "none", "what starts by itself at a time: [Schedules](start.md#schedules)"),
+    ] = ()
+    triggers: Annotated[
+        tuple[Trigger, ...],
+        Key("triggers", "none", "what starts by itself on an event: [Events](start.md#events)"),
+    ] = ()
 
     @classmethod
     def from_context(cls, get: Callable[[str], Any]) -> "Config":
@@ -112,7 +118,7 @@ class Config:
             InvalidConfiguration: naming the key and the rule.
         """
         return cls(
-            stack_name=_text(
+            stack_name=text(
                 "stackName",
                 get("stackName"),
                 r"[A-Za-z][A-Za-z0-9-]{0,127}",
@@ -120,18 +126,20 @@ class Config:
             ),
             subscribers=tuple(
                 _subscriber(f"subscribers[{index}]", entry)
-                for index, entry in enumerate(_list("subscribers", get("subscribers") or []))
+                for index, entry in enumerate(listed("subscribers", get("subscribers") or []))
             ),
-            chat=_boolean("chat", get("chat")),
-            runbook_url=_text("runbookUrl", get("runbookUrl") or "", r"(https://\S+)?", PROTOCOLS["https"].rule),
+            chat=boolean("chat", get("chat")),
+            runbook_url=text("runbookUrl", get("runbookUrl") or "", r"(https://\S+)?", PROTOCOLS["https"].rule),
             image_builders=_image_builders("imageBuilders", get("imageBuilders") or {}),
-            permissions_boundary=_text(
+            permissions_boundary=text(
                 "permissionsBoundary",
                 get("permissionsBoundary") or "",
                 r"([\w+=,.@/-]{1,600})?",
                 "the name of an IAM managed policy of the account, with its path if it has one",
             )
             or None,
+            schedules=schedules("schedules", get("schedules") or []),
+            triggers=triggers("triggers", get("triggers") or []),
         )
 
 
@@ -149,16 +157,16 @@ def _subscriber(where: str, entry: Any) -> Subscriber:
     if protocol not in PROTOCOLS:
         raise InvalidConfiguration(f"{where}.protocol: must be one of {', '.join(PROTOCOLS)}, not {protocol!r}")
     kind = PROTOCOLS[protocol]
-    return Subscriber(protocol, _text(f"{where}.endpoint", entry["endpoint"], kind.pattern, kind.rule))
+    return Subscriber(protocol, text(f"{where}.endpoint", entry["endpoint"], kind.pattern, kind.rule))
 
 
 def _image_builders(where: str, entry: Any) -> ImageBuilders:
     if not isinstance(entry, dict) or not set(entry) <= {"names", "tag"}:
         raise InvalidConfiguration(f'{where}: must be {{"names": [...], "tag": {{...}}}}, not {entry!r}')
-    names = _list(f"{where}.names", entry.get("names") or ["*"])
+    names = listed(f"{where}.names", entry.get("names") or ["*"])
     rule = "the name of an image builder, with * for any characters"
     patterns = tuple(
-        _text(f"{where}.names[{index}]", name, r"[A-Za-z0-9_.*-]{1,101}", rule) for index, name in enumerate(names)
+        text(f"{where}.names[{index}]", name, r"[A-Za-z0-9_.*-]{1,101}", rule) for index, name in enumerate(names)
     )
     tag = entry.get("tag")
     if tag is None:
@@ -166,26 +174,6 @@ def _image_builders(where: str, entry: Any) -> ImageBuilders:
     if not isinstance(tag, dict) or set(tag) != {"key", "value"}:
         raise InvalidConfiguration(f'{where}.tag: must be {{"key": ..., "value": ...}}, not {tag!r}')
     # Source: AppStream 2.0 API reference, TagResource.
-    key = _text(f"{where}.tag.key", tag["key"], r"(?!aws:)[\w .:/=+@-]{1,128}", "a tag key of 1 to 128 characters")
-    value = _text(f"{where}.tag.value", tag["value"], r"[\w .:/=+@-]{0,256}", "a tag value of up to 256 characters")
+    key = text(f"{where}.tag.key", tag["key"], r"(?!aws:)[\w .:/=+@-]{1,128}", "a tag key of 1 to 128 characters")
+    value = text(f"{where}.tag.value", tag["value"], r"[\w .:/=+@-]{0,256}", "a tag value of up to 256 characters")
     return ImageBuilders(patterns, (key, value))
-
-
-def _text(where: str, value: Any, pattern: str, rule: str) -> str:
-    if not isinstance(value, str) or not re.fullmatch(pattern, value):
-        raise InvalidConfiguration(f"{where}: must be {rule}, not {value!r}")
-    return value
-
-
-def _list(where: str, value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise InvalidConfiguration(f"{where}: must be a list, not {value!r}")
-    return value
-
-
-def _boolean(where: str, value: Any) -> bool:
-    # `cdk -c` gives every value as text.
-    values = {None: False, False: False, True: True, "false": False, "true": True}
-    if not isinstance(value, str | bool | None) or value not in values:
-        raise InvalidConfiguration(f"{where}: must be true or false, not {value!r}")
-    return values[value]

@@ -32,6 +32,7 @@ class Monitoring(Construct):
         stop: sfn.StateMachine,
         functions: Sequence[lambda_.Function],
         dead_letters: sqs.Queue,
+        undelivered: sqs.Queue,
         topic: sns.ITopic,
         runbook_url: str,
     ) -> None:
@@ -41,10 +42,10 @@ class Monitoring(Construct):
         self._start = start
         self._stop = stop
         self._functions = functions
-        self._alarms(dead_letters)
+        self._alarms(dead_letters, undelivered)
         self._dashboard()
 
-    def _alarms(self, dead_letters: sqs.Queue) -> None:
+    def _alarms(self, dead_letters: sqs.Queue, undelivered: sqs.Queue) -> None:
         self._alarm(
             "RunsFailing",
             "Three or more executions failed within an hour. Each has a message of its own; together they point to "
@@ -85,6 +86,12 @@ class Monitoring(Construct):
             "An event could not be handed to the function that tells the operators, or the function failed: the "
             "message in the dead-letter queue names the execution that nobody was told of.",
             dead_letters.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES, statistic="Maximum"),
+        )
+        self._alarm(
+            "StartsUndelivered",
+            "A schedule or an event could not start its workflow within an hour: nothing was started. The message in "
+            "the dead-letter queue is the request.",
+            undelivered.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES, statistic="Maximum"),
         )
 
     def _alarm(self, name: str, description: str, metric: cloudwatch.IMetric, *, threshold: float = 1) -> None:

@@ -9,6 +9,7 @@ from infra.functions import Functions
 from infra.monitoring import Monitoring
 from infra.notifications import Notifications
 from infra.status_changes import StatusChanges
+from infra.triggers import Triggers
 from infra.workflow import Workflow
 
 
@@ -52,6 +53,13 @@ class StartImageBuilderStack(Stack):
             state_machines=[start.state_machine, stop.state_machine],
             tell_operators=functions.tell_operators,
         )
+        triggers = Triggers(
+            self,
+            "Triggers",
+            workflows={"start": start, "stop": stop},
+            schedules=config.schedules,
+            triggers=config.triggers,
+        )
         Monitoring(
             self,
             "Monitoring",
@@ -59,6 +67,7 @@ class StartImageBuilderStack(Stack):
             stop=stop.state_machine,
             functions=functions.all,
             dead_letters=status_changes.dead_letters,
+            undelivered=triggers.dead_letters,
             topic=notifications.topic,
             runbook_url=config.runbook_url,
         )

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from infra.config import Config, ImageBuilders, InvalidConfiguration, Subscriber
+from infra.config import Config, ImageBuilders, Subscriber
+from infra.rules import InvalidConfiguration
 
 
 def test_subscribers_are_read() -> None:

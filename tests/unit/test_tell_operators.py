@@ -39,7 +39,7 @@ def tell(event: dict[str, Any]) -> dict[str, bool]:
 
 
 def test_it_publishes_the_mail(published: list[dict[str, Any]]) -> None:
-    assert tell(event()) == {"Told": True}
+    assert tell(event()) == {"Told": True} | {key: published[0][key] for key in ("Subject", "Message")}
     ending = read_ending(event()["detail"])
     assert published == [
         {
@@ -105,7 +105,7 @@ def test_of_an_event_only_execution_and_status_are_believed(
         return lambda: answers
 
     monkeypatch.setattr(tell_operators, "stepfunctions", client())
-    assert tell(status_change) == {"Told": True}
+    assert tell(status_change)["Told"] is True
     assert published[0]["Subject"] == "Image builder gold did not start: Odd"
     monkeypatch.setattr(tell_operators, "stepfunctions", client(OperatorTold=True))
     assert tell(status_change) == {"Told": False}
