@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_type_hints
 
 from infra.rules import InvalidConfiguration, boolean, listed, text
-from infra.trigger_config import Schedule, Trigger, schedules, triggers
+from infra.trigger_config import Schedule, Trigger, event_bus, schedules, triggers
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,14 @@ class Config:
         tuple[Trigger, ...],
         Key("triggers", "none", "what starts by itself on an event: [Events](start.md#events)"),
     ] = ()
+    event_bus: Annotated[
+        str,
+        Key(
+            "eventBus",
+            "`default`",
+            "name or ARN of the event bus where each end is announced: [Afterwards](start.md#afterwards)",
+        ),
+    ] = "default"
 
     @classmethod
     def from_context(cls, get: Callable[[str], Any]) -> "Config":
@@ -140,6 +148,7 @@ class Config:
             or None,
             schedules=schedules("schedules", get("schedules") or []),
             triggers=triggers("triggers", get("triggers") or []),
+            event_bus=event_bus("eventBus", get("eventBus") or "default"),
         )
 
 

@@ -1,6 +1,7 @@
 """The stack that joins the constructs."""
 
 from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -46,6 +47,7 @@ class StartImageBuilderStack(Stack):
             comment="Starts an AppStream 2.0 image builder and waits until it is RUNNING",
             functions={**shared, "StartImageBuilderFunctionArn": functions.start_image_builder},
             starts={"StopImageBuilderAliasArn": stop},
+            event_bus=self._event_bus(config.event_bus),
         )
         status_changes = StatusChanges(
             self,
@@ -86,6 +88,11 @@ class StartImageBuilderStack(Stack):
         self._output(
             "OperatorTopicArn", notifications.topic.topic_arn, "Subscribe to it to be told how starts and stops end"
         )
+
+    def _event_bus(self, name_or_arn: str) -> events.IEventBus:
+        if name_or_arn.startswith("arn:"):
+            return events.EventBus.from_event_bus_arn(self, "EventBus", name_or_arn)
+        return events.EventBus.from_event_bus_name(self, "EventBus", name_or_arn)
 
     def _output(self, name: str, value: str, description: str) -> None:
         CfnOutput(self, name, value=value, description=description)

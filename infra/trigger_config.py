@@ -76,6 +76,13 @@ def triggers(where: str, value: Any) -> tuple[Trigger, ...]:
     return found
 
 
+def event_bus(where: str, value: Any) -> str:
+    """Read the name or the ARN of an event bus."""
+    # Source: EventBridge API reference, PutRule, EventBusName.
+    pattern = r"(arn:[a-z-]+:events:[a-z0-9-]+:\d{12}:event-bus/)?[/.\w-]{1,256}"
+    return text(where, value, pattern, "the name or the ARN of an event bus")
+
+
 def _named(where: str, value: Any) -> list[tuple[str, Any]]:
     """Each entry with where it stands, by its name if it has one."""
     entries = []
@@ -140,13 +147,7 @@ def _trigger(where: str, value: Any) -> Trigger:
             raise InvalidConfiguration(f"{where}.pattern.{key}: must be {kind}, not {matched!r}")
     return Trigger(
         name=text(f"{where}.name", entry["name"], *_NAME),
-        # Source: EventBridge API reference, PutRule, EventBusName.
-        event_bus=text(
-            f"{where}.eventBus",
-            entry.get("eventBus", "default"),
-            r"(arn:[a-z-]+:events:[a-z0-9-]+:\d{12}:event-bus/)?[/.\w-]{1,256}",
-            "the name or the ARN of an event bus",
-        ),
+        event_bus=event_bus(f"{where}.eventBus", entry.get("eventBus", "default")),
         pattern=pattern,
         workflow=_workflow(where, entry),
         enabled=boolean(f"{where}.enabled", entry.get("enabled", True)),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aws_cdk import Aws, CfnDeletionPolicy, RemovalPolicy
+from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -29,6 +30,7 @@ class Workflow(Construct):
         comment: str,
         functions: Mapping[str, lambda_.Function],
         starts: Mapping[str, "Workflow"] | None = None,
+        event_bus: events.IEventBus | None = None,
     ) -> None:
         """Create the state machine.
 
@@ -39,6 +41,7 @@ class Workflow(Construct):
             comment: what it does.
             functions: that its tasks invoke, by the substitution that each is in the definition.
             starts: other workflows that it starts, by the substitution that the alias of each is.
+            event_bus: where it publishes how its executions end; None: nowhere.
         """
         super().__init__(scope, construct_id)
         starts = starts or {}
@@ -51,6 +54,8 @@ class Workflow(Construct):
                 "LambdaInvoke": f"arn:{Aws.PARTITION}:states:::lambda:invoke",
                 **{name: function.function_arn for name, function in functions.items()},
                 **({"StartExecution": f"arn:{Aws.PARTITION}:states:::states:startExecution"} if starts else {}),
+                **({"PutEvents": f"arn:{Aws.PARTITION}:states:::events:putEvents"} if event_bus else {}),
+                **({"EventBusName": event_bus.event_bus_arn} if event_bus else {}),
                 **{name: workflow.alias.attr_arn for name, workflow in starts.items()},
             },
             # Standard: an execution lasts up to days, and its history is what an operator reads.
@@ -81,6 +86,10 @@ class Workflow(Construct):
         # Without waiting for its end, which would take permissions on executions and on a managed rule.
         for workflow in starts.values():
             self.state_machine.add_to_role_policy(workflow.may_start())
+        if event_bus:
+            self.state_machine.add_to_role_policy(
+                iam.PolicyStatement(actions=["events:PutEvents"], resources=[event_bus.event_bus_arn])
+            )
         acknowledge(
             self.state_machine,
             "AwsSolutions::AwsSolutions-IAM5[Resource::*]",

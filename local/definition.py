@@ -12,6 +12,8 @@ START = DEFINITIONS / "start_image_builder.asl.json"
 STOP = DEFINITIONS / "stop_image_builder.asl.json"
 SUBSTITUTIONS: Mapping[str, str] = {
     "LambdaInvoke": "arn:aws:states:::lambda:invoke",
+    "PutEvents": "arn:aws:states:::events:putEvents",
+    "EventBusName": "default",
     "StartExecution": "arn:aws:states:::states:startExecution",
     "CheckRequestFunctionArn": "check_request",
     "StartImageBuilderFunctionArn": "start_image_builder",

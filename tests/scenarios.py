@@ -1,11 +1,15 @@
 """What is run both on MiniStack with the deployed template and in process on a virtual clock, and has to end alike."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+EVENTS = json.loads((Path(__file__).parent.parent / "docs" / "events.schema.json").read_text("utf-8"))
 FOR_EVER = None
 BUILDER = "golden-image"
 """Stands for the scenario's own builder in a request; each run puts its own name there."""
@@ -18,6 +22,7 @@ class Outcome:
     Attributes:
         messages: the texts that reached the operators' topic.
         calls: what AppStream saw of it, as `local.appstream_double.double.Call`.
+        events: what it announced: "source", "detail-type" and "detail".
     """
 
     status: str
@@ -26,6 +31,7 @@ class Outcome:
     cause: Mapping[str, Any]
     messages: Sequence[str]
     calls: Sequence[Mapping[str, Any]]
+    events: Sequence[Mapping[str, Any]]
 
     @property
     def starts(self) -> int:
@@ -70,6 +76,18 @@ class Scenario:
             self._check_dry_run(run)
         else:
             self._check_success(run)
+        self._check_events(run)
+
+    def _check_events(self, run: Outcome) -> None:
+        if self.outcome == "DryRun" and not self.error:
+            assert run.events == []
+            return
+        (event,) = run.events
+        jsonschema.validate(event, EVENTS)
+        assert event["detail-type"] == ("Image Builder Start Failed" if self.error else "Image Builder Running")
+        said = {"Error": run.error, **run.cause} if self.error else run.output
+        shared = event["detail"].keys() & said.keys()
+        assert {key: event["detail"][key] for key in shared} == {key: said[key] for key in shared}
 
     def _check_dry_run(self, run: Outcome) -> None:
         assert run.status == "SUCCEEDED", (run.error, run.cause)
@@ -82,7 +100,7 @@ class Scenario:
     def _check_success(self, run: Outcome) -> None:
         assert run.status == "SUCCEEDED", (run.error, run.cause)
         agent = {"Agent"} if "AppstreamAgentVersion" in self.request else set()
-        assert set(run.output) == {"Outcome", "Started", "ImageBuilder", "Polls", "WaitedSeconds"} | agent
+        assert set(run.output) == {"Outcome", "Started", "ImageBuilder", "Polls", "WaitedSeconds", "Advice"} | agent
         assert run.output["Outcome"] == self.outcome
         assert run.output["Started"] is self.started
         assert run.output["ImageBuilder"]["State"] == "RUNNING"

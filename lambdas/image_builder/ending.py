@@ -77,7 +77,7 @@ def _success(detail: Mapping[str, Any], output: Mapping[str, Any]) -> Ending:
         aim="start",
         name=builder.get("Name"),
         message=f"{how}; the execution waited {minutes} minutes for it.",
-        advice="Connect to it from the AppStream 2.0 console, and stop it when done: it is billed while it runs.",
+        advice=output.get("Advice", ""),
         state=builder.get("State"),
     )
 

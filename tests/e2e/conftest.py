@@ -30,7 +30,8 @@ class Deployment:
     stepfunctions: "SFNClient"
     sqs: "SQSClient"
     queue: str
-    _received: list[dict[str, str]] = field(default_factory=list)
+    announcements: str
+    _received: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _receiving: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self, execution_input: Any) -> str:
@@ -60,18 +61,27 @@ class Deployment:
             error=end.get("error", ""),
             cause=json.loads(end.get("cause") or "{}"),
             messages=[message for message in self.messages() if execution in message],
+            events=[event for event in self.events() if event["detail"]["Execution"] == execution],
             calls=[call for call in self.stack.appstream.calls() if name in _names(call["parameters"])],
         )
 
     def messages(self) -> list[str]:
         """Everything that has reached the topic so far."""
+        return [message["Message"] for message in self._all(self.queue)]
+
+    def events(self) -> list[dict[str, Any]]:
+        """Everything that has been announced on the event bus so far."""
+        return self._all(self.announcements)
+
+    def _all(self, queue: str) -> list[dict[str, Any]]:
         # One at a time: what one has received and not yet kept, another would miss.
         with self._receiving:
-            while received := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", []):
-                self._received += [json.loads(message["Body"]) for message in received]
+            kept = self._received.setdefault(queue, [])
+            while received := self.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+                kept += [json.loads(message["Body"]) for message in received]
                 for message in received:
-                    self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
-            return [message["Message"] for message in self._received]
+                    self.sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            return list(kept)
 
 
 def _names(parameters: dict[str, Any]) -> list[str]:
@@ -91,10 +101,25 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
                 raise
         outputs = stack.outputs("StartImageBuilder")
         sqs: SQSClient = stack.client("sqs")
-        queue = sqs.create_queue(QueueName="operators")["QueueUrl"]
-        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        stack.client("sns").subscribe(TopicArn=outputs["OperatorTopicArn"], Protocol="sqs", Endpoint=arn)
-        yield Deployment(stack, outputs["StateMachineAliasArn"], stack.client("stepfunctions"), sqs, queue)
+        operators, announcements = (_queue(sqs, name) for name in ("operators", "announcements"))
+        stack.client("sns").subscribe(TopicArn=outputs["OperatorTopicArn"], Protocol="sqs", Endpoint=operators[1])
+        events = stack.client("events")
+        events.put_rule(Name="announcements", EventPattern='{"source": ["start-image-builder"]}')
+        events.put_targets(Rule="announcements", Targets=[{"Id": "1", "Arn": announcements[1]}])
+        yield Deployment(
+            stack,
+            outputs["StateMachineAliasArn"],
+            stack.client("stepfunctions"),
+            sqs,
+            operators[0],
+            announcements[0],
+        )
+
+
+def _queue(sqs: "SQSClient", name: str) -> tuple[str, str]:
+    """A new queue: its URL and ARN."""
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    return url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
 
 class Played:

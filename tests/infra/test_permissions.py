@@ -168,6 +168,11 @@ def used(assembly: Assembly) -> set[Use]:
             alias = resolved(machine["DefinitionSubstitutions"]["StopImageBuilderAliasArn"])
             calls.add(Use(START, "states:StartExecution", authorized_as(assembly, alias)))
             assert left["StateMachineArn"].endswith(":live")
+        for entry in world.engine.announced:
+            _, machine = machines(assembly)[START]
+            bus = resolved(machine["DefinitionSubstitutions"]["EventBusName"])
+            calls.add(Use(START, "events:PutEvents", bus))
+            assert entry["EventBusName"] == "default"
         if world.engine.started or stop is not None:
             running = STOP
             world.run_stop(stop)

@@ -102,11 +102,13 @@ def denials_without_tls(policy: dict[str, Any]) -> list[str]:
 
 
 def test_the_dead_letters_are_encrypted_and_take_tls_only(assembly: Assembly) -> None:
-    (queue,) = properties(assembly, "AWS::SQS::Queue")
-    assert queue["SqsManagedSseEnabled"] is True
-    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3_600
-    (policy,) = properties(assembly, "AWS::SQS::QueuePolicy")
-    assert denials_without_tls(policy) == ["sqs:*"]
+    queues = properties(assembly, "AWS::SQS::Queue")
+    assert len(queues) == 2
+    for queue in queues:
+        assert queue["SqsManagedSseEnabled"] is True
+        assert queue["MessageRetentionPeriod"] == 14 * 24 * 3_600
+    for policy in properties(assembly, "AWS::SQS::QueuePolicy"):
+        assert denials_without_tls(policy) == ["sqs:*"]
 
 
 def test_alarms_of_this_account_alone_may_publish_and_use_the_key_for_it(assembly: Assembly) -> None:
@@ -218,7 +220,7 @@ def test_every_end_without_success_is_an_event_for_the_function_that_tells(assem
         assert {"Ref": machine} in detail["stateMachineArn"]
         # With a version or an alias.
         assert {"prefix": {"Fn::Join": ["", [{"Ref": machine}, ":"]]}} in detail["stateMachineArn"]
-    (queue,) = assembly.resources("AWS::SQS::Queue")
+    (queue,) = [name for name in assembly.resources("AWS::SQS::Queue") if name.startswith("StatusChanges")]
     dead_letters = {"Fn::GetAtt": [queue, "Arn"]}
     (target,) = rule["Targets"]
     assert target["DeadLetterConfig"] == {"Arn": dead_letters}

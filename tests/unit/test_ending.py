@@ -99,7 +99,12 @@ def test_an_input_that_was_too_long_for_the_event_is_done_without() -> None:
 
 @pytest.mark.parametrize(("started", "says"), [(True, "This execution started it"), (False, "somebody else")])
 def test_a_success_tells_who_started_it_and_what_it_costs(started: bool, says: str) -> None:
-    output = {"Started": started, "WaitedSeconds": 412, "ImageBuilder": {"Name": "gold", "State": "RUNNING"}}
+    output = {
+        "Started": started,
+        "WaitedSeconds": 412,
+        "ImageBuilder": {"Name": "gold", "State": "RUNNING"},
+        "Advice": "It is billed.",
+    }
     for form in (output, json.dumps(output)):
         ending = read_ending(detail("SUCCEEDED", output=form))
         assert (ending.name, ending.state, ending.error, ending.route) == ("gold", "RUNNING", "", "")

@@ -69,9 +69,9 @@ def test_of_two_routes_to_one_state_the_one_that_was_taken_is_marked() -> None:
 
 
 def test_the_way_of_an_error_is_told_from_that_of_a_success() -> None:
-    calls = ("Tell the operator", "Fail the start")
-    told = run(entered(1, calls[0]), (1, "TaskScheduled", {}), answered(2, {}), entered(3, calls[1], "Fail"))
-    untold = run(entered(1, calls[0]), (1, "TaskScheduled", {}), failed(2, "E", "m"), entered(3, calls[1], "Fail"))
+    calls = ("Tell the operator", "Announce the failure")
+    told = run(entered(1, calls[0]), (1, "TaskScheduled", {}), answered(2, {}), entered(3, calls[1]))
+    untold = run(entered(1, calls[0]), (1, "TaskScheduled", {}), failed(2, "E", "m"), entered(3, calls[1]))
     assert taken_ways(told, WORKFLOW) == [Way(*calls, "", ())]
     assert taken_ways(untold, WORKFLOW) == [Way(*calls, "error", ())]
 

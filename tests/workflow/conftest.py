@@ -126,7 +126,11 @@ class World:
     def outcome(self, execution: Execution) -> Outcome:
         messages = [message["Message"] for message in self.topic.messages]
         calls = [asdict(call) for call in self.double.calls]
-        return Outcome(execution.status, execution.output, execution.error, execution.cause, messages, calls)
+        events = [
+            {"source": entry["Source"], "detail-type": entry["DetailType"], "detail": entry["Detail"]}
+            for entry in self.engine.announced
+        ]
+        return Outcome(execution.status, execution.output, execution.error, execution.cause, messages, calls, events)
 
     def play(self, scenario: Scenario) -> Execution:
         self.prepare(scenario.builder, scenario.faults)

@@ -28,7 +28,10 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringJSONata
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_sfn
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_events,
+    state_task_service_sfn,
+)
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.evaluation_details import AWSExecutionDetails
@@ -93,6 +96,8 @@ class Engine:
         arn: of its executions.
         started: the parameters of the executions that a workflow started.
         start_errors: errors that the next starts of executions answer.
+        announced: the entries that a workflow put on an event bus, with each Detail read.
+        announce_errors: errors that the next such calls answer.
     """
 
     sleep: Callable[[float], object]
@@ -102,6 +107,8 @@ class Engine:
     arn: str = ARN
     started: list[dict[str, str]] = field(default_factory=list)
     start_errors: list[Exception] = field(default_factory=list)
+    announced: list[dict[str, Any]] = field(default_factory=list)
+    announce_errors: list[Exception] = field(default_factory=list)
 
     def run(self, execution_input: Any) -> Execution:
         """Run one execution to its end."""
@@ -143,6 +150,7 @@ class Engine:
         clients = {
             "lambda": SimpleNamespace(invoke=self._invoke),
             "stepfunctions": SimpleNamespace(start_execution=self._start_execution),
+            "events": SimpleNamespace(put_events=self._put_events),
         }
 
         def client_for(service: str, **_: Any) -> Any:
@@ -152,7 +160,7 @@ class Engine:
             self.sleep(wait_seconds)
 
         with ExitStack() as stack:
-            for module in (lambda_eval_utils, state_task_service_sfn):
+            for module in (lambda_eval_utils, state_task_service_sfn, state_task_service_events):
                 stack.enter_context(patch.object(module, "boto_client_for", client_for))
             stack.enter_context(patch.object(StringJSONata, "_eval_body", _evaluate))
             stack.enter_context(patch.object(WaitFunction, "_wait_interval", wait))
@@ -165,6 +173,12 @@ class Engine:
         invocation = script.pop(0) if script else run_handler
         answer = invocation(self.handlers[FunctionName], json.loads(Payload))
         return {**answer, "StatusCode": 200, "Payload": io.BytesIO(answer["Payload"])}
+
+    def _put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        if self.announce_errors:
+            raise self.announce_errors.pop(0)
+        self.announced += [{**entry, "Detail": json.loads(entry["Detail"])} for entry in Entries]
+        return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}
 
     def _start_execution(self, **parameters: str) -> dict[str, Any]:
         if self.start_errors:

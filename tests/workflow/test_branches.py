@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import ANY, patch
 
 import pytest
 from botocore.exceptions import ClientError
@@ -197,7 +197,9 @@ def test_a_running_builder_is_reported_at_once(world: World) -> None:
         "ImageBuilder": {"Name": BUILDER, "State": "RUNNING"},
         "Polls": 0,
         "WaitedSeconds": 0,
+        "Advice": execution.output["Advice"],
     }
+    assert "stop it when done" in execution.output["Advice"]
     assert waits == []
 
 
@@ -581,7 +583,9 @@ def test_a_success_is_told_only_where_the_request_wants_it(world: World) -> None
             "detail": {
                 "executionArn": ARN,
                 "status": "SUCCEEDED",
-                "output": {key: execution.output[key] for key in ("Started", "ImageBuilder", "WaitedSeconds")},
+                "output": {
+                    key: execution.output[key] for key in ("Started", "ImageBuilder", "WaitedSeconds", "Advice")
+                },
             }
         }
     ]
@@ -695,3 +699,52 @@ def test_a_dry_run_says_what_a_run_would_do_and_why(world: World, phase: str, ro
         "Why": why,
         "ImageBuilder": {"Name": BUILDER, "State": "ANY"},
     }
+
+
+def test_a_success_is_announced_once_with_what_the_next_workflow_needs(world: World) -> None:
+    execution = run(world, start_image_builder=[sees("Running", "RUNNING")])
+    (entry,) = world.engine.announced
+    assert {**entry, "Resources": ANY} == {
+        "EventBusName": "default",
+        "Source": "start-image-builder",
+        "DetailType": "Image Builder Running",
+        "Resources": ANY,
+        "Detail": {
+            "Execution": ARN,
+            "Name": BUILDER,
+            "Outcome": "AlreadyRunning",
+            "Started": False,
+            "ImageBuilder": execution.output["ImageBuilder"],
+        },
+    }
+
+
+def test_a_failure_is_announced_once_with_its_cause(world: World) -> None:
+    execution = run(world, start_image_builder=[sees("Deleting", "DELETING")])
+    (entry,) = world.engine.announced
+    cause = {key: value for key, value in execution.cause.items() if key != "OperatorTold"}
+    assert entry["DetailType"] == "Image Builder Start Failed"
+    assert entry["Detail"] == {"Execution": ARN, "Error": "ImageBuilderDeleting", **cause}
+
+
+@pytest.mark.parametrize("phase", ["Running", "Deleting"])
+def test_an_announcement_is_tried_seven_times_and_changes_nothing_when_it_fails(world: World, phase: str) -> None:
+    expected = run(World.new(), start_image_builder=[sees(phase)])
+    world.engine.announce_errors = [refused("PutEvents")] * (TRIES - 1)
+    with jitter(1):
+        assert run(world, start_image_builder=[sees(phase)]).status == expected.status
+    assert len(world.engine.announced) == 1
+    world.engine.announce_errors = [refused("PutEvents")] * TRIES
+    again = run(world, start_image_builder=[sees(phase)])
+    assert (again.status, again.output, again.error, again.cause_text) == (
+        expected.status,
+        expected.output,
+        expected.error,
+        expected.cause_text,
+    )
+    assert len(world.engine.announced) == 1
+
+
+def test_a_dry_run_announces_nothing(world: World) -> None:
+    run(world, {"Name": BUILDER, "DryRun": True})
+    assert world.engine.announced == []
