@@ -144,6 +144,15 @@ def add_event(execution: dict[str, Any], event_type: str, details: dict[str, Any
     return _add_event(execution, event_type, details)
 
 
+_start_sync_execution = stepfunctions._start_sync_execution
+
+
+def start_sync_execution(data: dict[str, Any]) -> Any:
+    """Let a nested execution that is waited for be started through an alias or a version, as AWS does."""
+    arn = data.get("stateMachineArn", "")
+    return _start_sync_execution({**data, "stateMachineArn": stepfunctions._resolve_state_machine_arn(arn) or arn})
+
+
 def stop_with_parent() -> None:
     """End when standard input closes: whoever started MiniStack is gone, however that happened."""
     sys.stdin.buffer.read()
@@ -156,5 +165,6 @@ if __name__ == "__main__":
     provisioners._cw_metric_alarm_record = alarm_record
     stepfunctions._apply_state_assign = apply_state_assign
     stepfunctions._add_event = add_event
+    stepfunctions._start_sync_execution = start_sync_execution
     threading.Thread(target=stop_with_parent, daemon=True).start()
     app.main()

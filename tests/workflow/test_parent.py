@@ -1,0 +1,68 @@
+"""The example of a parent workflow, with a child's failure in the form that AWS gives it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.workflow.conftest import World
+from tests.workflow.engine import Engine, Execution
+
+TEMPLATE = Path(__file__).parents[2] / "docs" / "examples" / "parent.template.json"
+
+
+def caught(world: World, error: str, cause: str | None) -> Execution:
+    """What the parent makes of an error of the task that starts the child."""
+    definition = json.loads(TEMPLATE.read_text("utf-8"))["Resources"]["Parent"]["Properties"]["Definition"]
+    output = {"Error": error} | ({} if cause is None else {"Cause": cause})
+    definition["States"]["Start the image builder"] = {
+        "Type": "Pass",
+        "Assign": {"caught": "{% $states.input %}"},
+        "Next": "Read the failure",
+    }
+    return Engine(sleep=world.clock.advance, handlers={}, definition=json.dumps(definition)).run(output)
+
+
+def as_aws_gives_it(error: str, cause: Any) -> str:
+    """Source: AWS Step Functions API reference, DescribeExecution; its members in Pascal case."""
+    return json.dumps(
+        {
+            "Cause": json.dumps(cause),
+            "Error": error,
+            "ExecutionArn": "arn:aws:states:us-east-1:123456789012:execution:StartImageBuilder:0123",
+            "Input": '{"Name": "gold"}',
+            "Status": "FAILED",
+        }
+    )
+
+
+CAUSE = {"Name": "gold", "Route": "notify", "Message": "What happened.", "Advice": "What to do."}
+
+
+def test_the_childs_own_error_is_found_inside_the_cause(world: World) -> None:
+    execution = caught(world, "States.TaskFailed", as_aws_gives_it("ImageBuilderFailed", CAUSE))
+    assert (execution.error, execution.cause_text) == ("ImageBuilderFailed", "What happened.")
+
+
+def test_the_route_says_that_the_parent_asked_for_the_wrong_thing(world: World) -> None:
+    cause = as_aws_gives_it("InvalidRequest", {**CAUSE, "Route": "fail"})
+    execution = caught(world, "States.TaskFailed", cause)
+    assert (execution.error, execution.cause_text) == ("WrongRequest", "InvalidRequest: What happened.")
+
+
+def test_a_child_that_may_still_come_up_is_no_failure_of_the_parent(world: World) -> None:
+    execution = caught(world, "States.TaskFailed", as_aws_gives_it("ImageBuilderStartTimedOut", CAUSE))
+    assert execution.output == {"Outcome": "StillStarting", "Message": "What happened."}
+
+
+@pytest.mark.parametrize(
+    "cause", [None, "", "not authorized to perform: states:StartExecution", '{"Status": "ABORTED"}']
+)
+def test_whatever_else_is_caught_fails_with_an_error_that_is_no_reserved_one(world: World, cause: str | None) -> None:
+    assert caught(world, "States.TaskFailed", cause).error == "ChildFailed"
+
+
+def test_a_child_that_was_stopped_without_an_error_has_failed_too(world: World) -> None:
+    cause = json.dumps({"ExecutionArn": "arn", "Status": "ABORTED"})
+    assert caught(world, "States.TaskFailed", cause).error == "ChildFailed"
