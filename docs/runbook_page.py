@@ -88,13 +88,13 @@ PASSING = """\
 The workflow tried the task five times within about two minutes. If the message is AppStream's or Lambda's, look at the
 AWS Health Dashboard and at the account's quotas, and start again later. `Runtime.ExitError`, `Runtime.OutOfMemory` and
 `Sandbox.Timedout` are about the function: its log group tells more. `UnexpectedResponse` means that AppStream answered
-without the builder or its State."""
+without the builder or its State. `StatesTimeout` is Step Functions' own `States.Timeout`, under a name with which a
+workflow may end: a function did not answer in time."""
 
 UNCAUGHT = {
     "States.Timeout": """\
-With the route notify: a function did not answer in time. With the route uncaught: the execution ran into the state
-machine's own limit of 48 hours, four times the longest `TimeoutMinutes`. That points to throttled state transitions or to
-functions that hang: see the event list for long gaps.""",
+The execution ran into the state machine's own limit of 48 hours, four times the longest `TimeoutMinutes`. That points to
+throttled state transitions or to functions that hang: see the event list for long gaps.""",
     "Aborted": """\
 Somebody called StopExecution, in the console or by the API: CloudTrail shows who. A builder whose start was under way
 goes on starting.""",
@@ -115,7 +115,7 @@ ALARMS: Mapping[str, str] = {
 Three or more executions failed within an hour. Each has a message of its own; compare their Errors. One Error in many
 runs: the account, the deployment or AppStream. Many Errors: most likely one schedule with many requests that are wrong.""",
     "RunsTimedOut": """\
-See [States.Timeout](#States.Timeout), route uncaught.""",
+See [States.Timeout](#States.Timeout).""",
     "RunsThrottled": """\
 The account and Region used up its StateTransition quota: executions wait. See in Service Quotas (AWS Step Functions)
 which other state machine is busy, and ask for more if that is as it should be. Nothing is lost.""",
@@ -216,9 +216,9 @@ def _section(errors: list[str], route: str, advice: str, more: str) -> str:
 
 
 def _retried(states: dict[str, Any]) -> list[str]:
-    elsewhere = [*UNCAUGHT, *(code for rule in _error_rules(states) for code in _codes_of(rule))]
+    elsewhere = [code for rule in _error_rules(states) for code in _codes_of(rule)]
     retried = [error for retrier in states["Start the image builder"]["Retry"] for error in retrier["ErrorEquals"]]
-    return [error for error in retried if error not in elsewhere]
+    return [error.replace("States.", "States") for error in retried if error not in elsewhere]
 
 
 def _error_rules(states: dict[str, Any]) -> list[dict[str, Any]]:

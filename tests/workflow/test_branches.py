@@ -502,7 +502,14 @@ def test_a_cause_that_is_no_json_is_the_message(world: World) -> None:
 def test_an_error_without_a_message_says_so(world: World, payload: bytes) -> None:
     answer = {"FunctionError": "Unhandled", "Payload": payload}
     execution = run(world, start_image_builder=[lambda handler, event: answer])
-    assert execution.cause["Message"] == "No cause was given."
+    assert execution.cause["Message"] == "No cause was given for Odd."
+
+
+def test_an_error_of_step_functions_ends_it_under_a_name_that_a_fail_state_may_have(world: World) -> None:
+    execution = run(world, start_image_builder=[fails("States.Timeout")] * 5)
+    assert (execution.error, execution.cause["Route"]) == ("StatesTimeout", "notify")
+    assert execution.cause["Message"] == "No cause was given for States.Timeout."
+    assert len(world.topic.messages) == 1
 
 
 # Take the request: the name, whatever else is wrong with the input

@@ -48,7 +48,13 @@ def test_what_is_left_for_a_builder_that_runs(world: World) -> None:
         "It stops the image builder after 30 minutes, unless it is stopped or started by somebody else before, "
         "or carries the tag Skip_Stop."
     )
-    assert start.states[-4:] == [DECIDE, "Leave a guard", DECIDE, "Report the running image builder"]
+    assert start.states[-5:] == [
+        DECIDE,
+        "Leave a guard",
+        DECIDE,
+        "Announce the running image builder",
+        "Report the running image builder",
+    ]
 
 
 def test_what_is_left_for_a_start_that_is_late(world: World) -> None:
@@ -60,12 +66,13 @@ def test_what_is_left_for_a_start_that_is_late(world: World) -> None:
         "StopAfterMinutes": 0,
         "TimeoutMinutes": 720,
     }
-    assert start.states[-6:] == [
+    assert start.states[-7:] == [
         DECIDE,
         "Leave a guard",
         DECIDE,
         "Say what failed",
         "Tell the operator",
+        "Announce the failure",
         "Fail the start",
     ]
 

@@ -96,7 +96,7 @@ requests = st.fixed_dictionaries(
 
 def check_success(run: Outcome, request: Mapping[str, Any]) -> None:
     optional = {"Agent", "Guard"}
-    assert set(run.output) - optional == {"Outcome", "Started", "ImageBuilder", "Polls", "WaitedSeconds"}
+    assert set(run.output) - optional == {"Outcome", "Started", "ImageBuilder", "Polls", "WaitedSeconds", "Advice"}
     assert run.output["ImageBuilder"]["State"] == "RUNNING"
     assert len(run.messages) == request.get("NotifyOnSuccess", False)
     guard = run.output.get("Guard", {}).get("Execution")
