@@ -69,6 +69,10 @@ def test_an_example_in_json_would_be_taken(block: Block) -> None:
     example = json.loads(block.text)
     if "Name" in example:
         parse_request(example)
+    elif "detail-type" in example:
+        announced = json.loads((PROJECT / "docs" / "events.schema.json").read_text("utf-8"))["properties"]
+        assert set(example["detail-type"]) <= set(announced["detail-type"]["enum"])
+        assert example["source"] == [announced["source"]["const"]]
     elif "Effect" not in example:
         config = Config.from_context({"stackName": "StartImageBuilder", **example}.get)
         assert config != Config("StartImageBuilder")
