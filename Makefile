@@ -61,7 +61,7 @@ lint: setup ## Check format, types, the template and the state machine
 	@cdk synth --quiet --output .local/cdk.out 2>/dev/null || cdk synth --quiet --output .local/cdk.out
 	@cfn-lint --template .local/cdk.out/*.template.json docs/examples/parent.template.json
 	@.venv/bin/python -m local.definition .local
-	@asl-validator --json-path .local/start_image_builder.asl.json --json-path .local/stop_image_builder.asl.json
+	@asl-validator --json-path .local/start_image_builder.asl.json --json-path .local/stop_image_builder.asl.json --json-path .local/start_fleet.asl.json
 
 .PHONY: synth
 synth: setup ## Synthesize the CloudFormation template into cdk.out/

@@ -13,6 +13,7 @@ PROJECT = Path(__file__).parent.parent
 PAGE = PROJECT / "docs" / "runbook.md"
 START = PROJECT / "statemachine" / "start_image_builder.asl.json"
 STOP = PROJECT / "statemachine" / "stop_image_builder.asl.json"
+FLEET = PROJECT / "statemachine" / "start_fleet.asl.json"
 ADVICE = PROJECT / "lambdas" / "image_builder" / "advice.json"
 
 INTRODUCTION = """\
@@ -20,7 +21,7 @@ INTRODUCTION = """\
 
 <!-- Written by `make docs` from the workflow, lambdas/image_builder/advice.json and docs/runbook_page.py. -->
 
-A run that does not bring the image builder to RUNNING does not end SUCCEEDED, and the operators get one message about
+A run that does not bring its image builder to RUNNING does not end SUCCEEDED, and the operators get one message about
 it. Its `Error` is one of those below; its `Cause` is a JSON text with `Name`, `Route`, `Message`, `Advice`, `OperatorTold`
 and, once the builder was seen, `ImageBuilder`. The Route says whose turn it is:
 
@@ -78,6 +79,14 @@ stops it, unless the request had `StopOnFailure`. If starts are this slow as a r
 The start itself went well; what failed is the start of the execution that was to stop the builder later. The event list
 shows its error: most likely a quota, or a role that lost `states:StartExecution`. Leave one by hand:
 `aws stepfunctions start-execution --state-machine-arn STOP_ALIAS_ARN --input '{"Name": "NAME", "StopAfterMinutes": 60}'`.""",
+    "FleetStartIncomplete": """\
+The Cause lists those that failed, the first 120 of them; the state "Count the results" in the history lists all, with
+what happened. `Index` is the place in the list: the run of that one is named like the fleet's execution, with `-` and the
+index. `NoResult` is a run of which nothing is known: open the Map Run in the console. A fleet is safe to repeat as a
+whole: what runs is left alone.""",
+    "TaggingUnavailable": """\
+The image builders that carry the tag could not be listed: the Message is that of the Resource Groups Tagging API. Nothing
+was started. `aws resourcegroupstaggingapi get-resources --resource-type-filters appstream:image-builder` asks the same.""",
     "ImageBuilderStopTimedOut": """\
 The builder was not STOPPED `TimeoutMinutes` after it was to be stopped. See its state: RUNNING, and AppStream refused the
 stop (the message names the last error) or somebody started it again; in between, and AppStream takes its time. It is
@@ -146,7 +155,7 @@ back to OK. Messages stay 14 days.""",
 
 def page() -> str:
     """The text of the page."""
-    states, stop = (json.loads(source.read_text("utf-8"))["States"] for source in (START, STOP))
+    states, stop, fleet = (json.loads(source.read_text("utf-8"))["States"] for source in (START, STOP, FLEET))
     return "\n".join(
         [
             INTRODUCTION,
@@ -157,7 +166,12 @@ def page() -> str:
             "## Errors of a stop\n",
             "A stop, or a guard, ends with the errors above as well: they mean the same, and a builder that runs goes on "
             "running and being billed.\n",
-            *_of_phases(stop),
+            *_of_choice(stop["Decide by the phase of the image builder"]),
+            "## Errors of a fleet\n",
+            "A fleet ends with `InvalidRequest` as well, where its own request is wrong: nothing was started then. What fails "
+            "one of its image builders is an Error of that one's run, above.\n",
+            *_of_choice(fleet["Decide by the results"]),
+            _of(["TaggingUnavailable"], "notify", [fleet["Read the error"]["Assign"]["failure"]["Advice"]]),
             "## Ends that the workflow cannot catch\n",
             *(_section([error], "uncaught", "", text) for error, text in UNCAUGHT.items()),
             "## Alarms\n",
@@ -178,12 +192,12 @@ def _ends(states: dict[str, Any]) -> Iterator[str]:
             advice = re.search(r"'Advice': '([^']*)'", assigned)
             route = "fail" if "'Route': 'fail'" in assigned else "notify"
             yield _of(_codes_of(rule), route, [advice.group(1) if advice else ""])
-    yield from _of_phases(states)
+    yield from _of_choice(states["Decide by the phase of the image builder"])
 
 
-def _of_phases(states: dict[str, Any]) -> Iterator[str]:
+def _of_choice(state: dict[str, Any]) -> Iterator[str]:
     failures: dict[str, list[dict[str, Any]]] = {}
-    for rule in states["Decide by the phase of the image builder"]["Choices"]:
+    for rule in state["Choices"]:
         failure = rule.get("Assign", {}).get("failure")
         if failure:
             failures.setdefault(failure["Error"], []).append(failure)

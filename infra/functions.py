@@ -76,9 +76,9 @@ class TaskFunction(Construct):
         acknowledge(
             role,
             "AwsSolutions::AwsSolutions-IAM5[Resource::*]",
-            "X-Ray's PutTraceSegments and PutTelemetryRecords, and AppStream's DescribeImageBuilders and "
-            "ListTagsForResource where they are granted, have no resource types in the service authorization reference "
-            "and take only *.",
+            "X-Ray's PutTraceSegments and PutTelemetryRecords, and DescribeImageBuilders and ListTagsForResource of "
+            "AppStream and GetResources of tagging where they are granted, have no resource types in the service "
+            "authorization reference and take only *.",
         )
 
 
@@ -126,6 +126,15 @@ class Functions(Construct):
             description="Describes an AppStream image builder",
             statements=[describe],
         ).function
+        self.list_image_builders = TaskFunction(
+            self,
+            "ListImageBuilders",
+            code=code,
+            module="list_image_builders",
+            description="Holds a fleet's request against its contract, and finds the image builders that carry a tag",
+            # Without resource types in the service authorization reference, as the two above.
+            statements=[iam.PolicyStatement(actions=["tag:GetResources"], resources=["*"])],
+        ).function
         self.tell_operators = TaskFunction(
             self,
             "TellOperators",
@@ -152,6 +161,7 @@ class Functions(Construct):
             self.start_image_builder,
             self.stop_image_builder,
             self.describe_image_builder,
+            self.list_image_builders,
         )
         for function in self.synchronous:
             acknowledge(

@@ -30,6 +30,7 @@ class Monitoring(Construct):
         *,
         start: sfn.StateMachine,
         stop: sfn.StateMachine,
+        fleet: sfn.StateMachine,
         functions: Sequence[lambda_.Function],
         dead_letters: sqs.Queue,
         undelivered: sqs.Queue,
@@ -41,6 +42,7 @@ class Monitoring(Construct):
         self._runbook = runbook_url or "docs/runbook.md"
         self._start = start
         self._stop = stop
+        self._fleet = fleet
         self._functions = functions
         self._alarms(dead_letters, undelivered)
         self._dashboard()
@@ -50,18 +52,18 @@ class Monitoring(Construct):
             "RunsFailing",
             "Three or more executions failed within an hour. Each has a message of its own; together they point to "
             "something that they share.",
-            self._of_both("ExecutionsFailed", HOUR),
+            self._of_workflows("ExecutionsFailed", HOUR),
             threshold=3,
         )
         self._alarm(
             "RunsTimedOut",
             "Step Functions ended an execution at its time limit, far above all that the workflow waits by itself.",
-            self._of_both("ExecutionsTimedOut", HOUR),
+            self._of_workflows("ExecutionsTimedOut", HOUR),
         )
         self._alarm(
             "RunsThrottled",
             "Step Functions throttled state transitions: executions are slower than they should be.",
-            self._of_both("ExecutionThrottled", FIVE_MINUTES),
+            self._of_workflows("ExecutionThrottled", FIVE_MINUTES),
         )
         self._alarm(
             "RunsUntold",
@@ -170,7 +172,7 @@ class Monitoring(Construct):
                 [
                     self._of_all_functions("Errors", period),
                     self._of_all_functions("Throttles", period),
-                    self._of_both("ExecutionThrottled", period),
+                    self._of_workflows("ExecutionThrottled", period),
                 ],
             ),
         )
@@ -178,10 +180,11 @@ class Monitoring(Construct):
     def _untold(self, period: Duration) -> cloudwatch.MathExpression:
         ended = {
             f"{status.lower()}{which}": machine.metric(f"Executions{status}", period=period, statistic="Sum")
-            for which, machine in (("start", self._start), ("stop", self._stop))
+            for which, machine in (("start", self._start), ("stop", self._stop), ("fleet", self._fleet))
             for status in ("Failed", "TimedOut", "Aborted")
         }
-        told = {f"told{route}": self._told(route, period) for route in ROUTES}
+        # Of all routes together: an alarm takes ten metrics.
+        told = {"told": self._own("FailuresTold", period)}
         plus, minus = (" + ".join(f"FILL({name}, 0)" for name in names) for names in (ended, told))
         return cloudwatch.MathExpression(
             expression=f"({plus}) - ({minus})",
@@ -194,9 +197,11 @@ class Monitoring(Construct):
         metrics = [function.metric(name, period=period, statistic="Sum") for function in self._functions]
         return _sum(name, metrics, period, f"{name} of the functions")
 
-    def _of_both(self, name: str, period: Duration) -> cloudwatch.MathExpression:
-        metrics = [machine.metric(name, period=period, statistic="Sum") for machine in (self._start, self._stop)]
-        return _sum(name, metrics, period, f"{name} of both workflows")
+    def _of_workflows(self, name: str, period: Duration) -> cloudwatch.MathExpression:
+        metrics = [
+            machine.metric(name, period=period, statistic="Sum") for machine in (self._start, self._stop, self._fleet)
+        ]
+        return _sum(name, metrics, period, f"{name} of the workflows")
 
     def _told(self, route: str, period: Duration, *, label: str | None = None) -> cloudwatch.Metric:
         return self._own("OperatorsTold", period, label=label, Route=route)

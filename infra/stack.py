@@ -49,16 +49,29 @@ class StartImageBuilderStack(Stack):
             starts={"StopImageBuilderAliasArn": stop},
             event_bus=self._event_bus(config.event_bus),
         )
+        fleet = Workflow(
+            self,
+            "StartFleet",
+            definition="start_fleet.asl.json",
+            comment="Starts many AppStream 2.0 image builders, each by the workflow that starts one",
+            functions={
+                "ListImageBuildersFunctionArn": functions.list_image_builders,
+                "TellOperatorsFunctionArn": functions.tell_operators,
+            },
+            runs={"StartImageBuilderAliasArn": start},
+            distributed_map="ImageBuilder",
+        )
+        workflows = {"start": start, "stop": stop, "fleet": fleet}
         status_changes = StatusChanges(
             self,
             "StatusChanges",
-            state_machines=[start.state_machine, stop.state_machine],
+            state_machines=[workflow.state_machine for workflow in workflows.values()],
             tell_operators=functions.tell_operators,
         )
         triggers = Triggers(
             self,
             "Triggers",
-            workflows={"start": start, "stop": stop},
+            workflows=workflows,
             schedules=config.schedules,
             triggers=config.triggers,
         )
@@ -67,6 +80,7 @@ class StartImageBuilderStack(Stack):
             "Monitoring",
             start=start.state_machine,
             stop=stop.state_machine,
+            fleet=fleet.state_machine,
             functions=functions.all,
             dead_letters=status_changes.dead_letters,
             undelivered=triggers.dead_letters,
@@ -85,6 +99,8 @@ class StartImageBuilderStack(Stack):
         )
         self._output("StopAliasArn", stop.alias.attr_arn, "The same for the workflow that stops")
         self._output("StopStateMachineArn", stop.state_machine.state_machine_arn, "Likewise")
+        self._output("FleetAliasArn", fleet.alias.attr_arn, "The same for the workflow that starts many")
+        self._output("FleetStateMachineArn", fleet.state_machine.state_machine_arn, "Likewise")
         self._output(
             "OperatorTopicArn", notifications.topic.topic_arn, "Subscribe to it to be told how starts and stops end"
         )

@@ -6,11 +6,16 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import available_timezones
 
+from image_builder.fleet import parse_whole_fleet_request
 from image_builder.request import InvalidRequest, parse_request, parse_stop_request
 from infra import schedule_expression
 from infra.rules import InvalidConfiguration, boolean, listed, table, text
 
-CONTRACTS: Mapping[str, Callable[[object], object]] = {"start": parse_request, "stop": parse_stop_request}
+CONTRACTS: Mapping[str, Callable[[object], object]] = {
+    "start": parse_request,
+    "stop": parse_stop_request,
+    "fleet": parse_whole_fleet_request,
+}
 """The workflows that can be started so, each with what holds its requests against its contract."""
 
 _NAME = (r"[0-9A-Za-z_.-]{1,64}", "a name of 1 to 64 letters, digits, '-', '_' or '.'")
@@ -25,7 +30,7 @@ class Schedule:
         expression: cron(...), rate(...) or at(...), in `timezone`.
         timezone: its IANA name.
         flexible_window_minutes: within which EventBridge Scheduler may choose the moment; 0: at the time itself.
-        workflow: "start" or "stop".
+        workflow: one of `CONTRACTS`.
         request: the execution input.
         enabled: whether it fires.
         start: before which it does not fire, in UTC as CloudFormation takes it; None: from now on.
@@ -51,7 +56,7 @@ class Trigger:
         name: unique in the deployment.
         event_bus: name or ARN of the bus.
         pattern: an EventBridge event pattern.
-        workflow: "start" or "stop".
+        workflow: one of `CONTRACTS`.
         enabled: whether it fires.
     """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
@@ -80,5 +80,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         }
     sns.publish(TopicArn=settings.topic_arn, Subject=subject, **forms)
     metrics.add_metric("OperatorsTold", MetricUnit.Count, 1)
+    if ending.error:
+        # Without the route, for the alarm that compares it with the executions that failed.
+        with single_metric(name="FailuresTold", unit=MetricUnit.Count, value=1):
+            pass
     logger.info("Operators told", status=ending.status, error=ending.error, route=ending.route)
     return {"Told": True, "Subject": subject, "Message": text}

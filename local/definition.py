@@ -10,16 +10,20 @@ from pathlib import Path
 DEFINITIONS = Path(__file__).parent.parent / "statemachine"
 START = DEFINITIONS / "start_image_builder.asl.json"
 STOP = DEFINITIONS / "stop_image_builder.asl.json"
+FLEET = DEFINITIONS / "start_fleet.asl.json"
 SUBSTITUTIONS: Mapping[str, str] = {
     "LambdaInvoke": "arn:aws:states:::lambda:invoke",
     "PutEvents": "arn:aws:states:::events:putEvents",
     "EventBusName": "default",
     "StartExecution": "arn:aws:states:::states:startExecution",
+    "StartExecutionAndWait": "arn:aws:states:::states:startExecution.sync:2",
     "CheckRequestFunctionArn": "check_request",
     "StartImageBuilderFunctionArn": "start_image_builder",
     "StopImageBuilderFunctionArn": "stop_image_builder",
     "DescribeImageBuilderFunctionArn": "describe_image_builder",
     "TellOperatorsFunctionArn": "tell_operators",
+    "ListImageBuildersFunctionArn": "list_image_builders",
+    "StartImageBuilderAliasArn": "arn:aws:states:us-east-1:000000000000:stateMachine:StartImageBuilder:live",
     "StopImageBuilderAliasArn": "arn:aws:states:us-east-1:000000000000:stateMachine:StopImageBuilder:live",
 }
 """What infra/stack.py substitutes, with plain names: a test holds that the keys are the same."""
@@ -38,5 +42,5 @@ def substituted(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for source in (START, STOP):
+    for source in (START, STOP, FLEET):
         (Path(sys.argv[1]) / source.name).write_text(definition(source), "utf-8")

@@ -153,6 +153,18 @@ def start_sync_execution(data: dict[str, Any]) -> Any:
     return _start_sync_execution({**data, "stateMachineArn": stepfunctions._resolve_state_machine_arn(arn) or arn})
 
 
+_run_map_items = stepfunctions._run_map_items
+
+
+def run_map_items(state: dict[str, Any], raw_input: Any, execution: dict[str, Any], ctx: dict[str, Any]) -> Any:
+    """Run a Map state in distributed mode as an inline one: MiniStack's takes no Items or ItemSelector in JSONata.
+
+    The items run alike; there is no Map Run to look at, and their histories are part of the execution's own.
+    """
+    processor = {**state["ItemProcessor"], "ProcessorConfig": {"Mode": "INLINE"}}
+    return _run_map_items({**state, "ItemProcessor": processor}, raw_input, execution, ctx)
+
+
 def stop_with_parent() -> None:
     """End when standard input closes: whoever started MiniStack is gone, however that happened."""
     sys.stdin.buffer.read()
@@ -165,6 +177,7 @@ if __name__ == "__main__":
     provisioners._cw_metric_alarm_record = alarm_record
     stepfunctions._apply_state_assign = apply_state_assign
     stepfunctions._add_event = add_event
+    stepfunctions._run_map_items = run_map_items
     stepfunctions._start_sync_execution = start_sync_execution
     threading.Thread(target=stop_with_parent, daemon=True).start()
     app.main()

@@ -15,10 +15,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from local.definition import START, STOP
+from local.definition import FLEET, START, STOP
 
 PROJECT = Path(__file__).parent.parent
-PICTURES = {source: PROJECT / "docs" / source.name.replace(".asl.json", ".svg") for source in (START, STOP)}
+PICTURES = {source: PROJECT / "docs" / source.name.replace(".asl.json", ".svg") for source in (START, STOP, FLEET)}
 
 STYLE = """
 :root { --paper: #ffffff; --ink: #1f2328; --line: #6e7781; --box: #f6f8fa;

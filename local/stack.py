@@ -61,6 +61,7 @@ class LocalStack:
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ENDPOINT_URL_S3": self.endpoint_url,
             "AWS_ENDPOINT_URL_APPSTREAM": self.appstream.url,
+            "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": self.appstream.url,
         }
 
     def client(self, service: str) -> Any:
@@ -156,6 +157,8 @@ def local_stack(*, time_scale: float) -> Iterator[LocalStack]:
                     # Functions inherit these, so that the template need not know of the stand-in.
                     "AWS_ENDPOINT_URL": endpoint_url,
                     "AWS_ENDPOINT_URL_APPSTREAM": appstream.url,
+                    # Image builders' tags are where the image builders are.
+                    "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": appstream.url,
                 },
                 health=f"{endpoint_url}/_ministack/health",
             )

@@ -15,7 +15,7 @@ class Ending:
     Attributes:
         execution: its ARN.
         status: SUCCEEDED, FAILED, TIMED_OUT or ABORTED, as Step Functions names it.
-        aim: what the execution was to do: "start" or "stop"; empty where it did not say.
+        aim: what the execution was to do: "start", "stop" or "fleet"; empty where it did not say.
         name: of the image builder; None where the request named none that can exist.
         error: why it failed; empty for a success.
         route: whose turn it is: "fail", the one who asked; "notify", an operator; "uncaught", an operator too, as the
@@ -53,7 +53,7 @@ def read_ending(detail: Mapping[str, Any]) -> Ending:
     if status == "FAILED" and all(isinstance(cause.get(key), str) for key in ("Route", "Message", "Advice")):
         return _ending(
             detail,
-            aim="stop" if cause.get("Aim") == "stop" else "start",
+            aim=cause.get("Aim", "start"),
             name=cause.get("Name"),
             error=detail.get("error") or "Unknown",
             route=cause["Route"],

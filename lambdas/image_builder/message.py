@@ -41,7 +41,13 @@ def mail(ending: Ending, runbook_url: str) -> str:
         f"WHAT HAPPENED\n{ending.message}",
         f"WHAT TO DO\n{ending.advice}",
         f"WHOSE TURN IT IS\n{_WHOSE_TURN.get(ending.route, ending.route)}" if ending.route else "",
-        "\n".join(["IMAGE BUILDER", _builder(ending), *_link(builder_url(ending))]),
+        "\n".join(
+            [
+                "IMAGE BUILDERS" if ending.aim == "fleet" else "IMAGE BUILDER",
+                _builder(ending),
+                *_link(builder_url(ending)),
+            ]
+        ),
         "\n".join(["EXECUTION", ending.execution, *_link(execution_url(ending))]),
         f"RUNBOOK\n{runbook(ending, runbook_url)}" if ending.error else "",
     ]
@@ -121,7 +127,8 @@ def _link(url: str) -> list[str]:
 def _builder(ending: Ending) -> str:
     _, _, _, region, account, *_ = ending.execution.split(":")
     state = f" ({ending.state} when last seen)" if ending.state else ""
-    return f"{ending.name or 'none that can exist was named'}{state}, account {account}, {region}"
+    who = "several" if ending.aim == "fleet" else "none that can exist was named"
+    return f"{ending.name or who}{state}, account {account}, {region}"
 
 
 def _headline(ending: Ending) -> str:
@@ -130,6 +137,8 @@ def _headline(ending: Ending) -> str:
         return f"{who} is running"
     if ending.error == "GuardNotLeft":
         return f"{who} has no guard that stops it"
-    return {"start": f"{who} did not start", "stop": f"{who} was not stopped"}.get(
-        ending.aim, f"{who}: the execution broke off"
-    )
+    return {
+        "start": f"{who} did not start",
+        "stop": f"{who} was not stopped",
+        "fleet": "Not all image builders of a fleet started",
+    }.get(ending.aim, f"{who}: the execution broke off")

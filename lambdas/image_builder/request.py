@@ -73,14 +73,15 @@ def _is_agent_version(value: object) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= 100 and value.isprintable()
 
 
-def _is_integer(value: object, least: int, most: int) -> bool:
+def is_integer(value: object, least: int, most: int) -> bool:
+    """Whether a value is an integer within bounds."""
     # As in JSON Schema, 60.0 is an integer; true is not.
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and least <= value <= most and value == int(value)  # type: ignore[operator, call-overload]  # a number
 
 
 def _is_timeout(value: object) -> bool:
-    return _is_integer(value, 5, 720)
+    return is_integer(value, 5, 720)
 
 
 def _is_tag_key(value: object) -> bool:
@@ -108,7 +109,7 @@ FIELDS: Mapping[str, Field] = {
     "TimeoutMinutes": Field("an integer from 5 to 720", _is_timeout, default=60),
     "NotifyOnSuccess": Field("true or false", _is_boolean, default=False),
     "RequireNetworkInterface": Field("true or false", _is_boolean, default=False),
-    "StopAfterMinutes": Field("an integer from 1 to 10080", lambda value: _is_integer(value, 1, 10_080)),
+    "StopAfterMinutes": Field("an integer from 1 to 10080", lambda value: is_integer(value, 1, 10_080)),
     "StopOnFailure": Field("true or false", _is_boolean, default=False),
     "SkipTag": _SKIP_TAG,
     "DryRun": Field("true or false", _is_boolean, default=False),
@@ -117,7 +118,7 @@ FIELDS: Mapping[str, Field] = {
 
 STOP_FIELDS: Mapping[str, Field] = {
     "Name": _NAME,
-    "StopAfterMinutes": Field("an integer from 0 to 10080", lambda value: _is_integer(value, 0, 10_080), default=0),
+    "StopAfterMinutes": Field("an integer from 0 to 10080", lambda value: is_integer(value, 0, 10_080), default=0),
     "TimeoutMinutes": Field("an integer from 5 to 720", _is_timeout, default=60),
     "SkipTag": _SKIP_TAG,
 }
@@ -136,16 +137,17 @@ def parse_request(execution_input: object) -> Request:
     Raises:
         InvalidRequest: the input breaks the contract; the message lists every problem.
     """
-    return _parse(execution_input, FIELDS)  # type: ignore[return-value]  # checked
+    return parse(execution_input, FIELDS)  # type: ignore[return-value]  # checked
 
 
 def parse_stop_request(execution_input: object) -> StopRequest:
     """The same for a stop: `StopAfterMinutes` and `TimeoutMinutes` in minutes. Raises InvalidRequest."""
-    return _parse(execution_input, STOP_FIELDS)  # type: ignore[return-value]  # checked
+    return parse(execution_input, STOP_FIELDS)  # type: ignore[return-value]  # checked
 
 
-def _parse(execution_input: object, fields: Mapping[str, Field]) -> dict[str, object]:
-    request = _unwrap(execution_input)
+def parse(execution_input: object, fields: Mapping[str, Field]) -> dict[str, object]:
+    """An input with these fields: checked, with its defaults. Raises InvalidRequest."""
+    request = _unwrap(execution_input, next(iter(fields)))
     problems = list(_problems(request, fields))
     if problems:
         raise _invalid(problems)
@@ -156,17 +158,19 @@ def _parse(execution_input: object, fields: Mapping[str, Field]) -> dict[str, ob
     }
 
 
-def _unwrap(execution_input: object) -> dict[str, object]:
+def _unwrap(execution_input: object, first: str) -> dict[str, object]:
     """The request inside an input: EventBridge puts it under `detail`, beside `detail-type`."""
     if not isinstance(execution_input, dict):
-        raise _invalid([f"the input must be a JSON object with at least Name, not {_quote(execution_input)}"])
+        raise _invalid([f"the input must be a JSON object with at least {first}, not {_quote(execution_input)}"])
     if "detail-type" not in execution_input:
         return execution_input
     if "detail" not in execution_input:
-        raise _invalid(["detail: is required in an EventBridge event: the request, a JSON object with at least Name"])
+        raise _invalid(
+            [f"detail: is required in an EventBridge event: the request, a JSON object with at least {first}"]
+        )
     detail = execution_input["detail"]
     if not isinstance(detail, dict):
-        raise _invalid([f"detail: must be the request, a JSON object with at least Name, not {_quote(detail)}"])
+        raise _invalid([f"detail: must be the request, a JSON object with at least {first}, not {_quote(detail)}"])
     return detail
 
 

@@ -133,6 +133,8 @@ class AppStreamDouble:
             "CreateImageBuilderStreamingURL": self._create_streaming_url,
             "DeleteImageBuilder": self._delete,
             "DescribeImageBuilders": self._describe,
+            # Of the Resource Groups Tagging API.
+            "GetResources": self._get_resources,
             "ListTagsForResource": self._list_tags,
             "StartImageBuilder": self._start,
             "StopImageBuilder": self._stop,
@@ -351,7 +353,7 @@ class AppStreamDouble:
     # The operations: parameters, region and moment to the members of the answer.
 
     def _parameters(self, operation: str, content: Any) -> dict[str, Any]:
-        if operation not in service_model().operation_names:
+        if operation not in (*service_model().operation_names, "GetResources"):
             raise ServiceError("UnknownOperationException", f"AppStream has no operation {operation!r}.")
         if operation not in self._operations:
             raise ServiceError("UnknownOperationException", f"{operation} is not offered by this double.")
@@ -427,6 +429,25 @@ class AppStreamDouble:
     def _list_tags(self, parameters: dict[str, Any], region: str, now: float) -> dict[str, Any]:
         return {"Tags": dict(self._tagged(parameters, region, now).tags)}
 
+    def _get_resources(self, parameters: dict[str, Any], region: str, now: float) -> dict[str, Any]:
+        types = parameters.get("ResourceTypeFilters", ["appstream"])
+        wanted = not {"appstream", "appstream:image-builder"}.isdisjoint(types)
+        living = (self._living(place, name, now) for place, name in self._builders if place == region)
+        found = {
+            builder.members["Arn"]: dict(builder.tags)
+            for builder in living
+            if builder and wanted and all(_carries(builder.tags, tag) for tag in parameters.get("TagFilters", []))
+        }
+        last, size = _name(parameters.get("PaginationToken", "")), parameters.get("ResourcesPerPage", 100)
+        rest = sorted(arn for arn in found if arn > last)
+        return {
+            "ResourceTagMappingList": [
+                {"ResourceARN": arn, "Tags": [{"Key": key, "Value": value} for key, value in found[arn].items()]}
+                for arn in rest[:size]
+            ],
+            "PaginationToken": _token(rest[size - 1]) if rest[size:] else "",
+        }
+
     def _living(self, region: str, name: str, now: float) -> ImageBuilder | None:
         builder = self._builders.get((region, name))
         return builder if builder and builder.state(now) else None
@@ -479,6 +500,12 @@ def _names(parameters: Mapping[str, Any]) -> list[str]:
 
 def _arn_name(arn: str) -> str:
     return arn.rpartition(":image-builder/")[2]
+
+
+def _carries(tags: Mapping[str, str], wanted: Mapping[str, Any]) -> bool:
+    """Whether tags match a TagFilter: the key, and any of the values if it names some."""
+    key, values = wanted["Key"], wanted.get("Values", [])
+    return key in tags and (not values or tags[key] in values)
 
 
 def _bad_combination(message: str) -> ServiceError:

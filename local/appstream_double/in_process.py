@@ -15,7 +15,7 @@ DEFAULT_READ_TIMEOUT = 60.0
 
 
 def install(double: AppStreamDouble, target: Any) -> None:
-    """Answer the AppStream calls of a client, or of every client that a session makes from now on.
+    """Answer the calls of a client, of AppStream or of tagging, or of every client that a session makes from now on.
 
     No delay is waited. One that a client would not wait for raises ReadTimeoutError at once, after the operation took
     effect; a dropped connection raises ConnectionClosedError. boto3 then retries as ever, and sleeps between its
@@ -23,7 +23,7 @@ def install(double: AppStreamDouble, target: Any) -> None:
 
     Args:
         double: who answers.
-        target: a client of AppStream, whose own read timeout then counts, or a boto3 Session, where botocore's default
+        target: a client of either, whose own read timeout then counts, or a boto3 Session, where botocore's default
             does.
     """
     client = hasattr(target, "meta")
@@ -39,7 +39,8 @@ def install(double: AppStreamDouble, target: Any) -> None:
         return AWSResponse(request.url, response.status, HTTPHeaders.from_dict(response.headers), _Raw(response.body))
 
     events = target.meta.events if client else target.events
-    events.register("before-send.appstream", send)
+    for service in ("appstream", "resource-groups-tagging-api"):
+        events.register(f"before-send.{service}", send)
 
 
 class _Raw:

@@ -62,6 +62,19 @@ def service_model() -> ServiceModel:
     return ServiceModel(loader.load_service_model("appstream", "service-2"), "appstream")
 
 
+TAGGING = "ResourceGroupsTaggingAPI_20170126"
+"""The target prefix of the one other API that the double speaks, for GetResources."""
+
+
+@cache
+def _model_of(operation: str) -> ServiceModel:
+    if operation != "GetResources":
+        return service_model()
+    loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    name = "resourcegroupstaggingapi"
+    return ServiceModel(loader.load_service_model(name, "service-2"), name)
+
+
 @cache
 def image_builder_shape() -> StructureShape:
     """The ImageBuilder structure."""
@@ -72,14 +85,14 @@ def image_builder_shape() -> StructureShape:
 
 def input_shape(operation: str) -> Shape:
     """What an operation takes."""
-    shape = service_model().operation_model(operation).input_shape
+    shape = _model_of(operation).operation_model(operation).input_shape
     assert shape is not None, f"{operation} takes nothing"  # nosec B101 # for the type checker
     return shape
 
 
 def output_shape(operation: str) -> Shape | None:
     """What an operation answers."""
-    return service_model().operation_model(operation).output_shape
+    return _model_of(operation).operation_model(operation).output_shape
 
 
 def http_status(code: str) -> int:

@@ -16,7 +16,7 @@ import cbor2
 from botocore.model import ListShape, Shape, StructureShape
 
 from local.appstream_double.double import DEFAULT_REGION, AppStreamDouble
-from local.appstream_double.model import ServiceError, output_shape, service_model
+from local.appstream_double.model import TAGGING, ServiceError, output_shape, service_model
 
 _CBOR_PATH = re.compile(r"/service/(?P<service>[^/]+)/operation/(?P<operation>[^/]+)")
 _CREDENTIAL_SCOPE = re.compile(r"Credential=[^/,]+/\d{8}/(?P<region>[a-z0-9-]+)/")
@@ -83,7 +83,8 @@ def respond(double: AppStreamDouble, path: str, headers: Mapping[str, str], body
 
 def _json_operation(headers: Mapping[str, str]) -> str:
     prefix, _, operation = headers.get("x-amz-target", "").rpartition(".")
-    return operation if prefix == service_model().metadata["targetPrefix"] else headers.get("x-amz-target", "")
+    spoken = prefix == (TAGGING if operation == "GetResources" else service_model().metadata["targetPrefix"])
+    return operation if spoken else headers.get("x-amz-target", "")
 
 
 def _decode(body: bytes, cbor: bool) -> Any:

@@ -10,15 +10,16 @@ from typing import Any
 import botocore.session
 import pytest
 
-from local.definition import START, STOP, SUBSTITUTIONS, definition
+from local.definition import FLEET, START, STOP, SUBSTITUTIONS, definition
 from tests.infra.conftest import PROJECT, TOOLS, Assembly
 
 DEFINITION: dict[str, Any] = json.loads(START.read_text("utf-8"))
 STATES: dict[str, dict[str, Any]] = DEFINITION["States"]
 STOP_STATES: dict[str, dict[str, Any]] = json.loads(STOP.read_text("utf-8"))["States"]
+FLEET_STATES: dict[str, dict[str, Any]] = json.loads(FLEET.read_text("utf-8"))["States"]
 TASKS = {
     f"{state}, {source.name}": definition
-    for source, states in ((START, STATES), (STOP, STOP_STATES))
+    for source, states in ((START, STATES), (STOP, STOP_STATES), (FLEET, FLEET_STATES))
     for state, definition in states.items()
     if definition["Type"] == "Task"
 }
@@ -38,7 +39,7 @@ def test_the_template_holds_the_definitions_inline_with_their_substitutions(asse
     found = [machine["Properties"] for machine in assembly.resources("AWS::StepFunctions::StateMachine").values()]
     machines = {text: machine for machine in found if (text := machine["DefinitionString"])}
     assert {json.dumps(json.loads(text)) for text in machines} == {
-        json.dumps(json.loads(source.read_text("utf-8"))) for source in (START, STOP)
+        json.dumps(json.loads(source.read_text("utf-8"))) for source in (START, STOP, FLEET)
     }
     for text, machine in machines.items():
         assert set(machine["DefinitionSubstitutions"]) == placeholders(text)
@@ -50,13 +51,13 @@ def placeholders(text: str) -> set[str]:
 
 def test_every_placeholder_is_substituted() -> None:
     used = set()
-    for source in (START, STOP):
+    for source in (START, STOP, FLEET):
         assert "${" not in definition(source)
         used |= placeholders(source.read_text("utf-8"))
     assert used == set(SUBSTITUTIONS)
 
 
-@pytest.mark.parametrize("source", [START, STOP], ids=lambda source: source.name)
+@pytest.mark.parametrize("source", [START, STOP, FLEET], ids=lambda source: source.name)
 def test_asl_validator_accepts_it(source: Path, tmp_path: Path) -> None:
     resolved = tmp_path / "definition.asl.json"
     resolved.write_text(definition(source))
@@ -105,13 +106,15 @@ def test_all_calls_of_appstream_are_retried_alike() -> None:
     assert STOP_STATES["Stop the image builder"]["Retry"] == start
 
 
-def test_what_both_workflows_do_they_do_alike() -> None:
+def test_what_the_workflows_share_they_do_alike() -> None:
     assert STOP_STATES["Check the request"]["Retry"] == STATES["Check the request"]["Retry"]
-    for member in ("Arguments", "Retry", "Resource", "TimeoutSeconds"):
-        assert STOP_STATES["Tell the operator"][member] == STATES["Tell the operator"][member]
-    assert STOP_STATES["Fail the stop"] == STATES["Fail the start"]
-    message = (states["Read the error"]["Assign"]["failure"]["Message"] for states in (STATES, STOP_STATES))
-    assert len(set(message)) == 1
+    for states, end in ((STOP_STATES, "Fail the stop"), (FLEET_STATES, "Fail the fleet")):
+        for member in ("Arguments", "Retry", "Resource", "TimeoutSeconds"):
+            assert states["Tell the operator"][member] == STATES["Tell the operator"][member]
+        assert states[end] == STATES["Fail the start"]
+        for member in ("Error", "Route", "Message"):
+            expressions = (each["Read the error"]["Assign"]["failure"][member] for each in (states, STATES))
+            assert len(set(expressions)) == 1
 
 
 def test_errors_that_both_workflows_route_go_the_same_way() -> None:

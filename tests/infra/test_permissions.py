@@ -16,11 +16,17 @@ from tests import scenarios
 from tests.infra.conftest import Assembly, synthesize
 from tests.scenarios import BUILDER, Scenario
 from tests.workflow.conftest import World
-from tests.workflow.engine import Handler
+from tests.workflow.engine import Execution, Handler
 
 pytestmark = pytest.mark.xdist_group("infra")
 
-START, STOP = "the workflow that starts", "the workflow that stops"
+START, STOP, FLEET = "the workflow that starts", "the workflow that stops", "the workflow that starts many"
+WORKFLOWS = {
+    "StartImageBuilderFunctionArn": START,
+    "StopImageBuilderFunctionArn": STOP,
+    "ListImageBuildersFunctionArn": FLEET,
+}
+"""By the function that only this one invokes."""
 
 NOT_SEEN: Mapping[str, str] = {
     "logs:CreateLogStream": "Lambda writes the function's log under its role.",
@@ -33,6 +39,7 @@ NOT_SEEN: Mapping[str, str] = {
     "logs:PutResourcePolicy": "Step Functions sets up the delivery of its log under its role.",
     "logs:DescribeResourcePolicies": "Step Functions sets up the delivery of its log under its role.",
     "logs:DescribeLogGroups": "Step Functions sets up the delivery of its log under its role.",
+    "states:StopExecution": "Step Functions stops what an execution waits for when that is stopped, under its role.",
     "xray:PutTraceSegments": "Lambda and Step Functions send traces under the role.",
     "xray:PutTelemetryRecords": "Lambda and Step Functions send traces under the role.",
     "xray:GetSamplingRules": "Step Functions decides what it traces under its role.",
@@ -45,7 +52,17 @@ developer guide, Using CloudWatch Logs to log execution history, and Trace Step 
 """
 
 
-ONLY_EVERYTHING = ("appstream:DescribeImageBuilders", "appstream:ListTagsForResource")
+ONLY_EVERYTHING = ("appstream:DescribeImageBuilders", "appstream:ListTagsForResource", "tag:GetResources")
+
+WAITING = (
+    "events:DescribeRule",
+    "events:PutRule",
+    "events:PutTargets",
+)
+"""What Step Functions does under the role of a workflow that waits for another's execution.
+
+Source: AWS Step Functions developer guide, IAM policies for Step Functions, Run a Job (.sync).
+"""
 
 
 @dataclass(frozen=True)
@@ -93,11 +110,10 @@ def functions(assembly: Assembly) -> dict[str, dict[str, Any]]:
 def machines(assembly: Assembly) -> dict[str, tuple[str, dict[str, Any]]]:
     """Logical id and properties of the state machine of each workflow."""
     return {
-        START if "StartImageBuilderFunctionArn" in machine["Properties"]["DefinitionSubstitutions"] else STOP: (
-            logical_id,
-            machine["Properties"],
-        )
+        workflow: (logical_id, machine["Properties"])
         for logical_id, machine in assembly.resources("AWS::StepFunctions::StateMachine").items()
+        for function, workflow in WORKFLOWS.items()
+        if function in machine["Properties"]["DefinitionSubstitutions"]
     }
 
 
@@ -134,8 +150,7 @@ def used(assembly: Assembly) -> set[Use]:
             logical_id, machine = machines(assembly)[running]
             if "detail-type" in event:
                 # Invoked by the rule; what it asks for is an execution of one of them.
-                execution = f"arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:<{logical_id}>:test"
-                calls.add(Use(name, "states:DescribeExecution", execution))
+                calls.add(Use(name, "states:DescribeExecution", execution_of(logical_id)))
             else:
                 substitution = f"{name.title().replace('_', '')}FunctionArn"
                 arn = resolved(machine["DefinitionSubstitutions"][substitution])
@@ -145,7 +160,9 @@ def used(assembly: Assembly) -> set[Use]:
                 return handler(event, context)
             finally:
                 for call in world.double.calls[before:]:
-                    calls.add(Use(name, f"appstream:{call.operation}", image_builder_of(call.operation)))
+                    service = "tag" if call.operation == "GetResources" else "appstream"
+                    action = f"{service}:{call.operation}"
+                    calls.add(Use(name, action, image_builder_of(action)))
                 if len(world.topic.messages) > told:
                     calls.add(Use(name, "sns:Publish", topic))
                     # Source: Amazon SNS developer guide, Managing Amazon SNS encryption keys and costs.
@@ -179,12 +196,52 @@ def used(assembly: Assembly) -> set[Use]:
         if world.undelivered:
             calls.add(Use("tell_operators", "sqs:SendMessage", on_failure))
 
+    def play_fleet(names: list[str]) -> None:
+        nonlocal running
+        running = FLEET
+        world = World.new()
+        handlers = world.engine.handlers
+        world.engine.handlers = {name: watched(name, handler, world) for name, handler in handlers.items()}
+        world.double.put_builder(BUILDER, tags={"Patch": "tuesday"})
+        logical_id, machine = machines(assembly)[FLEET]
+        started, _ = machines(assembly)[START]
+
+        def run_one(parameters: dict[str, str]) -> Execution:
+            nonlocal running
+            alias = resolved(machine["DefinitionSubstitutions"]["StartImageBuilderAliasArn"])
+            calls.add(Use(FLEET, "states:StartExecution", authorized_as(assembly, alias)))
+            calls.add(Use(FLEET, "states:DescribeExecution", execution_of(started)))
+            calls.update(Use(FLEET, action, MANAGED_RULE) for action in WAITING)
+            running = START
+            end = world.run(json.loads(parameters["Input"]))
+            running = FLEET
+            return end
+
+        request = {"ImageBuilders": names} if names else {"Tag": {"Key": "Patch", "Value": "tuesday"}}
+        world.run_fleet({**request, "MaxConcurrency": 1}, run_one)
+        # Source: AWS Step Functions developer guide, IAM policies for using Distributed Map states.
+        calls.add(Use(FLEET, "states:StartExecution", f"<{logical_id}>"))
+        for label in ("", "/ImageBuilder"):
+            calls.add(Use(FLEET, "states:DescribeExecution", execution_of(logical_id, label)))
+
     for scenario in scenarios.ALL:
         play(scenario)
+    play_fleet([])
+    play_fleet(["no-such-builder"])
     play(Scenario("nobody-can-be-told", {"state": "FAILED"}), nobody_can_be_told)
     play(Scenario("a-guard", request={"Name": BUILDER, "StopAfterMinutes": 30}))
     play(Scenario("a-stop-that-fails"), stop={"Name": "no-such-builder"})
     return calls
+
+
+MANAGED_RULE = (
+    "arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:"
+    "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
+)
+
+
+def execution_of(logical_id: str, label: str = "") -> str:
+    return f"arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:<{logical_id}>{label}:test"
 
 
 def authorized_as(assembly: Assembly, alias: str) -> str:
@@ -204,9 +261,9 @@ def nobody_can_be_told(world: World) -> None:
     world.topic.errors = [ClientError(error, "Publish")] * 100  # type: ignore[arg-type]  # what is read of it
 
 
-def image_builder_of(operation: str) -> str:
+def image_builder_of(action: str) -> str:
     # Without resource types. Source: service authorization reference, AppStream 2.0.
-    if f"appstream:{operation}" in ONLY_EVERYTHING:
+    if action in ONLY_EVERYTHING:
         return "*"
     return "arn:<AWS::Partition>:appstream:<AWS::Region>:<AWS::AccountId>:image-builder/golden-image"
 
@@ -235,8 +292,8 @@ def test_no_grant_is_wider_than_the_service_allows(assembly: Assembly) -> None:
                 and grant.action in ("appstream:StartImageBuilder", "appstream:StopImageBuilder")
             ) or (
                 # Of one state machine.
-                re.fullmatch(r".*:execution:<\w+>:\*", grant.resource) is not None
-                and grant.action == "states:DescribeExecution"
+                re.fullmatch(r".*:execution:<\w+>(/\w+)?:\*", grant.resource) is not None
+                and grant.action in ("states:DescribeExecution", "states:StopExecution")
             )
             only_everything = grant.action in ONLY_EVERYTHING or grant.action in NOT_SEEN
             assert narrowest or (grant.resource == "*" and only_everything), grant
@@ -252,11 +309,15 @@ def test_every_grant_has_the_kind_of_resource_that_its_action_takes(assembly: As
 
 
 def test_a_workflow_may_start_another_through_its_alias_only(assembly: Assembly) -> None:
+    owners, own = roles(assembly), {name: f"<{logical_id}>" for name, (logical_id, _) in machines(assembly).items()}
     statements = [
         statement
         for policy in assembly.resources("AWS::IAM::Policy").values()
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        for role in policy["Properties"]["Roles"]
         if "states:StartExecution" in listed(statement["Action"])
+        # The children of its own Map state, which go by no alias.
+        if resolved(statement["Resource"]) != own.get(owners[role["Ref"]])
     ]
     aliases = [
         alias["Properties"]["Name"] for alias in assembly.resources("AWS::StepFunctions::StateMachineAlias").values()
@@ -267,7 +328,7 @@ def test_a_workflow_may_start_another_through_its_alias_only(assembly: Assembly)
 
 
 def test_every_function_and_the_state_machine_has_a_role_of_its_own(assembly: Assembly) -> None:
-    assert sorted(roles(assembly).values()) == sorted([*functions(assembly), START, STOP])
+    assert sorted(roles(assembly).values()) == sorted([*functions(assembly), *WORKFLOWS.values()])
 
 
 def test_only_the_rule_may_invoke_the_function_that_tells(assembly: Assembly) -> None:

@@ -55,6 +55,7 @@ def test_functions_are_sized_timed_and_traced_on_purpose(assembly: Assembly) -> 
     assert sorted(function["Handler"] for function in functions) == [
         "check_request.handler",
         "describe_image_builder.handler",
+        "list_image_builders.handler",
         "start_image_builder.handler",
         "stop_image_builder.handler",
         "tell_operators.handler",
@@ -70,7 +71,7 @@ def test_functions_are_sized_timed_and_traced_on_purpose(assembly: Assembly) -> 
 
 def test_every_log_group_has_a_retention_and_goes_with_the_stack(assembly: Assembly) -> None:
     groups = assembly.resources("AWS::Logs::LogGroup").values()
-    assert len(groups) == 7
+    assert len(groups) == 9
     for group in groups:
         assert group["Properties"]["RetentionInDays"] == 90
         assert group["DeletionPolicy"] == "Delete"
@@ -78,7 +79,7 @@ def test_every_log_group_has_a_retention_and_goes_with_the_stack(assembly: Assem
 
 def test_the_state_machines_are_standard_logged_and_traced(assembly: Assembly) -> None:
     machines = properties(assembly, "AWS::StepFunctions::StateMachine")
-    assert len(machines) == 2
+    assert len(machines) == 3
     for machine in machines:
         assert machine["StateMachineType"] == "STANDARD"
         assert machine["TracingConfiguration"] == {"Enabled": True}
@@ -248,16 +249,13 @@ def test_an_alarm_counts_the_failures_that_nobody_was_told_of(assembly: Assembly
     (expression,) = [metric["Expression"] for metric in alarm["Metrics"] if "Expression" in metric]
     assert expression == (
         "(FILL(failedstart, 0) + FILL(timedoutstart, 0) + FILL(abortedstart, 0)"
-        " + FILL(failedstop, 0) + FILL(timedoutstop, 0) + FILL(abortedstop, 0))"
-        " - (FILL(toldfail, 0) + FILL(toldnotify, 0) + FILL(tolduncaught, 0))"
+        " + FILL(failedstop, 0) + FILL(timedoutstop, 0) + FILL(abortedstop, 0)"
+        " + FILL(failedfleet, 0) + FILL(timedoutfleet, 0) + FILL(abortedfleet, 0))"
+        " - (FILL(told, 0))"
     )
-    for name, route in [("toldfail", "fail"), ("toldnotify", "notify"), ("tolduncaught", "uncaught")]:
-        metric = metrics[name]["MetricStat"]["Metric"]
-        assert (metric["Namespace"], metric["MetricName"]) == ({"Ref": "AWS::StackName"}, "OperatorsTold")
-        assert {dimension["Name"]: dimension["Value"] for dimension in metric["Dimensions"]} == {
-            "Route": route,
-            "service": "start-image-builder",
-        }
+    metric = metrics["told"]["MetricStat"]["Metric"]
+    assert (metric["Namespace"], metric["MetricName"]) == ({"Ref": "AWS::StackName"}, "FailuresTold")
+    assert metric["Dimensions"] == [{"Name": "service", "Value": "start-image-builder"}]
 
 
 def test_the_dashboard_shows_what_operators_ask_for(assembly: Assembly) -> None:

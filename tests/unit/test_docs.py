@@ -6,10 +6,11 @@ import pytest
 
 from docs.runbook_page import ALARMS, MORE, PAGE, UNCAUGHT, page
 from docs.write import TABLES, with_tables
+from image_builder.fleet import parse_whole_fleet_request
 from image_builder.request import parse_request
 from infra.config import Config
 from tests.e2e.test_commands import PAGES, PROJECT, Block, blocks
-from tests.infra.test_definition import STATES, STOP_STATES, routes
+from tests.infra.test_definition import FLEET_STATES, STATES, STOP_STATES, routes
 
 
 def anchors() -> list[str]:
@@ -21,7 +22,7 @@ def test_the_runbook_is_up_to_date() -> None:
 
 
 def test_the_runbook_has_one_place_for_every_error_that_the_workflow_knows() -> None:
-    states = [*STATES.values(), *STOP_STATES.values()]
+    states = [*STATES.values(), *STOP_STATES.values(), *FLEET_STATES.values()]
     retried = {error for state in states for retrier in state.get("Retry", []) for error in retrier["ErrorEquals"]}
     failures = {
         part["Assign"]["failure"]["Error"]
@@ -30,7 +31,7 @@ def test_the_runbook_has_one_place_for_every_error_that_the_workflow_knows() -> 
         if isinstance(part.get("Assign", {}).get("failure"), dict)
     }
     retried = {error.replace("States.", "States") for error in retried - {"States.ALL"}}
-    known = {*routes(), *retried, *failures, *UNCAUGHT, *ALARMS}
+    known = {*routes(), *retried, "TaggingUnavailable", *failures, *UNCAUGHT, *ALARMS}
     assert sorted(anchors()) == sorted(known)
 
 
@@ -69,6 +70,8 @@ def test_an_example_in_json_would_be_taken(block: Block) -> None:
     example = json.loads(block.text)
     if "Name" in example:
         parse_request(example)
+    elif "ImageBuilders" in example:
+        parse_whole_fleet_request(example)
     elif "detail-type" in example:
         announced = json.loads((PROJECT / "docs" / "events.schema.json").read_text("utf-8"))["properties"]
         assert set(example["detail-type"]) <= set(announced["detail-type"]["enum"])

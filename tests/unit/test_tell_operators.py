@@ -77,8 +77,12 @@ def test_it_counts_what_was_told_by_route(
     published: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], told: bool, route: str, counts: list[float]
 ) -> None:
     tell(event(OperatorTold=told, Route=route))
-    (metric,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    *without_route, metric = metrics
     assert (metric["OperatorsTold"], metric["Route"]) == (counts, route)
+    assert [(one["FailuresTold"], one["service"]) for one in without_route] == (
+        [] if told else [([1.0], "start-image-builder")]
+    )
 
 
 def test_a_missing_setting_is_named() -> None:

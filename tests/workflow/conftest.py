@@ -1,5 +1,5 @@
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -11,20 +11,22 @@ from botocore.exceptions import ClientError
 
 import check_request
 import describe_image_builder
+import list_image_builders
 import start_image_builder
 import stop_image_builder
 import tell_operators
-from image_builder import appstream
+from image_builder import appstream, aws
+from image_builder.fleet import CONFIG
 from local.appstream_double.clock import ManualClock
 from local.appstream_double.double import AppStreamDouble
 from local.appstream_double.faults import Fault
 from local.appstream_double.in_process import install
-from local.definition import STOP, definition
+from local.definition import FLEET, STOP, definition
 from tests.scenarios import BUILDER, Outcome, Scenario
 from tests.workflow.engine import ARN, Engine, Execution, run_handler
 
 WITH_CLIENT: Sequence[ModuleType] = (start_image_builder, stop_image_builder, describe_image_builder)
-HANDLERS = (check_request, *WITH_CLIENT, tell_operators)
+HANDLERS = (check_request, *WITH_CLIENT, list_image_builders, tell_operators)
 
 ASYNCHRONOUS_TRIES = 3
 """How often Lambda runs a function for an event. Source: Lambda developer guide, Error handling for asynchronous
@@ -71,6 +73,7 @@ class World:
     """The workflow with its real handlers, in front of a double of AppStream, all on one virtual clock.
 
     Attributes:
+        fleet: the engine of the last fleet.
         undelivered: events that the function that tells failed for, at every try: the dead letters.
     """
 
@@ -79,6 +82,7 @@ class World:
     engine: Engine
     topic: Topic
     undelivered: list[Any] = field(default_factory=list)
+    fleet: Engine | None = None
 
     @classmethod
     def new(cls, **engine: Any) -> "World":
@@ -90,6 +94,9 @@ class World:
             module.client = client  # type: ignore[attr-defined]  # the handlers' own
         topic = Topic()
         tell_operators.sns = topic
+        tagging = aws.client("resourcegroupstaggingapi", CONFIG)
+        install(double, tagging)
+        list_image_builders.tagging = lambda: tagging
         handlers = {module.__name__: module.handler for module in HANDLERS}
         return cls(clock, double, Engine(sleep=clock.advance, handlers=handlers, **engine), topic)
 
@@ -106,6 +113,19 @@ class World:
         stop = Engine(sleep=self.engine.sleep, handlers=self.engine.handlers, definition=definition(STOP), arn=arn)
         stop.script = self.engine.script
         return self._run(stop, execution_input)
+
+    def run_fleet(self, execution_input: Any, nested: Callable[[dict[str, str]], Execution] | None = None) -> Execution:
+        """Run the workflow that starts many.
+
+        Args:
+            execution_input: its request.
+            nested: what becomes of each of its runs; None: each is really run, one after another.
+        """
+        arn = "arn:aws:states:us-east-1:000000000000:execution:StartFleet:test"
+        self.fleet = Engine(self.engine.sleep, self.engine.handlers, definition=definition(FLEET), arn=arn)
+        self.fleet.script = self.engine.script
+        self.fleet.nested = nested or (lambda parameters: self.run(json.loads(parameters["Input"])))
+        return self._run(self.fleet, execution_input)
 
     def _run(self, engine: Engine, execution_input: Any) -> Execution:
         # boto3 waits between its own retries.

@@ -32,6 +32,9 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
     state_task_service_events,
     state_task_service_sfn,
 )
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
+    StateTaskServiceSfn,
+)
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.evaluation_details import AWSExecutionDetails
@@ -96,6 +99,7 @@ class Engine:
         arn: of its executions.
         started: the parameters of the executions that a workflow started.
         start_errors: errors that the next starts of executions answer.
+        nested: what becomes of an execution that a workflow starts and waits for, by its parameters.
         announced: the entries that a workflow put on an event bus, with each Detail read.
         announce_errors: errors that the next such calls answer.
     """
@@ -107,6 +111,7 @@ class Engine:
     arn: str = ARN
     started: list[dict[str, str]] = field(default_factory=list)
     start_errors: list[Exception] = field(default_factory=list)
+    nested: Callable[[dict[str, str]], Execution] | None = None
     announced: list[dict[str, Any]] = field(default_factory=list)
     announce_errors: list[Exception] = field(default_factory=list)
 
@@ -149,7 +154,9 @@ class Engine:
     def _in_place(self) -> Iterator[None]:
         clients = {
             "lambda": SimpleNamespace(invoke=self._invoke),
-            "stepfunctions": SimpleNamespace(start_execution=self._start_execution),
+            "stepfunctions": SimpleNamespace(
+                start_execution=self._start_execution, describe_execution=self._describe_execution
+            ),
             "events": SimpleNamespace(put_events=self._put_events),
         }
 
@@ -162,6 +169,7 @@ class Engine:
         with ExitStack() as stack:
             for module in (lambda_eval_utils, state_task_service_sfn, state_task_service_events):
                 stack.enter_context(patch.object(module, "boto_client_for", client_for))
+            stack.enter_context(patch.object(StateTaskServiceSfn, "_normalise_response", _in_pascal_case))
             stack.enter_context(patch.object(StringJSONata, "_eval_body", _evaluate))
             stack.enter_context(patch.object(WaitFunction, "_wait_interval", wait))
             stack.enter_context(patch.object(retrier_decl, "time", SimpleNamespace(sleep=self.sleep)))
@@ -189,6 +197,28 @@ class Engine:
         arn = f"arn:aws:states:us-east-1:000000000000:execution:{name}:{parameters['Name']}"
         return {"ExecutionArn": arn, "StartDate": datetime(2026, 1, 31, tzinfo=UTC)}
 
+    def _describe_execution(self, executionArn: str) -> dict[str, Any]:  # noqa: N803
+        (parameters,) = (each for each in self.started if executionArn.endswith(f":{each['Name']}"))
+        assert self.nested, "nothing says what becomes of it"
+        execution = self.nested(parameters)
+        described = {
+            "executionArn": executionArn,
+            "stateMachineArn": parameters["StateMachineArn"],
+            "status": execution.status,
+            "input": parameters["Input"],
+        }
+        if execution.status == "SUCCEEDED":
+            return {**described, "output": json.dumps(execution.output)}
+        said = {"error": execution.error, "cause": execution.cause_text}
+        return {**described, **{member: text for member, text in said.items() if text}}
+
+
+def _in_pascal_case(_: Any, response: dict[str, Any], service_action_name: str | None = None, **__: Any) -> None:
+    """Name the members of an execution as the integrations do, which moto leaves as the API has them."""
+    if service_action_name == "describe_execution":
+        for member in list(response):
+            response[f"{member[0].upper()}{member[1:]}"] = response.pop(member)
+
 
 def run_handler(handler: Handler, event: Any) -> dict[str, Any]:
     """Call a handler as the Lambda runtime does: JSON in, JSON or the class name of an exception out."""
@@ -213,6 +243,8 @@ def function_error(kind: str, message: str, trace: list[str] | None = None) -> d
 
 @cache
 def _program(text: str) -> Any:
+    # Its grammar wants a number with a fraction where the specification allows any.
+    text = text.replace('"ToleratedFailurePercentage": 100,', '"ToleratedFailurePercentage": 100.0,')
     return AmazonStateLanguageParser.parse(text)[0]
 
 

@@ -16,6 +16,7 @@ STARTS = {
     "start-and-stop-later": "Running",
     "update-the-agent": "Running",
 }
+FLEETS = ("fleet", "fleet-by-tag")
 STOPS = {"stop": "Stopped", "stop-unless-tagged": "Skipped"}
 
 
@@ -39,5 +40,13 @@ def test_an_example_for_the_workflow_that_stops(world: World, name: str, outcome
     assert (execution.status, execution.output["Outcome"]) == ("SUCCEEDED", outcome)
 
 
+@pytest.mark.parametrize("name", FLEETS)
+def test_an_example_for_the_workflow_that_starts_many(world: World, name: str) -> None:
+    for builder in ("golden-office", "golden-cad"):
+        world.double.put_builder(builder, tags={"PatchGroup": "tuesday"})
+    execution = world.run_fleet({**example(name), "MaxConcurrency": 1})
+    assert (execution.status, execution.output["Running"]) == ("SUCCEEDED", 2)
+
+
 def test_each_example_is_run() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.json")} == {*STARTS, *STOPS, "parent.template"}
+    assert {path.stem for path in EXAMPLES.glob("*.json")} == {*STARTS, *STOPS, *FLEETS, "parent.template"}

@@ -1,0 +1,72 @@
+"""A fleet on the deployed template: each image builder by a run of its own, side by side."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.e2e.conftest import Deployment
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+
+def run(deployment: Deployment, request: Any) -> tuple[str, Any]:
+    """The name of the fleet's execution, and how it ended."""
+    fleet = deployment.stack.outputs("StartImageBuilder")["FleetAliasArn"]
+    started = deployment.stepfunctions.start_execution(stateMachineArn=fleet, input=json.dumps(request))
+    return started["executionArn"], deployment.wait(started["executionArn"])
+
+
+def test_a_fleet_by_tag_starts_what_carries_it_by_runs_that_bear_its_name(deployment: Deployment) -> None:
+    tag, other = (uuid4().hex[:8] for _ in range(2))
+    names = [f"{tag}-{number:02}" for number in range(12)]
+    for name in names:
+        deployment.stack.appstream.put_builder(name, tags={"Patch": tag})
+    deployment.stack.appstream.put_builder(other, tags={"Patch": "never"})
+    execution, end = run(deployment, {"Tag": {"Key": "Patch", "Value": tag}, "MaxConcurrency": 6})
+    assert end["status"] == "SUCCEEDED", end
+    output = json.loads(end["output"])
+    assert (output["Requested"], output["Running"], output["Failed"]) == (12, 12, 0)
+    assert output["Results"] == [
+        {"Index": index, "Name": name, "Outcome": "Running", "Started": True} for index, name in enumerate(names)
+    ]
+    name = execution.rpartition(":")[2]
+    of_one = deployment.stack.outputs("StartImageBuilder")["StateMachineArn"].replace(":stateMachine:", ":execution:")
+    child = deployment.stepfunctions.describe_execution(executionArn=f"{of_one}:{name}-11")
+    assert json.loads(child["input"])["Name"] == names[11]
+    assert deployment.stack.appstream.builder(other)["State"] == "STOPPED"
+
+
+def test_the_good_run_the_bad_are_reported_and_the_operators_told(deployment: Deployment) -> None:
+    good, broken = (f"{kind}-{uuid4().hex[:8]}" for kind in ("good", "broken"))
+    deployment.stack.appstream.put_builder(good)
+    deployment.stack.appstream.put_builder(broken, state="FAILED")
+    execution, end = run(deployment, {"ImageBuilders": [broken, {"Name": good, "Nmae": 1}, 7]})
+    assert (end["status"], end["error"]) == ("FAILED", "FleetStartIncomplete")
+    execution, end = run(deployment, {"ImageBuilders": [broken, {"Nmae": 1}, good, good, 7]})
+    assert (end["status"], end["error"]) == ("FAILED", "FleetStartIncomplete")
+    cause = json.loads(end["cause"])
+    assert (cause["Requested"], cause["Running"], cause["Failed"]) == (4, 1, 3)
+    assert [(result["Index"], result["Error"]) for result in cause["Results"]] == [
+        (0, "ImageBuilderFailed"),
+        (1, "InvalidRequest"),
+        (3, "InvalidRequest"),
+    ]
+    assert deployment.stack.appstream.builder(good)["State"] == "RUNNING"
+    (told,) = (message for message in deployment.messages() if execution in message)
+    assert told.startswith("Not all image builders of a fleet started.")
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ({"ImageBuilders": []}, "ImageBuilders: must be a list of 1 to 1000 names or requests"),
+        ({"Tag": {"Key": "Patch", "Value": "nobody"}}, "Tag: 1 to 1000 image builders must carry Patch=nobody"),
+    ],
+)
+def test_a_fleet_of_nothing_is_refused_and_told(deployment: Deployment, request_: Any, said: str) -> None:
+    execution, end = run(deployment, request_)
+    assert (end["status"], end["error"]) == ("FAILED", "InvalidRequest")
+    assert said in json.loads(end["cause"])["Message"]
+    assert len([message for message in deployment.messages() if execution in message]) == 1
