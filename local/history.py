@@ -118,6 +118,14 @@ class Run:
         return name if isinstance(name, str) else ""
 
     @property
+    def about(self) -> str:
+        """What it is about, in words."""
+        request = self.input.get("detail", self.input) if isinstance(self.input, dict) else None
+        if isinstance(request, dict) and not {"ImageBuilders", "Tag"}.isdisjoint(request):
+            return "A fleet of image builders"
+        return f"Image builder {self.name}" if self.name else "No image builder named"
+
+    @property
     def builder(self) -> str | None:
         """The State of the image builder when it was last seen."""
         return next((step.builder for step in reversed(self.steps) if step.builder), None)
@@ -200,7 +208,8 @@ def _take(run: Run, event: "HistoryEventTypeDef", variables: dict[str, str]) -> 
     elif kind.endswith(("StateExited", "StateAborted")):
         step.left = seconds
         variables.update(details.get("assignedVariables", {}))
-    elif kind.startswith(_CALLS):
+    # MiniStack's Map keeps the calls of its children in this history too; a Map itself calls nothing.
+    elif kind.startswith(_CALLS) and step.kind != "Map":
         _take_call(step, kind, details, seconds)
 
 

@@ -112,7 +112,9 @@ def dot(definition: Mapping[str, Any]) -> str:
         shape = _SHAPES.get(state["Type"], "box")
         style = "" if shape != "box" else "style=rounded"
         retries = max((retrier["MaxAttempts"] for retrier in state.get("Retry", [])), default=0)
-        label = "\\n".join([*_wrapped([name], 24), *([f"↻ retried up to {retries} times"] if retries else [])])
+        notes = [f"↻ retried up to {retries} times"] if retries else []
+        notes += ["a run for each, side by side"] if state["Type"] == "Map" else []
+        label = "\\n".join([*_wrapped([name], 24), *notes])
         ending = "success" if state.get("End") else "fail" if state["Type"] == "Fail" else ""
         extra = "peripheries=2" if ending or name == definition["StartAt"] else ""
         lines.append(f'  "{_escaped(name)}" [label="{label}" shape={shape} {style} {extra} class="{ending}"];')

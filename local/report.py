@@ -67,7 +67,7 @@ def report(run: Run, definition: dict[str, Any]) -> str:
     told = [step.answer for step in run.steps if isinstance(step.answer, dict) and step.answer.get("Told")]
     return environment.get_template("report.html.jinja").render(
         run=run,
-        headline=f"Image builder {run.name}" if run.name else "No image builder named",
+        headline=run.about,
         style=picture.STYLE,
         card="success" if run.status == "SUCCEEDED" else _cause(run).get("Route", "uncaught"),
         facts=list(_facts(run)),

@@ -122,7 +122,8 @@ class _Now:
         table.add_row()
         if run.steps:
             table.add_row("Now", _doing(run.steps[-1], elapsed))
-        table.add_row("Image builder", " ".join(filter(None, (run.name, run.builder or "not seen yet"))))
+        if run.name:
+            table.add_row("Image builder", " ".join(filter(None, (run.name, run.builder or "not seen yet"))))
         real = "" if run.time_scale == 1 else f" simulated, {clock(elapsed * run.time_scale)} real"
         table.add_row("Elapsed", f"{clock(elapsed)}{real}")
         if any(step.name == START for step in run.steps):

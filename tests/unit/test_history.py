@@ -133,3 +133,23 @@ def test_an_execution_without_events_yet_began_when_step_functions_says() -> Non
 
 def test_an_event_names_the_builder_in_its_detail() -> None:
     assert run(input='{"detail": {"Name": "gold"}}').name == "gold"
+
+
+def test_the_calls_of_the_children_of_a_map_are_not_its_own() -> None:
+    call = (1.0, "TaskScheduled", FUNCTION)
+    found = run(entered(0, "Start each", "Map"), call, call, failed(2, "Odd", "Trouble."), entered(3, "Count", "Pass"))
+    assert [(step.name, step.attempts) for step in found.steps] == [("Start each", []), ("Count", [])]
+
+
+@pytest.mark.parametrize(
+    ("given", "about"),
+    [
+        ('{"Name": "gold"}', "Image builder gold"),
+        ('{"ImageBuilders": ["a"]}', "A fleet of image builders"),
+        ('{"detail": {"Tag": {"Key": "k", "Value": "v"}}}', "A fleet of image builders"),
+        ('{"detail": 7}', "No image builder named"),
+        ("7", "No image builder named"),
+    ],
+)
+def test_a_run_says_what_it_is_about(given: str, about: str) -> None:
+    assert run(input=given).about == about
