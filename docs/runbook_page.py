@@ -102,7 +102,7 @@ workflow may end: a function did not answer in time."""
 
 UNCAUGHT = {
     "States.Timeout": """\
-The execution ran into the state machine's own limit of 48 hours, four times the longest `TimeoutMinutes`. That points to
+The execution ran into the state machine's own limit of 60 hours, five times the longest `TimeoutMinutes`. That points to
 throttled state transitions or to functions that hang: see the event list for long gaps.""",
     "Aborted": """\
 Somebody called StopExecution, in the console or by the API: CloudTrail shows who. A builder whose start was under way

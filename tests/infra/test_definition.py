@@ -186,7 +186,7 @@ def longest_seconds() -> float:
     deadline = 720 * 60
     pauses, waited = 0, 0
     while waited < deadline:
-        waited += min(max(30, waited // 10), 300, deadline - waited)
+        waited += min(max(10, waited // 40), 300, deadline - waited)
         pauses += 1
     retrier = STATES["Look at the image builder"]["Retry"][0]
     intervals = [

@@ -11,7 +11,7 @@ from tests.workflow.engine import Execution, Handler, Invocation, function_error
 
 RETRY_SECONDS = 75
 """What the retries of one task wait at most, as the README says."""
-MOST_EVENTS = 5_000
+MOST_EVENTS = 6_000
 
 
 def fails_four_times_then_works() -> list[Invocation]:
@@ -80,9 +80,33 @@ def test_the_pauses_grow_with_the_time_waited(world: World) -> None:
     pauses = pauses_of(world, {"Name": BUILDER, "TimeoutMinutes": 720})
     waited = 0.0
     for pause in pauses[:-1]:
-        assert pause == min(max(30, waited // 10), 300)
+        assert pause == min(max(23, waited // 40), 300)
         waited += pause
     assert waited + pauses[-1] == 720 * 60
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (None, [60, 180, 23, 23]),
+        (10, [60, 180, 10, 10]),
+        (59, [60, 180, 59, 59]),
+        (60, [240, 60, 60]),
+        (250, [250, 250]),
+    ],
+)
+def test_a_start_of_its_own_is_looked_at_after_one_minute_and_after_four(
+    world: World, seconds: int | None, expected: list[int]
+) -> None:
+    world.prepare({"next_start": [["PENDING", None]]})
+    pauses = pauses_of(world, {"Name": BUILDER} | ({} if seconds is None else {"PauseSeconds": seconds}))
+    assert pauses[: len(expected)] == expected
+
+
+def test_a_start_after_a_wait_is_looked_at_four_minutes_after_the_beginning(world: World) -> None:
+    stages = {"state": [["STOPPING", 100], ["STOPPED", None]], "next_start": [["PENDING", None]]}
+    world.prepare(stages)
+    assert pauses_of(world, {"Name": BUILDER})[:7] == [23, 23, 23, 23, 23, 240 - 5 * 23, 23]
 
 
 def test_minutes_between_attempts_count_towards_the_deadline(world: World) -> None:

@@ -166,7 +166,7 @@ def test_the_pauses_before_retries_grow_from_5_seconds_with_full_jitter(
     waits = waits_of(world)
     with jitter(share):
         run(world, **{START: [sees("Transitional")], LOOK: [], function: [fails("Lambda.Unknown")] * 5})
-    before = [30] if function == LOOK else []
+    before = [23] if function == LOOK else []
     assert waits == [*before, *(share * seconds for seconds in (5, 10, 20, 40))]
 
 
@@ -211,7 +211,7 @@ def test_a_start_that_is_up_at_once_is_no_builder_that_ran_already(world: World)
 def test_a_start_of_someone_else_is_joined(world: World) -> None:
     execution = run(world, start_image_builder=[sees("Transitional")], describe_image_builder=[sees("Running")])
     told = {key: execution.output[key] for key in ("Outcome", "Started", "Polls", "WaitedSeconds")}
-    assert told == {"Outcome": "Running", "Started": False, "Polls": 1, "WaitedSeconds": 30}
+    assert told == {"Outcome": "Running", "Started": False, "Polls": 1, "WaitedSeconds": 23}
 
 
 def test_an_accepted_start_counts_though_a_later_one_finds_the_builder_running(world: World) -> None:
@@ -223,13 +223,13 @@ def test_an_accepted_start_counts_though_a_later_one_finds_the_builder_running(w
 def test_looks_and_waits_are_counted(world: World) -> None:
     # The double's everyday start takes 412 seconds.
     execution = run(world)
-    assert (execution.output["Polls"], execution.output["WaitedSeconds"]) == (14, 11 * 30 + 33 + 36 + 39)
+    assert (execution.output["Polls"], execution.output["WaitedSeconds"]) == (10, 60 + 180 + 8 * 23)
 
 
 def test_a_look_that_fails_is_a_look(world: World) -> None:
     looks = [fails("ResourceInUseException"), fails("ResourceInUseException"), sees("Running")]
     execution = run(world, start_image_builder=[sees("Transitional")], describe_image_builder=looks)
-    assert (execution.output["Polls"], execution.output["WaitedSeconds"]) == (3, 90)
+    assert (execution.output["Polls"], execution.output["WaitedSeconds"]) == (3, 23 + 2 * 30)
 
 
 # The deadline and the waits for a builder that is on its way
@@ -241,17 +241,17 @@ def stuck(world: World, minutes: int) -> tuple[Execution, list[float]]:
         world,
         {"Name": BUILDER, "TimeoutMinutes": minutes},
         start_image_builder=[sees("Transitional", "PENDING")],
-        describe_image_builder=[sees("Transitional", "PENDING")] * 100,
+        describe_image_builder=[sees("Transitional", "PENDING")] * 200,
     )
     return execution, waits
 
 
 @pytest.mark.parametrize("minutes", [5, 7, 60, 120])
-def test_the_waits_are_a_tenth_of_the_time_waited_and_end_at_the_deadline(world: World, minutes: int) -> None:
+def test_the_waits_grow_with_the_time_waited_and_end_at_the_deadline(world: World, minutes: int) -> None:
     execution, waits = stuck(world, minutes)
     expected: list[int] = []
     while sum(expected) < minutes * 60:
-        expected.append(min(max(30, sum(expected) // 10), 300, minutes * 60 - sum(expected)))
+        expected.append(min(max(23, sum(expected) // 40), 300, minutes * 60 - sum(expected)))
     assert waits == expected
     assert execution.states.count("Look at the image builder") == len(expected)
     assert (execution.error, len(world.topic.messages)) == ("ImageBuilderStartTimedOut", 1)
@@ -273,7 +273,7 @@ def test_the_look_at_the_deadline_still_decides(world: World, phase: str, error:
         world,
         {"Name": BUILDER, "TimeoutMinutes": 5},
         start_image_builder=[sees("Transitional")],
-        describe_image_builder=[*[sees("Transitional")] * 9, sees(phase)],
+        describe_image_builder=[*[sees("Transitional")] * 13, sees(phase)],
     )
     assert execution.error == error
 
@@ -283,7 +283,7 @@ def test_no_start_is_made_at_the_deadline(world: World) -> None:
         world,
         {"Name": BUILDER, "TimeoutMinutes": 5},
         start_image_builder=[sees("Transitional")],
-        describe_image_builder=[*[sees("Transitional")] * 9, sees("Stopped", "STOPPED")],
+        describe_image_builder=[*[sees("Transitional")] * 13, sees("Stopped", "STOPPED")],
     )
     assert (execution.error, execution.states.count("Start the image builder")) == ("ImageBuilderStartTimedOut", 1)
 
@@ -395,7 +395,7 @@ def test_an_error_that_does_not_pass_ends_the_run_at_once(world: World, function
     assert execution.cause["Advice"].startswith(advice)
     assert ("ImageBuilder" in execution.cause) is (function == LOOK)
     assert len(world.topic.messages) == 1
-    assert waits == ([30] if function == LOOK else [])
+    assert waits == ([23] if function == LOOK else [])
 
 
 BUSY = "Another operation holds the image builder"
@@ -679,8 +679,8 @@ def test_a_state_that_goes_on_is_one_step_of_the_progress(world: World) -> None:
     )
     assert execution.output["Agent"]["Progress"] == [
         {"State": "A", "WaitedSeconds": 0},
-        {"State": "B", "WaitedSeconds": 60},
-        {"State": "C", "WaitedSeconds": 120},
+        {"State": "B", "WaitedSeconds": 46},
+        {"State": "C", "WaitedSeconds": 92},
     ]
 
 
