@@ -1,6 +1,6 @@
 """What a cold start of each function costs beside a bare botocore client, measured side by side.
 
-`python -m bench.cold_start [REPEATS]` prints the table of docs/performance.md. Each measurement is a Python process of
+`python -m bench.cold_start` prints the table of docs/performance.md. Each measurement is a Python process of
 its own that imports and makes its clients, as Lambda does once for a new sandbox. The variants take turns, so that
 whatever else the machine does befalls all of them alike; what counts is the ratio of the medians.
 """
@@ -28,6 +28,7 @@ VARIANTS = {
     "start_image_builder": "import start_image_builder",
     "stop_image_builder": "import stop_image_builder",
     "describe_image_builder": "import describe_image_builder",
+    "list_image_builders": "import list_image_builders",
     "tell_operators": "import tell_operators",
 }
 ENVIRONMENT = {
@@ -51,9 +52,8 @@ def seconds(code: str) -> float:
     return time.perf_counter() - began
 
 
-def main() -> None:
-    """Measure, and print the table."""
-    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+def table(repeats: int = 40) -> str:
+    """Measure; the table, in Markdown."""
     for code in VARIANTS.values():
         seconds(code)  # compiled, and in the file cache
     found: dict[str, list[float]] = {name: [] for name in VARIANTS}
@@ -64,12 +64,13 @@ def main() -> None:
             found[name].append(seconds(code))
     start = statistics.median(empty)
     bare = statistics.median(found[BARE]) - start
-    print("| variant | times the bare client | milliseconds here |\n| --- | ---: | ---: |")
+    lines = ["| variant | times the bare client | milliseconds here |", "| --- | ---: | ---: |"]
     for name, each in found.items():
         own = statistics.median(each) - start
-        print(f"| {name} | {own / bare:.2f} | {own * 1000:.0f} |")
-    print(f"\nMedians of {repeats} runs, taken in turns, less Python's own start ({start * 1000:.0f} ms).")
+        lines.append(f"| {name} | {own / bare:.2f} | {own * 1000:.0f} |")
+    lines.append(f"\nMedians of {repeats} runs, taken in turns, less Python's own start ({start * 1000:.0f} ms).")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    main()
+    print(table())

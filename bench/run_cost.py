@@ -47,14 +47,19 @@ def costs(builder: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[int, 
     return states + calls - kinds.count("TaskStateEntered"), calls
 
 
+def dollars_of(transitions: float, calls: float) -> float:
+    """What state transitions and function calls cost."""
+    return transitions * DOLLARS_PER_TRANSITION + calls * (
+        DOLLARS_PER_CALL + GB_SECONDS_PER_CALL * DOLLARS_PER_GB_SECOND
+    )
+
+
 def table() -> str:
     """The table, in Markdown."""
     lines = ["| run | transitions | function calls | US cents |", "| --- | ---: | ---: | ---: |"]
     for name, (builder, request) in RUNS.items():
         transitions, calls = costs(builder, request)
-        dollars = transitions * DOLLARS_PER_TRANSITION
-        dollars += calls * (DOLLARS_PER_CALL + GB_SECONDS_PER_CALL * DOLLARS_PER_GB_SECOND)
-        lines.append(f"| {name} | {transitions:,} | {calls:,} | {100 * dollars:.2f} |")
+        lines.append(f"| {name} | {transitions:,} | {calls:,} | {100 * dollars_of(transitions, calls):.2f} |")
     return "\n".join(lines)
 
 

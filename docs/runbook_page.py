@@ -62,6 +62,9 @@ permissions boundary that denies `appstream:StartImageBuilder` or `appstream:Des
     "ConcurrentModificationException": """\
 The workflow tried five times over about 20 minutes. CloudTrail (event source `appstream.amazonaws.com`) shows who
 creates an image from the builder, stops it, or starts it again and again.""",
+    "ThrottlingException": """\
+The workflow tried five times over about 20 minutes, each time again within the minute. CloudTrail shows who calls AppStream
+so often. A fleet spreads its calls: start the others within it, too.""",
     "ResourceNotAvailableException": """\
 The workflow tried five times over about 20 minutes. Compare the builder's `ImageArn` with
 `aws appstream describe-images`: an image that AWS has deprecated never comes back, capacity does.""",

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from math import ceil
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from image_builder.request import FIELDS, Field, InvalidRequest, is_integer, parse, parse_request
+from image_builder.request import FIELDS, PAUSE_SECONDS, Field, InvalidRequest, is_integer, parse, parse_request
 
 if TYPE_CHECKING:
     from mypy_boto3_resourcegroupstaggingapi.client import ResourceGroupsTaggingAPIClient
@@ -20,6 +21,10 @@ RESULTS_BYTES = 240_000
 
 RESULT_BYTES = 230
 """Of one result at most, without its message: an index, a name of 101 characters, an Error of 60, and the keys."""
+
+RUNS_PER_SECOND = 4.5
+"""Looks of all runs together, and starts (statemachine/start_fleet.asl.json, "Wait for its turn"): all have had their
+look before the first one looks again. AWS does not publish AppStream's limits; five a second are a usual one."""
 
 LONGEST_MESSAGE = 1_000
 
@@ -96,9 +101,9 @@ FLEET_FIELDS: Mapping[str, Field] = {
         lambda value: isinstance(value, dict) and "Name" not in value,
         default={},
     ),
-    # Each run looks every 30 seconds or less often: a hundred make some three calls a second, which leaves room below a
-    # limit of five for starts, consoles and whatever else asks AppStream. docs/scale.md has the measurement.
-    "MaxConcurrency": Field(f"an integer from 1 to {MOST}", lambda value: is_integer(value, 1, MOST), default=100),
+    # All at once by default: the runs take turns to start, and look the more rarely the more of them there are, so that
+    # the load on AppStream does not grow with their number. docs/scale.md has the measurement.
+    "MaxConcurrency": Field(f"an integer from 1 to {MOST}", lambda value: is_integer(value, 1, MOST), default=MOST),
 }
 
 
@@ -171,9 +176,11 @@ def fleet(request: FleetRequest, tagged: list[str]) -> Fleet:
         raise InvalidRequest(f"Tag: 1 to {MOST} image builders must carry {tag}, and {count}")
     requests = distinct(request.get("ImageBuilders", tagged))
     room = (RESULTS_BYTES // len(requests) - RESULT_BYTES) // 3  # a character takes up to 3 bytes as JSON has it here
+    at_once = min(len(requests), request["MaxConcurrency"])
+    pause = {"PauseSeconds": max(PAUSE_SECONDS, ceil(at_once / RUNS_PER_SECOND))}
     return {
         "Requests": requests,
-        "Defaults": request["Defaults"],
+        "Defaults": {**pause, **request["Defaults"]},
         "MaxConcurrency": request["MaxConcurrency"],
         "MessageLength": min(LONGEST_MESSAGE, max(0, room)),
     }

@@ -28,7 +28,17 @@ def listed(execution_input: object, tagged: tuple[str, ...] = ()) -> Any:
 def test_names_and_requests_are_listed_as_requests_in_their_order() -> None:
     found = listed({"ImageBuilders": ["b", {"Name": "a", "TimeoutMinutes": 30}]})
     assert found["Requests"] == [{"Name": "b"}, {"Name": "a", "TimeoutMinutes": 30}]
-    assert (found["Defaults"], found["MaxConcurrency"]) == ({}, 100)
+    assert (found["Defaults"], found["MaxConcurrency"]) == ({"PauseSeconds": 23}, 1_000)
+
+
+@pytest.mark.parametrize(
+    ("count", "at_once", "pause"),
+    [(1, 1_000, 23), (103, 1_000, 23), (104, 1_000, 24), (1_000, 1_000, 223), (1_000, 90, 23)],
+)
+def test_the_more_go_on_at_once_the_more_rarely_each_looks(count: int, at_once: int, pause: int) -> None:
+    request = {"ImageBuilders": [f"b{number}" for number in range(count)], "MaxConcurrency": at_once}
+    assert listed(request)["Defaults"] == {"PauseSeconds": pause}
+    assert listed({**request, "Defaults": {"PauseSeconds": 10}})["Defaults"] == {"PauseSeconds": 10}
 
 
 def test_an_event_carries_a_fleet_in_its_detail() -> None:

@@ -85,9 +85,9 @@ class World:
     fleet: Engine | None = None
 
     @classmethod
-    def new(cls, **engine: Any) -> "World":
+    def new(cls, kind: type[AppStreamDouble] = AppStreamDouble, **engine: Any) -> "World":
         clock = ManualClock()
-        double = AppStreamDouble(clock)
+        double = kind(clock)
         client = appstream.connect()
         install(double, client)
         for module in WITH_CLIENT:

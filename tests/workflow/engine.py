@@ -114,17 +114,19 @@ class Engine:
     nested: Callable[[dict[str, str]], Execution] | None = None
     announced: list[dict[str, Any]] = field(default_factory=list)
     announce_errors: list[Exception] = field(default_factory=list)
+    _entered: bool = False
 
-    def run(self, execution_input: Any) -> Execution:
-        """Run one execution to its end."""
+    def run(self, execution_input: Any, arn: str = "") -> Execution:
+        """Run one execution to its end. Args: arn: its own, where it is not the engine's."""
+        arn = arn or self.arn
         environment = Environment(
             aws_execution_details=AWSExecutionDetails("000000000000", "us-east-1", "role"),
             execution_type="STANDARD",
             context=ContextObjectData(
                 Execution=ExecutionData(
-                    Id=self.arn,
+                    Id=arn,
                     Input=execution_input,
-                    Name=self.arn.rpartition(":")[2],
+                    Name=arn.rpartition(":")[2],
                     RoleArn="role",
                     StartTime="2026-01-31T22:00:00Z",
                 ),
@@ -135,7 +137,7 @@ class Engine:
             activity_store={},
         )
         environment.states.reset(input_value=execution_input)
-        with self._in_place():
+        with self.in_place():
             _program(self.definition).eval(environment)
         # moto keeps every thread it ever made, and with it the whole run.
         TMP_THREADS.clear()
@@ -151,7 +153,20 @@ class Engine:
         )
 
     @contextmanager
-    def _in_place(self) -> Iterator[None]:
+    def in_place(self) -> Iterator[None]:
+        """The interpreter with what is put in its place. Runs side by side share one that is around them all."""
+        if self._entered:
+            yield
+            return
+        self._entered = True
+        try:
+            with self._replaced():
+                yield
+        finally:
+            self._entered = False
+
+    @contextmanager
+    def _replaced(self) -> Iterator[None]:
         clients = {
             "lambda": SimpleNamespace(invoke=self._invoke),
             "stepfunctions": SimpleNamespace(

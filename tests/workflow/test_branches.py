@@ -150,7 +150,9 @@ def test_a_passing_error_is_retried_four_times(world: World, function: str, erro
     assert world.topic.messages == []
 
 
-@pytest.mark.parametrize(("function", "error"), [(CHECK, "Lambda.Unknown"), (START, "SlowDown"), (LOOK, "SlowDown")])
+@pytest.mark.parametrize(
+    ("function", "error"), [(CHECK, "Lambda.Unknown"), (START, "InternalError"), (LOOK, "InternalError")]
+)
 def test_the_fifth_time_a_passing_error_is_told(world: World, function: str, error: str) -> None:
     execution = run(world, **{function: [fails(error)] * 5})
     assert (execution.error, execution.cause["Route"]) == (error, "notify")
@@ -399,6 +401,17 @@ def test_an_error_that_does_not_pass_ends_the_run_at_once(world: World, function
 
 
 BUSY = "Another operation holds the image builder"
+THROTTLED = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "RequestLimitExceededException",
+    "SlowDown",
+]
 AT_THE_END = {
     "ConcurrentModificationException": BUSY,
     "OperationNotPermittedException": BUSY,
@@ -439,6 +452,27 @@ def test_trouble_of_minutes_is_waited_out_ever_longer(
     assert waits == seconds
     assert execution.output["WaitedSeconds"] == sum(seconds)
     assert execution.output["Polls"] == 0
+
+
+@pytest.mark.parametrize("error", THROTTLED)
+@pytest.mark.parametrize("function", [START, LOOK])
+def test_throttling_that_outlasts_the_retries_is_waited_out_in_minutes(world: World, function: str, error: str) -> None:
+    waits = waits_of(world)
+    script = {START: [sees("Transitional")], function: [*[fails(error)] * 5, sees("Running")]}
+    if function == LOOK:
+        script[START].append(sees("Running"))
+    with jitter(0.5):
+        execution = run(world, **script)
+    assert execution.status == "SUCCEEDED", execution.error
+    assert waits[-1] == (120 if function == START else 60)
+
+
+@pytest.mark.parametrize("error", THROTTLED)
+def test_throttling_at_five_attempts_is_told(world: World, error: str) -> None:
+    execution = run(world, start_image_builder=[fails(error)] * 25)
+    assert (execution.error, execution.cause["Route"], len(world.topic.messages)) == (error, "notify", 1)
+    assert execution.cause["Advice"].startswith("AppStream throttles the calls of this account")
+    assert execution.states.count("Start the image builder") == 5
 
 
 @pytest.mark.parametrize("error", LOOK_AGAIN)

@@ -20,6 +20,9 @@ ATTEMPTS_TO_START = 5
 
 SECONDS = CALLS_OF_BOTO3 * ATTEMPTS_OF_A_TASK - 1
 TASK_ONLY = ATTEMPTS_OF_A_TASK - 1
+# Throttling passes in seconds or in minutes.
+SECONDS_AND_MINUTES = ATTEMPTS_TO_START * (SECONDS + 1) - 1
+TASK_ONLY_AND_MINUTES = ATTEMPTS_TO_START * (TASK_ONLY + 1) - 1
 MINUTES = ATTEMPTS_TO_START - 1
 AT_ONCE = 0
 LOOK_AGAIN = ("OperationNotPermittedException", "ResourceInUseException")
@@ -55,7 +58,7 @@ TROUBLES = [
     # Not expected of these calls; to boto3 it is a kind of throttling.
     answers("LimitExceededException", "notify", CALLS_OF_BOTO3 - 1),
     *(
-        answers(code, "notify", SECONDS)
+        answers(code, "notify", SECONDS_AND_MINUTES)
         for code in (
             "Throttling",
             "ThrottlingException",
@@ -65,6 +68,12 @@ TROUBLES = [
             "TooManyRequestsException",
             "RequestLimitExceeded",
             "SlowDown",
+        )
+    ),
+    answers("RequestLimitExceededException", "notify", TASK_ONLY_AND_MINUTES),
+    *(
+        answers(code, "notify", SECONDS)
+        for code in (
             "InternalFailure",
             "InternalError",
             "InternalServerError",
@@ -74,10 +83,7 @@ TROUBLES = [
             "RequestTimeoutException",
         )
     ),
-    *(
-        answers(code, "notify", TASK_ONLY)
-        for code in ("RequestLimitExceededException", "RequestAbortedException", "InternalServiceError")
-    ),
+    *(answers(code, "notify", TASK_ONLY) for code in ("RequestAbortedException", "InternalServiceError")),
     *(
         answers(code, "fail", AT_ONCE)
         for code in (

@@ -52,7 +52,23 @@ def test_defaults_are_those_of_a_request_that_does_not_say_itself(world: World) 
     request = {"ImageBuilders": ["a", {"Name": "b", "TimeoutMinutes": 90}], "Defaults": defaults, **ONE_AT_A_TIME}
     assert world.run_fleet(request, nested).status == "SUCCEEDED"
     fleet = {"AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": ARN.replace("StartImageBuilder", "StartFleet")}
+    defaults["PauseSeconds"] = 23
     assert asked == [{"Name": "a", **defaults, **fleet}, {"Name": "b", **defaults, "TimeoutMinutes": 90, **fleet}]
+
+
+def test_a_fleet_takes_turns_to_start_four_a_second(world: World) -> None:
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    world.engine.sleep = sleep
+    names = [f"b{number}" for number in range(10)]
+    world.run_fleet({"ImageBuilders": names}, lambda parameters: ends())
+    assert sorted(waits) == [0] * 5 + [1] * 4 + [2]
+    waits.clear()
+    world.run_fleet({"ImageBuilders": names, "MaxConcurrency": 6}, lambda parameters: ends())
+    assert sorted(waits) == [0] * 9 + [1]
 
 
 def test_one_failure_stops_no_other_and_each_is_told_and_the_fleet_too(world: World) -> None:
