@@ -48,9 +48,8 @@ mutants: setup ## Change every branch of the workflow in turn, and see that a te
 	@PYTHONPATH=lambdas .venv/bin/python -W ignore -m tests.workflow.mutants
 
 .PHONY: bench
-bench: setup ## Measure a cold start of each function beside a bare client, and count what a run costs
-	@.venv/bin/python -m bench.cold_start
-	@PYTHONPATH=lambdas .venv/bin/python -W ignore -m bench.run_cost
+bench: setup ## Measure anew everything that docs/performance.md and docs/scale.md show (about a quarter of an hour)
+	@PYTHONPATH=lambdas .venv/bin/python -W ignore -m bench.write
 
 .PHONY: lint
 lint: setup ## Check format, types, the template and the state machine

@@ -9,10 +9,11 @@ it asks of them is what its own function lists.
 import logging
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -20,6 +21,7 @@ from unittest.mock import patch
 import botocore.endpoint
 
 import tests.conftest  # noqa: F401  # what the functions read of the environment
+from bench.plot import Curve, plot
 from bench.run_cost import dollars_of
 from bench.virtual_time import VirtualTime
 from image_builder.fleet import fleet, parse_fleet_request
@@ -28,12 +30,16 @@ from local.appstream_double.model import ServiceError
 from tests.workflow.conftest import World
 from tests.workflow.engine import ARN, Execution
 
+PICTURE = Path(__file__).parent.parent / "docs" / "fleet"
 SIZES = (1, 10, 100, 1_000)
 CALLS_A_SECOND, BURST = 5.0, 10.0
 STARTS_A_SECOND = 4.5
 """Source: statemachine/start_fleet.asl.json, "Wait for its turn"."""
 SHORTEST, LONGEST = 4 * 60, 15 * 60
 """Seconds of a start, evenly distributed: each size has the same mean."""
+
+LONGEST_STARTS = (8 * 60, 10 * 60, 690, 13 * 60, 15 * 60)
+"""The runs of a large fleet look at the same minutes of their starts, and late in between: at 690 seconds the most."""
 
 
 @dataclass
@@ -89,13 +95,13 @@ class Measured:
     lost: int
 
 
-def measure(size: int, *, shared: bool = False) -> Measured:
-    """Run a fleet of so many."""
+def measure(size: int, *, shared: bool = False, longest: int = LONGEST) -> Measured:
+    """Run a fleet of so many, whose starts take up to so many seconds."""
     chance = random.Random(size)  # nosec B311 # durations of starts
     world = World.new(kind=Limited)
     double = world.double
     assert isinstance(double, Limited)  # nosec B101 # for the type checker
-    durations = [SHORTEST + (LONGEST - SHORTEST) * (number + 0.5) / size for number in range(size)]
+    durations = [SHORTEST + (longest - SHORTEST) * (number + 0.5) / size for number in range(size)]
     chance.shuffle(durations)
     names = [f"builder-{number:04}" for number in range(size)]
     for name, seconds in zip(names, durations, strict=True):
@@ -139,9 +145,39 @@ def measure(size: int, *, shared: bool = False) -> Measured:
     )
 
 
-def table() -> str:
-    """The table, in Markdown."""
+def tables() -> str:
+    """Both tables, in Markdown, and the plot of the first."""
     rows = [measure(size) for size in SIZES]
+    plot(
+        PICTURE,
+        title="A fleet behind five calls a second for each operation",
+        x="image builders",
+        y="times the ideal, or times one builder",
+        curves=[
+            Curve("time until all run / ideal", SIZES, [row.makespan / row.ideal for row in rows], "s-"),
+            Curve("cost of each / cost of one alone", SIZES, [row.dollars / rows[0].dollars for row in rows], "o--"),
+        ],
+        logarithmic=True,
+    )
+    together = [measure(size, shared=True) for size in SIZES]
+    return "\n".join(
+        [
+            "A limit for each operation, as AWS throttles:\n",
+            _table(rows),
+            "\nOne limit for all operations together, half or less of what a fleet asks for:\n",
+            _table(together),
+            f"\nThe makespan of {SIZES[-1]:,}, by how long the longest start takes, a limit for each operation:\n",
+            "| longest start, minutes | makespan / ideal |",
+            "| ---: | ---: |",
+            *(
+                f"| {seconds / 60:g} | {(row := measure(SIZES[-1], longest=seconds)).makespan / row.ideal:.2f} |"
+                for seconds in LONGEST_STARTS
+            ),
+        ]
+    )
+
+
+def _table(rows: Sequence[Measured]) -> str:
     lines = [
         "| builders | makespan / ideal | calls each | throttled | transitions each | cost each / of one | lost |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -157,4 +193,4 @@ def table() -> str:
 
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
-    print(table())
+    print(tables())

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import run_cost
+from bench import run_cost, when_to_look
 from docs import runbook_page
 from infra import config
 from local import picture
@@ -12,14 +12,15 @@ DOCS = Path(__file__).parent
 
 TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     DOCS / "deploy.md": {"configuration": config.reference, "cost": run_cost.table},
+    DOCS / "performance.md": {"looks": when_to_look.table},
 }
 """By page and the name of the comments that the table stands between."""
 
 
-def with_tables(page: Path) -> str:
-    """A page with its tables as the code gives them now."""
+def with_tables(page: Path, tables: Mapping[str, Callable[[], str]]) -> str:
+    """A page with these tables as the code gives them now."""
     text = page.read_text("utf-8")
-    for name, table in TABLES[page].items():
+    for name, table in tables.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         before, _, rest = text.partition(begin)
         _, _, after = rest.partition(end)
@@ -30,8 +31,8 @@ def with_tables(page: Path) -> str:
 def main() -> None:
     """Write the runbook, the tables and the pictures."""
     runbook_page.PAGE.write_text(runbook_page.page(), "utf-8")
-    for page in TABLES:
-        page.write_text(with_tables(page), "utf-8")
+    for page, tables in TABLES.items():
+        page.write_text(with_tables(page, tables), "utf-8")
     picture.main()
 
 

@@ -57,7 +57,7 @@ def test_a_child_that_may_still_come_up_is_no_failure_of_the_parent(world: World
 
 
 @pytest.mark.parametrize(
-    "cause", [None, "", "not authorized to perform: states:StartExecution", '{"Status": "ABORTED"}']
+    "cause", [None, "", "{cut off", "not authorized to perform: states:StartExecution", '{"Status": "ABORTED"}']
 )
 def test_whatever_else_is_caught_fails_with_an_error_that_is_no_reserved_one(world: World, cause: str | None) -> None:
     assert caught(world, "States.TaskFailed", cause).error == "ChildFailed"

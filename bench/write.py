@@ -1,0 +1,30 @@
+"""`make bench`: measures, and writes the tables and plots of docs/performance.md and docs/scale.md."""
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bench import cold_start, developer_loop, fleet, memory, when_to_look
+from docs.write import DOCS, with_tables
+
+MEASURED: Mapping[Path, Mapping[str, Callable[[], str]]] = {
+    DOCS / "performance.md": {
+        "cold start": cold_start.table,
+        "memory": memory.table,
+        "developer": developer_loop.table,
+    },
+    DOCS / "scale.md": {"fleet": fleet.tables},
+}
+"""By page and the name of the comments that the table stands between. `make docs` writes what needs no measuring."""
+
+
+def main() -> None:
+    """Measure and write."""
+    logging.disable(logging.CRITICAL)
+    when_to_look.draw()
+    for page, tables in MEASURED.items():
+        page.write_text(with_tables(page, tables), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
