@@ -71,7 +71,7 @@ def test_a_late_start_is_stopped_when_it_comes_up(deployment: Deployment) -> Non
     name = new_builder(deployment, durations={"pending": 900})
     start = deployment.wait(deployment.start({"Name": name, "TimeoutMinutes": 5, "StopOnFailure": True}))
     assert start["error"] == "ImageBuilderStartTimedOut"
-    guard = f"{start['executionArn'].rpartition(':')[2]}-guard"
+    guard = start["executionArn"].rpartition(":")[2]
     machine = deployment.stack.outputs("StartImageBuilder")["StopStateMachineArn"]
     arn = f"{machine.replace(':stateMachine:', ':execution:')}:{guard}"
     assert arn in json.loads(start["cause"])["Message"]

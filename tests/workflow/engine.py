@@ -20,6 +20,7 @@ from typing import Any
 from unittest.mock import patch
 
 import jsonata
+from botocore.exceptions import ClientError
 from jsonata.utils import Utils
 from moto.stepfunctions.parser.api import HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
@@ -102,6 +103,7 @@ class Engine:
         nested: what becomes of an execution that a workflow starts and waits for, by its parameters.
         announced: the entries that a workflow put on an event bus, with each Detail read.
         announce_errors: errors that the next such calls answer.
+        redriven: whether the context of its executions says so.
     """
 
     sleep: Callable[[float], object]
@@ -114,6 +116,7 @@ class Engine:
     nested: Callable[[dict[str, str]], Execution] | None = None
     announced: list[dict[str, Any]] = field(default_factory=list)
     announce_errors: list[Exception] = field(default_factory=list)
+    redriven: bool = False
     _entered: bool = False
 
     def run(self, execution_input: Any, arn: str = "") -> Execution:
@@ -129,6 +132,7 @@ class Engine:
                     Name=arn.rpartition(":")[2],
                     RoleArn="role",
                     StartTime="2026-01-31T22:00:00Z",
+                    **({"RedriveTime": "2026-02-01T09:00:00Z"} if self.redriven else {}),
                 ),
                 StateMachine=StateMachineData(Id="arn:aws:states:::stateMachine:StartImageBuilder", Name="Start"),
             ),
@@ -206,6 +210,11 @@ class Engine:
     def _start_execution(self, **parameters: str) -> dict[str, Any]:
         if self.start_errors:
             raise self.start_errors.pop(0)
+        for other in self.started:
+            same_name = all(other[key] == parameters[key] for key in ("StateMachineArn", "Name"))
+            # With the same input it is the same execution, while that goes on.
+            if same_name and other["Input"] != parameters["Input"]:
+                raise ClientError({"Error": {"Code": "ExecutionAlreadyExists", "Message": ""}}, "StartExecution")
         self.started.append(parameters)
         # Without the version or alias.
         name = parameters["StateMachineArn"].split(":")[6]

@@ -183,7 +183,7 @@ def test_each_function_gets_the_request_and_the_execution(world: World) -> None:
     assert events == [
         {"Contract": "start", "Input": {"Name": BUILDER}, "Execution": ARN},
         {"Request": request, "Execution": ARN},
-        {"Request": request, "Execution": ARN},
+        {"Request": request, "Execution": ARN, "Started": True, "WaitedSeconds": 60},
     ]
 
 
@@ -216,10 +216,10 @@ def test_a_start_of_someone_else_is_joined(world: World) -> None:
     assert told == {"Outcome": "Running", "Started": False, "Polls": 1, "WaitedSeconds": 23}
 
 
-def test_an_accepted_start_counts_though_a_later_one_finds_the_builder_running(world: World) -> None:
+def test_a_start_that_was_seen_stopped_again_does_not_count_where_it_then_runs_by_somebody_else(world: World) -> None:
     answers = [sees("Transitional", started=True), sees("Running")]
     execution = run(world, start_image_builder=answers, describe_image_builder=[sees("Stopped")])
-    assert execution.output["Started"] is True
+    assert execution.output["Started"] is False
 
 
 def test_looks_and_waits_are_counted(world: World) -> None:
@@ -726,7 +726,7 @@ def test_a_state_that_goes_on_is_one_step_of_the_progress(world: World) -> None:
     [
         ("Stopped", "start", "It is STOPPED: a run would start it."),
         ("Running", "done", "It is RUNNING: a run would report that and do nothing."),
-        ("Transitional", "wait", "It is on its way: a run would wait, and start it if it comes to be STOPPED."),
+        ("Transitional", "wait", "It is ANY: a run would wait for it, and start it if it comes to be STOPPED."),
         ("Failed", "notify", "A FAILED image builder cannot be started: a run would fail as ImageBuilderFailed."),
         ("Deleting", "fail", "It is being deleted: a run would fail as ImageBuilderDeleting."),
     ],

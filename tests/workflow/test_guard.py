@@ -10,14 +10,15 @@ from tests.scenarios import BUILDER
 from tests.workflow.conftest import World
 from tests.workflow.engine import ARN
 from tests.workflow.test_branches import jitter, refused, waits_of
-from tests.workflow.test_stop import MINUTE, guarded, state, stops
+from tests.workflow.test_stop import MINUTE, add_fault, answers, guarded, meanwhile, state, stops
 
+GUARD = ARN.replace(":StartImageBuilder:", ":StopImageBuilder:")
 DECIDE = "Decide by the phase of the image builder"
 
 
 def test_a_start_leaves_a_guard_that_stops_it_on_time(world: World) -> None:
     start = guarded(world)
-    assert start.output["Guard"]["Execution"].endswith(":execution:StopImageBuilder:test-guard")
+    assert start.output["Guard"]["Execution"].endswith(":execution:StopImageBuilder:test")
     began = world.clock.now()
     guard = world.run_stop()
     assert (guard.output["Outcome"], stops(world), state(world)) == ("Stopped", 1, "STOPPED")
@@ -40,7 +41,6 @@ def test_what_is_left_for_a_builder_that_runs(world: World) -> None:
     assert json.loads(left["Input"]) == {
         "Name": BUILDER,
         "StopAfterMinutes": 30,
-        "TimeoutMinutes": 60,
         "SkipTag": "Skip_Stop",
         "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": ARN,
     }
@@ -62,17 +62,19 @@ def test_what_is_left_for_a_start_that_is_late(world: World) -> None:
     start = world.run({"Name": BUILDER, "TimeoutMinutes": 5, "StopOnFailure": True, "StopAfterMinutes": 30})
     (left,) = world.engine.started
     # At once when it comes up: nobody waits for it any more.
-    assert {key: json.loads(left["Input"])[key] for key in ("StopAfterMinutes", "TimeoutMinutes")} == {
-        "StopAfterMinutes": 0,
+    assert json.loads(left["Input"]) == {
+        "Name": BUILDER,
         "TimeoutMinutes": 720,
+        "SkipTag": "Skip_Stop",
+        "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": ARN,
     }
     assert start.states[-7:] == [
         DECIDE,
-        "Leave a guard",
-        DECIDE,
+        "See whether it may come up after all",
+        "Leave a guard for when it comes up",
         "Say what failed",
-        "Tell the operator",
         "Announce the failure",
+        "Tell the operator",
         "Fail the start",
     ]
 
@@ -83,13 +85,14 @@ def test_no_guard_is_left_before_the_deadline(world: World) -> None:
     assert world.engine.started == []
 
 
-@pytest.mark.parametrize(("length", "kept"), [(73, 73), (74, 74), (75, 74), (80, 74)])
-def test_a_guard_is_named_after_its_execution(world: World, length: int, kept: int) -> None:
-    name = "".join(str(number % 10) for number in range(length))
-    world.engine.arn = ARN.replace(":test", f":{name}")
-    guarded(world)
+@pytest.mark.parametrize("options", [{"StopAfterMinutes": 30}, {"StopOnFailure": True, "TimeoutMinutes": 5}])
+def test_two_executions_whose_long_names_begin_alike_leave_a_guard_each(world: World, options: dict[str, Any]) -> None:
     # 80 characters at most. Source: Step Functions API reference, StartExecution, name.
-    assert world.engine.started[0]["Name"] == f"{name[:kept]}-guard"
+    for number in ("1", "2"):
+        world.engine.arn = ARN.replace(":test", f":{'patch-' * 13}-{number}")
+        world.prepare({"durations": {"pending": 600}})
+        world.run({"Name": BUILDER, **options})
+    assert [left["Name"][-2:] for left in world.engine.started] == ["-1", "-2"]
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 1])
@@ -144,7 +147,7 @@ def test_leaving_a_guard_is_tried_again_under_the_same_name(world: World) -> Non
     world.engine.start_errors = [ClientError(error, "StartExecution")] * 6
     assert guarded(world).status == "SUCCEEDED"
     (left,) = world.engine.started
-    assert left["Name"] == "test-guard"
+    assert left["Name"] == "test"
     assert left["StateMachineArn"].endswith(":stateMachine:StopImageBuilder:live")
 
 
@@ -184,3 +187,58 @@ def test_a_late_start_that_fails_leaves_nothing_to_stop(world: World) -> None:
     world.run({"Name": BUILDER, "TimeoutMinutes": 5, "StopOnFailure": True})
     guard = world.run_stop()
     assert (guard.status, guard.output["Outcome"]) == ("SUCCEEDED", "LeftAlone")
+
+
+def test_a_start_that_breaks_off_on_the_way_is_stopped_when_it_comes_up(world: World) -> None:
+    world.prepare({"durations": {"pending": 1_500}})
+    meanwhile(world, 100, lambda: add_fault(world, answers("DescribeImageBuilders", "InternalFailure", 15)))
+    start = world.run({"Name": BUILDER, "StopOnFailure": True})
+    assert start.error == "InternalFailure"
+    assert start.cause["Message"].endswith(f"A guard stops it when it comes up: {GUARD}")
+    assert "put the tag Skip_Stop on the image builder" in start.cause["Advice"]
+    assert (world.run_stop().output["Outcome"], stops(world), state(world)) == ("Stopped", 1, "STOPPED")
+
+
+@pytest.mark.parametrize("state", ["FAILED", "DELETING"])
+def test_what_will_not_run_gets_no_guard(world: World, state: str) -> None:
+    world.prepare({"next_start": [["PENDING", 200], [state, None]]})
+    assert world.run({"Name": BUILDER, "StopOnFailure": True}).status == "FAILED"
+    assert world.engine.started == []
+
+
+def test_a_guard_for_a_late_start_that_cannot_be_left_is_told_with_what_had_failed(world: World) -> None:
+    world.prepare({"durations": {"pending": 1_500}})
+    world.engine.start_errors = [refused("StartExecution")] * 7
+    start = world.run({"Name": BUILDER, "StopOnFailure": True, "TimeoutMinutes": 5})
+    assert (start.error, start.cause["Route"]) == ("GuardNotLeft", "notify")
+    assert start.cause["Message"] == (
+        "The image builder is still PENDING after 5 minutes of waiting. When it comes up, nothing will stop it: "
+        "the guard could not be started (StepFunctions.InternalErrorExceptionException)."
+    )
+    assert len(world.topic.messages) == 1
+
+
+def test_what_somebody_else_has_started_since_it_stopped_again_is_not_this_executions(world: World) -> None:
+    world.prepare({"next_start": [["PENDING", 30], ["STOPPED", None]]})
+    # Between the look that finds it STOPPED and the start after that.
+    answered = world.engine.handlers["start_image_builder"]
+    calls = 0
+
+    def start_image_builder(event: Any, context: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            world.double.call("StartImageBuilder", {"Name": BUILDER})
+        return answered(event, context)
+
+    world.engine.handlers["start_image_builder"] = start_image_builder
+    start = world.run({"Name": BUILDER, "StopAfterMinutes": 30})
+    assert (start.output["Started"], start.output["Guard"]["Execution"]) == (False, None)
+    assert world.engine.started == []
+
+
+def test_a_success_without_the_guard_that_was_asked_for_says_so_to_the_operators(world: World) -> None:
+    world.prepare({"state": "RUNNING"})
+    world.run({"Name": BUILDER, "StopAfterMinutes": 30, "NotifyOnSuccess": True})
+    (message,) = world.topic.messages
+    assert "No guard was left" in message["Message"]

@@ -39,10 +39,11 @@ FAILURE = {"Error": "Odd", "Route": "notify", "Message": "So it is.", "Advice": 
 
 
 def redriven(state: str, **variables: Any) -> World:
+    """A world whose executions begin at a state, as a redrive does."""
     resumed = json.loads(definition())
     resumed["StartAt"] = "Redrive"
     resumed["States"]["Redrive"] = {"Type": "Pass", "Assign": {**ON_THE_WAY, **variables}, "Next": state}
-    return World.new(definition=json.dumps(resumed))
+    return World.new(definition=json.dumps(resumed), redriven=True)
 
 
 UNFINISHED = [
@@ -97,3 +98,12 @@ def test_the_time_waited_before_counts() -> None:
     world.prepare({"state": "PENDING"})
     run = world.run({"Name": BUILDER})
     assert run.error == "ImageBuilderStartTimedOut"
+
+
+@pytest.mark.parametrize("options", [{"StopAfterMinutes": 30}, {"StopOnFailure": True, "TimeoutMinutes": 5}])
+@pytest.mark.parametrize("since", ["RUNNING", "PENDING"])
+def test_it_does_not_know_whose_start_runs_by_now_and_leaves_no_guard(since: str, options: dict[str, Any]) -> None:
+    world = redriven("Look at the image builder", request=parse_request({"Name": BUILDER, **options}), guard=None)
+    world.prepare({"state": since})
+    world.run({"Name": BUILDER})
+    assert world.engine.started == []

@@ -199,6 +199,38 @@ def test_no_stop_and_start_goes_unseen_between_two_looks(world: World, begin: in
     assert guard.output["Outcome"] == "LeftAlone"
 
 
+@pytest.mark.parametrize("passing", ["REBOOTING", "UPDATING", "SNAPSHOTTING", "SYNCING_APPS", "SOMETHING_NEW"])
+@pytest.mark.parametrize("begin", [600, 1_790])
+def test_what_is_no_stop_and_no_start_is_waited_out(world: World, passing: str, begin: int) -> None:
+    world.prepare({"state": [["RUNNING", begin], [passing, 300], ["RUNNING", None]]})
+    guard = world.run_stop({"Name": BUILDER, "StopAfterMinutes": 30})
+    assert (guard.output["Outcome"], stops(world), state(world)) == ("Stopped", 1, "STOPPED")
+
+
+def test_an_image_builder_that_an_image_was_made_from_is_left_alone(world: World) -> None:
+    world.prepare({"state": [["RUNNING", 600], ["SNAPSHOTTING", 900], ["STOPPED", None]]})
+    guard = world.run_stop({"Name": BUILDER, "StopAfterMinutes": 30})
+    assert (guard.output["Outcome"], stops(world)) == ("LeftAlone", 0)
+
+
+@pytest.mark.parametrize("begin", range(0, 60, 10))
+def test_what_somebody_starts_as_soon_as_it_is_stopped_is_not_waited_for(world: World, begin: int) -> None:
+    world.prepare({"state": "RUNNING", "durations": {"stopping": 100}})
+    meanwhile(world, 101 + begin, lambda: world.double.call("StartImageBuilder", {"Name": BUILDER}))
+    run = world.run_stop(STOP)
+    assert (run.status, run.output["Outcome"], stops(world)) == ("SUCCEEDED", "Stopped", 1)
+    assert world.topic.messages == []
+
+
+def test_a_stop_and_start_during_one_failed_look_does_not_go_unseen(world: World) -> None:
+    guarded(world, StopAfterMinutes=60)
+    # boto3 tries three times, and the task five.
+    meanwhile(world, 450, lambda: add_fault(world, answers("DescribeImageBuilders", "ThrottlingException", 15)))
+    meanwhile(world, 490, lambda: world.double.call("StopImageBuilder", {"Name": BUILDER}))
+    meanwhile(world, 680, lambda: world.double.call("StartImageBuilder", {"Name": BUILDER}))
+    assert world.run_stop().output["Outcome"] == "LeftAlone"
+
+
 def test_a_builder_that_was_stopped_early_needs_no_guard_any_more(world: World) -> None:
     guarded(world)
     meanwhile(world, 600, lambda: world.double.call("StopImageBuilder", {"Name": BUILDER}))
