@@ -28,22 +28,33 @@ WORKFLOWS = {
 }
 """By the function that only this one invokes."""
 
-NOT_SEEN: Mapping[str, str] = {
-    "logs:CreateLogStream": "Lambda writes the function's log under its role.",
-    "logs:PutLogEvents": "Lambda writes the function's log under its role.",
-    "logs:CreateLogDelivery": "Step Functions sets up the delivery of its log under its role.",
-    "logs:GetLogDelivery": "Step Functions sets up the delivery of its log under its role.",
-    "logs:UpdateLogDelivery": "Step Functions sets up the delivery of its log under its role.",
-    "logs:DeleteLogDelivery": "Step Functions sets up the delivery of its log under its role.",
-    "logs:ListLogDeliveries": "Step Functions sets up the delivery of its log under its role.",
-    "logs:PutResourcePolicy": "Step Functions sets up the delivery of its log under its role.",
-    "logs:DescribeResourcePolicies": "Step Functions sets up the delivery of its log under its role.",
-    "logs:DescribeLogGroups": "Step Functions sets up the delivery of its log under its role.",
-    "states:StopExecution": "Step Functions stops what an execution waits for when that is stopped, under its role.",
-    "xray:PutTraceSegments": "Lambda and Step Functions send traces under the role.",
-    "xray:PutTelemetryRecords": "Lambda and Step Functions send traces under the role.",
-    "xray:GetSamplingRules": "Step Functions decides what it traces under its role.",
-    "xray:GetSamplingTargets": "Step Functions decides what it traces under its role.",
+LOGS = "Lambda writes the function's log under its role."
+DELIVERY = "Step Functions sets up the delivery of its log under its role."
+FUNCTION_TRACES = "Lambda sends traces under the role."
+TRACES = "Step Functions decides what it traces, and sends it, under its role."
+
+NOT_SEEN_OF_A_FUNCTION: Mapping[str, str] = {
+    "logs:CreateLogStream": LOGS,
+    "logs:PutLogEvents": LOGS,
+    "xray:PutTraceSegments": FUNCTION_TRACES,
+    "xray:PutTelemetryRecords": FUNCTION_TRACES,
+}
+NOT_SEEN_OF_A_WORKFLOW: Mapping[str, str] = {
+    "logs:CreateLogDelivery": DELIVERY,
+    "logs:GetLogDelivery": DELIVERY,
+    "logs:UpdateLogDelivery": DELIVERY,
+    "logs:DeleteLogDelivery": DELIVERY,
+    "logs:ListLogDeliveries": DELIVERY,
+    "logs:PutResourcePolicy": DELIVERY,
+    "logs:DescribeResourcePolicies": DELIVERY,
+    "logs:DescribeLogGroups": DELIVERY,
+    "xray:PutTraceSegments": TRACES,
+    "xray:PutTelemetryRecords": TRACES,
+    "xray:GetSamplingRules": TRACES,
+    "xray:GetSamplingTargets": TRACES,
+}
+NOT_SEEN_OF_A_FLEET = {
+    "states:StopExecution": "Step Functions stops what an execution waits for when that is stopped, under its role."
 }
 """Actions that services take under a role, which no scenario shows.
 
@@ -63,6 +74,9 @@ WAITING = (
 
 Source: AWS Step Functions developer guide, IAM policies for Step Functions, Run a Job (.sync).
 """
+
+
+THROUGH_THE_ALIAS = {"ForAnyValue:StringEquals": {"states:StateMachineQualifier": ["live"]}}
 
 
 @dataclass(frozen=True)
@@ -124,12 +138,25 @@ def roles(assembly: Assembly) -> dict[str, str]:
     return {role["Fn::GetAtt"][0]: owner for owner, role in owners.items()}
 
 
+def not_seen(role: str) -> set[str]:
+    """The actions of a role that no scenario can show."""
+    if role not in WORKFLOWS.values():
+        return set(NOT_SEEN_OF_A_FUNCTION)
+    return {*NOT_SEEN_OF_A_WORKFLOW, *(NOT_SEEN_OF_A_FLEET if role == FLEET else {})}
+
+
 def granted(assembly: Assembly) -> Iterator[Use]:
     owners = roles(assembly)
+    # Nothing is granted in another place.
+    assert assembly.resources("AWS::IAM::ManagedPolicy") == {}
+    for role in assembly.resources("AWS::IAM::Role").values():
+        assert not {"Policies", "ManagedPolicyArns"} & set(role["Properties"])
     for policy in assembly.resources("AWS::IAM::Policy").values():
         properties = policy["Properties"]
         for statement in properties["PolicyDocument"]["Statement"]:
             assert statement["Effect"] == "Allow"
+            # A condition that nothing meets would take back what is granted.
+            assert statement.get("Condition") in (None, THROUGH_THE_ALIAS)
             for role in properties["Roles"]:
                 for action in listed(statement["Action"]):
                     for resource in listed(statement["Resource"]):
@@ -280,7 +307,8 @@ def test_every_call_of_the_scenarios_is_granted(assembly: Assembly, calls: set[U
 
 def test_no_grant_is_without_a_call(assembly: Assembly, calls: set[Use]) -> None:
     unused = [grant for grant in granted(assembly) if not any(grant.covers(call) for call in calls)]
-    assert {grant.action for grant in unused} == set(NOT_SEEN)
+    for role in roles(assembly).values():
+        assert {grant.action for grant in unused if grant.role == role} == not_seen(role), role
 
 
 def test_no_grant_is_wider_than_the_service_allows(assembly: Assembly) -> None:
@@ -295,7 +323,7 @@ def test_no_grant_is_wider_than_the_service_allows(assembly: Assembly) -> None:
                 re.fullmatch(r".*:execution:<\w+>(/\w+)?:\*", grant.resource) is not None
                 and grant.action in ("states:DescribeExecution", "states:StopExecution")
             )
-            only_everything = grant.action in ONLY_EVERYTHING or grant.action in NOT_SEEN
+            only_everything = grant.action in ONLY_EVERYTHING or grant.action in not_seen(grant.role)
             assert narrowest or (grant.resource == "*" and only_everything), grant
 
 
@@ -319,12 +347,11 @@ def test_a_workflow_may_start_another_through_its_alias_only(assembly: Assembly)
         # The children of its own Map state, which go by no alias.
         if resolved(statement["Resource"]) != own.get(owners[role["Ref"]])
     ]
-    aliases = [
-        alias["Properties"]["Name"] for alias in assembly.resources("AWS::StepFunctions::StateMachineAlias").values()
-    ]
+    aliases = assembly.resources("AWS::StepFunctions::StateMachineAlias").values()
+    assert {alias["Properties"]["Name"] for alias in aliases} == {"live"}
     assert statements
     for statement in statements:
-        assert statement["Condition"] == {"ForAnyValue:StringEquals": {"states:StateMachineQualifier": aliases[:1]}}
+        assert statement["Condition"] == THROUGH_THE_ALIAS
 
 
 def test_every_function_and_the_state_machine_has_a_role_of_its_own(assembly: Assembly) -> None:
