@@ -81,7 +81,9 @@ class Workflow(Construct):
                     removal_policy=RemovalPolicy.DESTROY,
                 ),
                 level=sfn.LogLevel.ALL,
-                include_execution_data=True,
+                # Inputs and outputs are in the history, for as long as this log is kept: one place that a secret in an
+                # input would have to be removed from is enough.
+                include_execution_data=False,
             ),
         )
         depends_on_what_the_cdk_orders(self.state_machine)
