@@ -134,8 +134,9 @@ which other state machine is busy, and ask for more if that is as it should be. 
     "RunsUntold": """\
 More executions ended without success than messages were published within an hour. List them, and compare with the
 messages: `aws stepfunctions list-executions --state-machine-arn ARN --status-filter FAILED`, then `TIMED_OUT`, `ABORTED`.
-A run that ended within a second of a full hour can be counted in the next one: then the alarm is back to OK after that.
-Otherwise look at [DeadLetters](#DeadLetters) and at the errors of the function TellOperators.""",
+An hour is one of the clock: a run that ended within seconds of a full hour, or a minute or two after which its event was
+told, can be counted in the next one; then the alarm is back to OK after that. A run that was told and is redriven ends
+again without a second message. Otherwise look at [DeadLetters](#DeadLetters) and at the errors of the function TellOperators.""",
     "FunctionErrors": """\
 The functions failed ten or more times in 15 minutes. The dashboard shows which errors AppStream answers; errors that are
 not there are the functions' own, and their log groups show the stack trace. The workflow retries what can pass.""",
@@ -144,15 +145,24 @@ The account's concurrent Lambda executions are used up, or a function has a rese
 workflow retries for about two minutes. See in the Lambda console which function holds the concurrency.""",
     "DeadLetters": """\
 The message in the queue is the status change event of a run that nobody was told of: `detail.executionArn` names it, below
-`requestPayload` where the function failed. `aws stepfunctions describe-execution --execution-arn ARN` says what happened:
+`requestPayload` where the function failed. Without those, it is a start that a schedule or an event could not deliver (its
+attributes name which, and why), and nothing was started. `aws stepfunctions describe-execution --execution-arn ARN` says what happened:
 act on that first. Then find out why the function TellOperators could not run or publish (its log group; in the message
 `responsePayload`, or the attributes ERROR_CODE and ERROR_MESSAGE), and delete the message: the alarm goes back to OK.
 Messages stay 14 days.""",
     "StartsUndelivered": """\
-The message in the queue is the request that was not delivered; its attributes ERROR_CODE and ERROR_MESSAGE say why, and
-name the schedule or the rule. Nothing was started: start it by hand if it is still wanted (the message, or its `detail`,
-is the input). Most likely the role was changed, or the state machine removed. Then delete the message: the alarm goes
-back to OK. Messages stay 14 days.""",
+A schedule or an event could not start its workflow within an hour: nothing was started. Each such start is told in a message
+with the request and what AWS said: most likely the role was changed, or the state machine removed. Start it by hand if it
+is still wanted.
+
+The alarm speaks when such starts wait in their queue, because the function TellOperators does not take them: see its event
+source mapping in the Lambda console (disabled?), and [FunctionThrottles](#FunctionThrottles). What it took and could not
+tell is a [dead letter](#DeadLetters).""",
+    "MessagesFailing": """\
+A subscriber of the operators' topic did not get a message, and SNS gave up: a web hook that is down, a queue whose policy or
+whose key does not let the topic in (`sns.amazonaws.com` needs `kms:GenerateDataKey*` and `kms:Decrypt` on the key), an
+address that bounces. In the SNS console: the topic, its subscriptions, and delivery status logging for the reason. What was
+not delivered is in the executions: list those that failed since.""",
 }
 
 

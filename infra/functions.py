@@ -19,6 +19,9 @@ METRICS_NAMESPACE = Aws.STACK_NAME
 SERVICE = "start-image-builder"
 """The dimension `service` of every metric, and a key of every log line."""
 
+FUNCTION_TIMEOUT = Duration.seconds(80)
+"""Three AppStream calls, which a stop makes, take 72 seconds at worst (image_builder.appstream.CONFIG)."""
+
 LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
 """Long enough to look into a start of the last quarter; Step Functions itself keeps histories for 90 days."""
 
@@ -61,8 +64,7 @@ class TaskFunction(Construct):
             # CPU comes with memory: at 256 MB the import of botocore, most of a cold start, takes half as long as at
             # the minimum, and a run makes few calls, each of which waits for AppStream rather than computes.
             memory_size=256,
-            # Three AppStream calls, which a stop makes, take 72 seconds at worst (image_builder.appstream.CONFIG).
-            timeout=Duration.seconds(80),
+            timeout=FUNCTION_TIMEOUT,
             tracing=lambda_.Tracing.ACTIVE,
             environment={
                 "POWERTOOLS_SERVICE_NAME": SERVICE,

@@ -33,6 +33,15 @@ def takes_an_expression_for_a_number(construct: IConstruct) -> None:
     _ignore(construct, "W3005", "E3601")
 
 
+def has_a_property_that_the_schema_lacks(construct: IConstruct) -> None:
+    """Suppress E3002 (a property that is not in the schema) on the resource behind a construct.
+
+    cfn-lint 1.58 does not know an alarm's EvaluationWindow. Source: AWS CloudFormation template reference,
+    AWS::CloudWatch::Alarm EvaluationWindow.
+    """
+    _ignore(construct, "E3002")
+
+
 def _ignore(construct: IConstruct, *checks: str) -> None:
     resource = construct.node.default_child
     assert isinstance(resource, CfnResource)  # nosec B101 # for the type checker

@@ -12,9 +12,15 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra.functions import METRICS_NAMESPACE, SERVICE
+from infra.lint import has_a_property_that_the_schema_lacks
 
-ROUTES = ("fail", "notify", "uncaught")
-"""Values of the dimension Route of a failure. Source: lambdas/image_builder/ending.py."""
+ROUTES = {
+    "fail": "told, of whatever workflow: fail",
+    "notify": "told: notify",
+    "uncaught": "told: timed out, stopped, or broken off",
+    "undelivered": "told: never delivered",
+}
+"""Values of the dimension Route of what the operators are told. Source: lambdas/tell_operators.py."""
 
 HOUR = Duration.hours(1)
 FIVE_MINUTES = Duration.minutes(5)
@@ -34,7 +40,7 @@ class Monitoring(Construct):
         functions: Sequence[lambda_.Function],
         dead_letters: sqs.Queue,
         undelivered: sqs.Queue,
-        topic: sns.ITopic,
+        topic: sns.Topic,
         runbook_url: str,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -70,6 +76,8 @@ class Monitoring(Construct):
             "More executions ended without success within an hour than the operators were told of. Events are "
             "delivered on a best-effort basis: look for the executions in the Step Functions console.",
             self._untold(HOUR),
+            # A sliding window would again and again hold the one half of a pair without the other.
+            wall_clock=True,
         )
         self._alarm(
             "FunctionErrors",
@@ -85,18 +93,31 @@ class Monitoring(Construct):
         )
         self._alarm(
             "DeadLetters",
-            "An event could not be handed to the function that tells the operators, or the function failed: the "
-            "message in the dead-letter queue names the execution that nobody was told of.",
+            "What the operators were to be told could not be handed to the function that tells them, or the function "
+            "failed: the message in the dead-letter queue names the execution, or the start, that nobody was told of.",
             dead_letters.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES, statistic="Maximum"),
         )
         self._alarm(
             "StartsUndelivered",
-            "A schedule or an event could not start its workflow within an hour: nothing was started. The message in "
-            "the dead-letter queue is the request.",
-            undelivered.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES, statistic="Maximum"),
+            "Starts that a schedule or an event could not deliver wait in their queue: the function that tells the "
+            "operators of each does not take them.",
+            undelivered.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES, statistic="Minimum"),
+        )
+        self._alarm(
+            "MessagesFailing",
+            "Amazon SNS could not deliver a message to a subscriber of the operators' topic.",
+            self._topic.metric_number_of_notifications_failed(period=FIVE_MINUTES, statistic="Sum"),
         )
 
-    def _alarm(self, name: str, description: str, metric: cloudwatch.IMetric, *, threshold: float = 1) -> None:
+    def _alarm(
+        self,
+        name: str,
+        description: str,
+        metric: cloudwatch.IMetric,
+        *,
+        threshold: float = 1,
+        wall_clock: bool = False,
+    ) -> None:
         alarm = cloudwatch.Alarm(
             self,
             name,
@@ -109,6 +130,14 @@ class Monitoring(Construct):
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
         alarm.add_alarm_action(actions.SnsAction(self._topic))
+        if wall_clock:
+            resource = alarm.node.default_child
+            assert isinstance(resource, cloudwatch.CfnAlarm)  # nosec B101 # for the type checker
+            # Source: Amazon CloudWatch user guide, Alarm evaluation window.
+            resource.evaluation_window = cloudwatch.CfnAlarm.EvaluationWindowProperty(
+                wall_clock_window=cloudwatch.CfnAlarm.WallClockWindowProperty()
+            )
+            has_a_property_that_the_schema_lacks(alarm)
 
     def _dashboard(self) -> None:
         machine, period = self._start, HOUR
@@ -131,16 +160,14 @@ class Monitoring(Construct):
             _graph(
                 "Outcomes",
                 [
-                    machine.metric_succeeded(period=period, label="running"),
-                    *(self._told(route, period, label=f"failed: {route}") for route in ROUTES),
-                    machine.metric_timed_out(period=period, label="timed out"),
-                    machine.metric_aborted(period=period, label="aborted"),
+                    machine.metric_succeeded(period=period, label="starts that succeeded"),
+                    *(self._told(route, period, label=label) for route, label in ROUTES.items()),
                 ],
             ),
             _graph(
-                "How long an execution takes",
+                "How long a start takes",
                 [
-                    machine.metric_time(period=period, statistic=statistic, label=f"{statistic}, milliseconds")
+                    self._own("StartDuration", period, label=f"{statistic}, seconds", statistic=statistic)
                     for statistic in ("p50", "p95", "Maximum")
                 ],
             ),
@@ -206,13 +233,15 @@ class Monitoring(Construct):
     def _told(self, route: str, period: Duration, *, label: str | None = None) -> cloudwatch.Metric:
         return self._own("OperatorsTold", period, label=label, Route=route)
 
-    def _own(self, name: str, period: Duration, *, label: str | None = None, **dimensions: str) -> cloudwatch.Metric:
+    def _own(
+        self, name: str, period: Duration, *, label: str | None = None, statistic: str = "Sum", **dimensions: str
+    ) -> cloudwatch.Metric:
         """A metric that the functions write."""
         return cloudwatch.Metric(
             namespace=METRICS_NAMESPACE,
             metric_name=name,
             dimensions_map={"service": SERVICE, **dimensions},
-            statistic="Sum",
+            statistic=statistic,
             period=period,
             label=label,
         )

@@ -1,18 +1,26 @@
-"""Who is told how starts end: the operators' topic, its key and its subscribers."""
+"""Who is told how starts end: the operators' topic, its key, its subscribers, and what could not be told."""
 
 from collections.abc import Sequence
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import Annotations, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.config import Subscriber
+from infra.lint import acknowledge
 
 
 class Notifications(Construct):
-    """The operators' topic, encrypted at rest and in transit, with the configured subscribers."""
+    """The operators' topic, encrypted at rest and in transit, with the configured subscribers.
+
+    Attributes:
+        key: of the topic.
+        topic: whatever is published to it is told.
+        dead_letters: what could not be told, whoever could not.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, subscribers: Sequence[Subscriber]) -> None:
         super().__init__(scope, construct_id)
@@ -35,6 +43,22 @@ class Notifications(Construct):
             signature_version="2",
         )
         self._let_alarms_publish()
+        self.dead_letters = sqs.Queue(
+            self,
+            "DeadLetters",
+            # A key of its own would be one more thing that can keep the last resort from working.
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        for rule in ("AwsSolutions::AwsSolutions-SQS3", "Serverless::Serverless-SQSRedrivePolicy"):
+            acknowledge(self.dead_letters, rule, "It is the dead-letter queue; an alarm speaks when anything is in it.")
+        if not subscribers:
+            Annotations.of(self).add_warning_v2(
+                "start-image-builder:nobodyIsTold",
+                "Nobody is told of failed starts: name subscribers in cdk.json's context, or subscribe to the topic",
+            )
         for subscriber in subscribers:
             sns.Subscription(
                 self,
@@ -42,6 +66,7 @@ class Notifications(Construct):
                 topic=self.topic,
                 protocol=sns.SubscriptionProtocol[subscriber.protocol.upper()],
                 endpoint=subscriber.endpoint,
+                dead_letter_queue=self.dead_letters,
             )
 
     def grant_publish(self, grantee: iam.IGrantable) -> None:

@@ -62,11 +62,12 @@ class StartImageBuilderStack(Stack):
             distributed_map="ImageBuilder",
         )
         workflows = {"start": start, "stop": stop, "fleet": fleet}
-        status_changes = StatusChanges(
+        StatusChanges(
             self,
             "StatusChanges",
             state_machines=[workflow.state_machine for workflow in workflows.values()],
             tell_operators=functions.tell_operators,
+            dead_letters=notifications.dead_letters,
         )
         triggers = Triggers(
             self,
@@ -74,6 +75,8 @@ class StartImageBuilderStack(Stack):
             workflows=workflows,
             schedules=config.schedules,
             triggers=config.triggers,
+            tell_operators=functions.tell_operators,
+            dead_letters=notifications.dead_letters,
         )
         Monitoring(
             self,
@@ -82,8 +85,8 @@ class StartImageBuilderStack(Stack):
             stop=stop.state_machine,
             fleet=fleet.state_machine,
             functions=functions.all,
-            dead_letters=status_changes.dead_letters,
-            undelivered=triggers.dead_letters,
+            dead_letters=notifications.dead_letters,
+            undelivered=triggers.undelivered,
             topic=notifications.topic,
             runbook_url=config.runbook_url,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import ArnFormat, CfnResource, Duration, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, CfnResource, Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -17,7 +17,7 @@ from infra.lint import acknowledge
 class StatusChanges(Construct):
     """Tells of every execution that ends without success, unless the workflow has told of it itself.
 
-    Events reach the function at least once, and are kept in `dead_letters` when it could not be reached or failed.
+    Events reach the function at least once, and become dead letters when it could not be reached or failed.
     """
 
     def __init__(
@@ -27,20 +27,10 @@ class StatusChanges(Construct):
         *,
         state_machines: Sequence[sfn.StateMachine],
         tell_operators: lambda_.Function,
+        dead_letters: sqs.Queue,
     ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
-        self.dead_letters = sqs.Queue(
-            self,
-            "DeadLetters",
-            # A key of its own would be one more thing that can keep the last resort from working.
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-        for rule in ("AwsSolutions::AwsSolutions-SQS3", "Serverless::Serverless-SQSRedrivePolicy"):
-            acknowledge(self.dead_letters, rule, "It is the dead-letter queue; an alarm speaks when anything is in it.")
         # A rule invokes a function asynchronously: Lambda tries again twice over about three minutes, and for up to six
         # hours while it throttles or is out of order.
         lambda_.CfnEventInvokeConfig(
@@ -51,12 +41,12 @@ class StatusChanges(Construct):
             maximum_retry_attempts=2,
             maximum_event_age_in_seconds=6 * 60 * 60,
             destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
-                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self.dead_letters.queue_arn)
+                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=dead_letters.queue_arn)
             ),
         )
         # By hand: the CDK's own destination would let the function read the queue's attributes as well.
         tell_operators.add_to_role_policy(
-            iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.dead_letters.queue_arn])
+            iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[dead_letters.queue_arn])
         )
         assert tell_operators.role  # nosec B101 # for the type checker
         # A policy of its own: in the role's, which the function waits for, it would close a circle, as the state
@@ -109,7 +99,7 @@ class StatusChanges(Construct):
             targets=[
                 targets.LambdaFunction(
                     tell_operators,
-                    dead_letter_queue=self.dead_letters,
+                    dead_letter_queue=dead_letters,
                     max_event_age=Duration.hours(24),
                     retry_attempts=185,
                 )

@@ -1,4 +1,4 @@
-"""What starts the workflows by itself: schedules and events, and a queue for what could not be delivered."""
+"""What starts the workflows by itself: schedules and events; and what becomes of a start that cannot be delivered."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.functions import FUNCTION_TIMEOUT
 from infra.lint import acknowledge
 from infra.trigger_config import Schedule, Trigger
 from infra.workflow import Workflow
@@ -24,7 +26,7 @@ class Triggers(Construct):
     """The schedules and triggers of the configuration.
 
     Attributes:
-        dead_letters: the requests that could not be delivered.
+        undelivered: the starts that could not be delivered. The operators are told of each, and it is gone.
     """
 
     def __init__(
@@ -35,6 +37,8 @@ class Triggers(Construct):
         workflows: Mapping[str, Workflow],
         schedules: Sequence[Schedule],
         triggers: Sequence[Trigger],
+        tell_operators: lambda_.Function,
+        dead_letters: sqs.Queue,
     ) -> None:
         """Create them.
 
@@ -44,24 +48,52 @@ class Triggers(Construct):
             workflows: by what the configuration calls them.
             schedules: of the configuration.
             triggers: of the configuration.
+            tell_operators: tells of each start that could not be delivered.
+            dead_letters: where a start goes that nobody could be told of.
         """
         super().__init__(scope, construct_id)
         self._workflows = workflows
-        self.dead_letters = sqs.Queue(
+        self.undelivered = sqs.Queue(
             self,
-            "DeadLetters",
+            "Undelivered",
+            # Six times the function's own. Source: AWS Lambda developer guide, Using Lambda with Amazon SQS.
+            visibility_timeout=Duration.seconds(6 * FUNCTION_TIMEOUT.to_seconds()),
+            dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=3, queue=dead_letters),
             # A key of its own would be one more thing that can keep the last resort from working.
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=Duration.days(14),
             removal_policy=RemovalPolicy.DESTROY,
         )
-        for rule in ("AwsSolutions::AwsSolutions-SQS3", "Serverless::Serverless-SQSRedrivePolicy"):
-            acknowledge(self.dead_letters, rule, "It is the dead-letter queue; an alarm speaks when anything is in it.")
+        if schedules or triggers:
+            self._tell(tell_operators)
         if schedules:
             self._schedules(schedules)
         for trigger in triggers:
             self._trigger(trigger)
+
+    def _tell(self, tell_operators: lambda_.Function) -> None:
+        # By hand: the CDK's own event source would let the function read more of the queue than Lambda needs. Source:
+        # AWS Lambda developer guide, Creating and configuring an Amazon SQS event source mapping, permissions.
+        tell_operators.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+                resources=[self.undelivered.queue_arn],
+            )
+        )
+        mapping = lambda_.EventSourceMapping(
+            self,
+            "Mapping",
+            target=tell_operators,
+            event_source_arn=self.undelivered.queue_arn,
+            # One message for each: with more at once, those before one that fails would be told again with it.
+            batch_size=1,
+        )
+        acknowledge(
+            mapping,
+            "Serverless::Serverless-LambdaEventSourceMappingDestination",
+            "A destination is for streams: of a queue, what fails goes to its own dead-letter queue.",
+        )
 
     def _schedules(self, schedules: Sequence[Schedule]) -> None:
         group = scheduler.CfnScheduleGroup(self, "Schedules")
@@ -78,7 +110,7 @@ class Triggers(Construct):
         for name in sorted({schedule.workflow for schedule in schedules}):
             role.add_to_policy(self._workflows[name].may_start())
         # The service sends to the queue under this role as well.
-        role.add_to_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.dead_letters.queue_arn]))
+        role.add_to_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.undelivered.queue_arn]))
         for schedule in schedules:
             window = schedule.flexible_window_minutes
             resource = scheduler.CfnSchedule(
@@ -98,7 +130,7 @@ class Triggers(Construct):
                     arn=self._workflows[schedule.workflow].alias.attr_arn,
                     role_arn=role.role_arn,
                     input=json.dumps(schedule.request),
-                    dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=self.dead_letters.queue_arn),
+                    dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=self.undelivered.queue_arn),
                     retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
                         maximum_event_age_in_seconds=RETRY_FOR.to_seconds(), maximum_retry_attempts=MAX_RETRIES
                     ),
@@ -130,7 +162,7 @@ class Triggers(Construct):
                     id="Workflow",
                     arn=workflow.alias.attr_arn,
                     role_arn=role.role_arn,
-                    dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=self.dead_letters.queue_arn),
+                    dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=self.undelivered.queue_arn),
                     retry_policy=events.CfnRule.RetryPolicyProperty(
                         maximum_event_age_in_seconds=RETRY_FOR.to_seconds(), maximum_retry_attempts=MAX_RETRIES
                     ),
@@ -138,11 +170,11 @@ class Triggers(Construct):
             ],
         )
         rule.node.add_dependency(role.node.find_child("DefaultPolicy"))
-        self.dead_letters.add_to_resource_policy(
+        self.undelivered.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal("events.amazonaws.com")],
                 actions=["sqs:SendMessage"],
-                resources=[self.dead_letters.queue_arn],
+                resources=[self.undelivered.queue_arn],
                 conditions={"ArnEquals": {"aws:SourceArn": rule.attr_arn}},
             )
         )

@@ -1,13 +1,15 @@
 """Lambda task "Check the request": hold an execution input against the request contract. Makes no AWS call."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from image_builder.request import InvalidRequest, Request, StopRequest, parse_request, parse_stop_request
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger()
 metrics = Metrics()
@@ -20,7 +22,7 @@ CONTRACTS: Mapping[str, Callable[[object], Request | StopRequest]] = {
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> Request | StopRequest:
+def handler(event: dict[str, Any], context: "LambdaContext") -> Request | StopRequest:
     """Check an execution input.
 
     Args:

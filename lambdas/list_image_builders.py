@@ -1,14 +1,16 @@
 """Lambda task "List the image builders": hold a fleet's request against its contract, and find what it names."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from image_builder import aws
 from image_builder.fleet import CONFIG, Fleet, fleet, names_by_tag, parse_fleet_request
 from image_builder.request import InvalidRequest
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger()
 metrics = Metrics()
@@ -21,7 +23,7 @@ def tagging() -> Any:
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> Fleet:
+def handler(event: dict[str, Any], context: "LambdaContext") -> Fleet:
     """Check a fleet's execution input, and list its image builders.
 
     Args:

@@ -1,14 +1,16 @@
 """Lambda task "Stop the image builder": describe it and, if it is RUNNING and no tag forbids it, stop it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from image_builder import appstream
 from image_builder.look import Look, Phase, look_at, phase_of
 from image_builder.metrics import counted_errors
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger()
 metrics = Metrics()
@@ -24,7 +26,7 @@ class StopLook(Look):
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> StopLook:
+def handler(event: dict[str, Any], context: "LambdaContext") -> StopLook:
     """Args: event: {"Request": a checked request, "Execution": its ARN}. Raises what `image_builder.appstream` does."""
     request = event["Request"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])

@@ -1,20 +1,24 @@
-"""Lambda task "Tell the operator", and what is told where the workflow could not tell: how an execution ended."""
+"""Lambda task "Tell the operator", and what is told where no workflow could: how an execution ended, or never began."""
 
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from image_builder import message
 from image_builder.aws import client
-from image_builder.ending import read_ending
+from image_builder.ending import Ending, read_ending
+from image_builder.message import Notice
+from image_builder.undelivered import read_undelivered
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,44 +49,73 @@ def stepfunctions() -> Any:
     return client("stepfunctions", CONFIG)
 
 
+class NotYetKnown(Exception):
+    """Step Functions does not yet show how an execution ended. Lambda tries the event again, after a minute and two."""
+
+
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Tell the operators of an end, unless the workflow has told them already.
+def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
+    """Tell the operators of an end, unless the workflow has told them already, or of a start that never came about.
 
     Args:
-        event: a status change event of Step Functions, or, without "detail-type", the workflow's own words:
-            {"detail": ...} as `image_builder.ending.read_ending` takes it.
+        event: a status change event of Step Functions; or, without "detail-type", the workflow's own words: {"detail":
+            ...} as `image_builder.ending.read_ending` takes it; or {"Records": [...]}, one message of the queue of
+            undelivered starts.
         context: of the invocation.
 
     Returns:
         {"Told": whether it told them now}, with the "Subject" and "Message", which so stand in the execution's history.
+
+    Raises:
+        NotYetKnown: an event came before Step Functions shows the end that it is about.
     """
-    detail = event["detail"]
-    if "detail-type" in event:
-        # What the events show of Error and Cause is not documented, and a long input is left out of them. The status is
-        # the event's: the execution may have been redriven since.
-        described = stepfunctions().describe_execution(executionArn=detail["executionArn"])
-        detail = {**described, "status": detail["status"]}
-    ending = read_ending(detail)
-    logger.append_keys(execution=ending.execution, image_builder=ending.name)
-    metrics.add_dimension("Route", ending.route or "success")
     metrics.add_metric("OperatorsTold", MetricUnit.Count, 0)
+    if "Records" in event:
+        (record,) = event["Records"]
+        letter = read_undelivered(record)
+        logger.append_keys(source=letter.arn)
+        metrics.add_dimension("Route", "undelivered")
+        return _tell(message.of_undelivered(letter))
+    logger.append_keys(execution=event["detail"]["executionArn"])
+    ending = _ending(event)
+    logger.append_keys(image_builder=ending.name)
+    metrics.add_dimension("Route", ending.route or "success")
     if ending.told:
         logger.info("The workflow has told the operators itself", error=ending.error)
         return {"Told": False}
-    subject, text = message.subject(ending), message.mail(ending, settings.runbook_url)
-    forms: dict[str, Any] = {"Message": text}
-    if settings.chat:
-        forms = {
-            "MessageStructure": "json",
-            "Message": json.dumps({"default": text, "https": message.chat(ending, settings.runbook_url)}),
-        }
-    sns.publish(TopicArn=settings.topic_arn, Subject=subject, **forms)
-    metrics.add_metric("OperatorsTold", MetricUnit.Count, 1)
+    told = _tell(message.of_ending(ending))
     if ending.error:
         # Without the route, for the alarm that compares it with the executions that failed.
         with single_metric(name="FailuresTold", unit=MetricUnit.Count, value=1):
             pass
-    logger.info("Operators told", status=ending.status, error=ending.error, route=ending.route)
+    return told
+
+
+def _ending(event: dict[str, Any]) -> Ending:
+    detail = event["detail"]
+    if "detail-type" not in event:
+        return read_ending(detail)
+    # What the events show of Error and Cause is not documented, and a long input is left out of them.
+    described = stepfunctions().describe_execution(executionArn=detail["executionArn"])
+    # DescribeExecution is eventually consistent: what the workflow has told would be told again. After a redrive it is
+    # RUNNING in truth. Source: AWS Step Functions API reference, DescribeExecution.
+    if described["status"] == "RUNNING" and not described.get("redriveDate"):
+        raise NotYetKnown(f"{detail['executionArn']} is {detail['status']}, and DescribeExecution still shows RUNNING")
+    said = {member: detail[member] for member in ("error", "cause") if detail.get(member)}
+    # The status is the event's: the execution may have been redriven since.
+    return read_ending({**described, **said, "status": detail["status"]})
+
+
+def _tell(notice: Notice) -> dict[str, Any]:
+    subject, text = message.subject(notice), message.mail(notice, settings.runbook_url)
+    forms: dict[str, Any] = {"Message": text}
+    if settings.chat:
+        forms = {
+            "MessageStructure": "json",
+            "Message": json.dumps({"default": text, "https": message.chat(notice, settings.runbook_url)}),
+        }
+    sns.publish(TopicArn=settings.topic_arn, Subject=subject, **forms)
+    metrics.add_metric("OperatorsTold", MetricUnit.Count, 1)
+    logger.info("Operators told", event=notice.event, error=notice.error)
     return {"Told": True, "Subject": subject, "Message": text}

@@ -1,9 +1,12 @@
-"""What operators are told about the end of an execution: a plain-text mail, and a form for chat."""
+"""What operators are told, in whatever form: a plain-text mail, and a notification for chat."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from image_builder.ending import Ending
+from image_builder.undelivered import Undelivered
 
 _WHOSE_TURN = {
     "fail": "Whoever started this execution: the request has to change.",
@@ -22,74 +25,144 @@ _MAX_CHAT_DESCRIPTION = 8_000
 """Source: Amazon Q Developer in chat applications administrator guide, Custom notifications."""
 
 
-def subject(ending: Ending) -> str:
+@dataclass(frozen=True, slots=True)
+class About:
+    """Something that a notice is about. Attributes: heading: what it is. text: which. url: in the console, or ""."""
+
+    heading: str
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a person is told.
+
+    Attributes:
+        headline: one line, without its full stop.
+        error: its name; empty for a success. The runbook has a section for it.
+        happened: what happened.
+        advice: what to do.
+        turn: whose turn it is; empty where nobody's.
+        about: what it is about, in the order in which a person looks for it.
+        arn: of what it is about: messages about the same thing belong to one thread.
+        event: its kind, as chat shows it.
+        section: of the runbook; empty where there is none for it.
+    """
+
+    headline: str
+    error: str
+    happened: str
+    advice: str
+    turn: str
+    about: Sequence[About]
+    arn: str
+    event: str
+    section: str
+
+
+def of_ending(ending: Ending) -> Notice:
+    """The notice of how an execution ended."""
+    return Notice(
+        headline=_headline(ending),
+        error=ending.error,
+        happened=ending.message,
+        advice=ending.advice,
+        turn=_WHOSE_TURN.get(ending.route, ending.route),
+        about=(
+            About(
+                "Image builders" if ending.aim == "fleet" else "Image builder",
+                _builder(ending),
+                _console(ending.execution, "appstream2/home", "/images"),
+            ),
+            About(
+                "Execution",
+                ending.execution,
+                _console(ending.execution, "states/home", f"/v2/executions/details/{ending.execution}"),
+            ),
+        ),
+        arn=ending.execution,
+        event=f"ImageBuilderStart{ending.status.title().replace('_', '')}",
+        section=ending.error,
+    )
+
+
+def of_undelivered(letter: Undelivered) -> Notice:
+    """The notice of a schedule or an event that could not start its workflow."""
+    # Scheduler counts its own attempts; the first is none that was repeated.
+    tries = f" It tried again {letter.retries} times." if letter.retries else ""
+    return Notice(
+        headline=f"{letter.kind} {letter.name} could not start its workflow",
+        error=letter.error,
+        happened=f"{letter.service} could not start the workflow, and nothing was started: {letter.message}{tries}",
+        advice="Mend what the error names: as a rule the role that starts the workflow, or a workflow that is gone. "
+        "Then start the workflow by hand with the request below, if that is still wanted.",
+        turn=_WHOSE_TURN["notify"],
+        about=(
+            About("Request", letter.request, ""),
+            About(letter.kind, letter.arn, ""),
+            About(
+                "Workflow",
+                letter.workflow,
+                # The console lists executions by the state machine, whatever alias they were started by.
+                _console(letter.workflow, "states/home", f"/statemachines/view/{_without_alias(letter.workflow)}"),
+            ),
+        ),
+        arn=letter.arn,
+        event="ImageBuilderStartUndelivered",
+        section="StartsUndelivered",
+    )
+
+
+def subject(notice: Notice) -> str:
     """One line, fit for the Subject of an SNS message."""
-    line = f"{_headline(ending)}: {ending.error}" if ending.error else _headline(ending)
+    line = f"{notice.headline}: {notice.error}" if notice.error else notice.headline
     return "".join(char if char.isascii() and char.isprintable() else "?" for char in line)[:_MAX_SUBJECT]
 
 
-def mail(ending: Ending, runbook_url: str) -> str:
+def mail(notice: Notice, runbook_url: str) -> str:
     """Plain text. Paragraphs are single lines: mail programs wrap them to whatever they are read on.
 
     Args:
-        ending: of the execution.
+        notice: what is told.
         runbook_url: of the page with a section for each error; empty where the deployment has none.
     """
     parts = [
-        f"{_headline(ending)}.",
-        f"ERROR\n{ending.error}" if ending.error else "",
-        f"WHAT HAPPENED\n{ending.message}",
-        f"WHAT TO DO\n{ending.advice}",
-        f"WHOSE TURN IT IS\n{_WHOSE_TURN.get(ending.route, ending.route)}" if ending.route else "",
-        "\n".join(
-            [
-                "IMAGE BUILDERS" if ending.aim == "fleet" else "IMAGE BUILDER",
-                _builder(ending),
-                *_link(builder_url(ending)),
-            ]
-        ),
-        "\n".join(["EXECUTION", ending.execution, *_link(execution_url(ending))]),
-        f"RUNBOOK\n{runbook(ending, runbook_url)}" if ending.error else "",
+        f"{notice.headline}.",
+        f"ERROR\n{notice.error}" if notice.error else "",
+        f"WHAT HAPPENED\n{notice.happened}",
+        f"WHAT TO DO\n{notice.advice}",
+        f"WHOSE TURN IT IS\n{notice.turn}" if notice.turn else "",
+        *("\n".join(filter(None, (each.heading.upper(), each.text, each.url))) for each in notice.about),
+        f"RUNBOOK\n{_runbook(notice, runbook_url)}" if notice.section else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def chat(ending: Ending, runbook_url: str) -> str:
+def chat(notice: Notice, runbook_url: str) -> str:
     """The same for a chat channel: a custom notification of Amazon Q Developer in chat applications, as JSON.
 
     Source: its administrator guide, Custom notifications (schema version 1.0).
     """
-    steps = [ending.advice]
-    if ending.error:
-        steps.append(f"Runbook: {runbook(ending, runbook_url)}")
-    steps += [
-        f"<{url}|{text}>"
-        for url, text in [
-            (execution_url(ending), "Open the execution"),
-            (builder_url(ending), "Open the image builders"),
-        ]
-        if url
-    ]
-    context = {
-        "Error": ending.error,
-        "Route": ending.route,
-        "ImageBuilder": _builder(ending),
-        "Execution": ending.execution,
-    }
+    steps = [notice.advice]
+    if notice.section:
+        steps.append(f"Runbook: {_runbook(notice, runbook_url)}")
+    steps += [f"<{each.url}|Open: {each.heading.lower()}>" for each in reversed(notice.about) if each.url]
+    context = {"Error": notice.error, "Whose turn": notice.turn, **{each.heading: each.text for each in notice.about}}
     notification: dict[str, Any] = {
         "version": "1.0",
         "source": "custom",
         "content": {
             "textType": "client-markdown",
-            "title": subject(ending)[:_MAX_CHAT_TITLE],
-            "description": ending.message[:_MAX_CHAT_DESCRIPTION],
+            "title": subject(notice)[:_MAX_CHAT_TITLE],
+            "description": notice.happened[:_MAX_CHAT_DESCRIPTION],
             "nextSteps": steps,
         },
         "metadata": {
-            "threadId": ending.execution.rsplit(":", 1)[-1],
-            "summary": subject(ending),
-            "eventType": f"ImageBuilderStart{ending.status.title().replace('_', '')}",
-            "relatedResources": [ending.execution],
+            "threadId": notice.arn.rsplit(":", 1)[-1],
+            "summary": subject(notice),
+            "eventType": notice.event,
+            "relatedResources": [notice.arn],
             "additionalContext": {key: value for key, value in context.items() if value},
             # Messages carry text that AWS and requesters wrote: no button may act on it.
             "enableCustomActions": False,
@@ -98,30 +171,20 @@ def chat(ending: Ending, runbook_url: str) -> str:
     return json.dumps(notification)
 
 
-def runbook(ending: Ending, runbook_url: str) -> str:
-    """Where the runbook says what to do about an error."""
-    return f"{runbook_url or 'docs/runbook.md'}#{ending.error}"
+def _runbook(notice: Notice, runbook_url: str) -> str:
+    return f"{runbook_url or 'docs/runbook.md'}#{notice.section}"
 
 
-def execution_url(ending: Ending) -> str:
-    """The execution in the Step Functions console; empty where the partition's console is unknown."""
-    return _console(ending, "states/home", f"/v2/executions/details/{ending.execution}")
-
-
-def builder_url(ending: Ending) -> str:
-    """Images and image builders in the AppStream 2.0 console; empty where the partition's console is unknown."""
-    return _console(ending, "appstream2/home", "/images")
-
-
-def _console(ending: Ending, path: str, fragment: str) -> str:
-    _, partition, _, region, *_ = ending.execution.split(":")
+def _console(arn: str, path: str, fragment: str) -> str:
+    """A page of the console of the partition and Region of an ARN; empty where the partition's console is unknown."""
+    _, partition, _, region, *_ = f"{arn}::::".split(":")
     host = _CONSOLE_HOSTS.get(partition)
     # The one host of a partition leads on to the Region's own.
     return f"https://{host}/{path}?region={region}#{fragment}" if host else ""
 
 
-def _link(url: str) -> list[str]:
-    return [url] if url else []
+def _without_alias(arn: str) -> str:
+    return ":".join(arn.split(":")[:7])
 
 
 def _builder(ending: Ending) -> str:

@@ -101,7 +101,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
                 raise
         outputs = stack.outputs("StartImageBuilder")
         sqs: SQSClient = stack.client("sqs")
-        operators, announcements = (_queue(sqs, name) for name in ("operators", "announcements"))
+        operators, announcements = (new_queue(sqs, name) for name in ("operators", "announcements"))
         stack.client("sns").subscribe(TopicArn=outputs["OperatorTopicArn"], Protocol="sqs", Endpoint=operators[1])
         events = stack.client("events")
         events.put_rule(Name="announcements", EventPattern='{"source": ["start-image-builder"]}')
@@ -116,7 +116,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         )
 
 
-def _queue(sqs: "SQSClient", name: str) -> tuple[str, str]:
+def new_queue(sqs: "SQSClient", name: str) -> tuple[str, str]:
     """A new queue: its URL and ARN."""
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     return url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

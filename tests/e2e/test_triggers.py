@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.conftest import PATIENCE_SECONDS, Deployment
+from tests.e2e.conftest import PATIENCE_SECONDS, Deployment, new_queue
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
@@ -65,3 +65,32 @@ def test_a_schedule_and_an_event_start_their_workflows(deployment: Deployment, t
     (scheduled,) = started_with(deployment, state_machine, night)
     assert json.loads(scheduled["input"]) == schedules[0]["request"]
     assert started_with(deployment, state_machine, "never") == []
+    assert_that_what_cannot_be_delivered_is_told(deployment)
+
+
+def assert_that_what_cannot_be_delivered_is_told(deployment: Deployment) -> None:
+    """MiniStack's Scheduler knows no dead letters: one is put into the queue as AWS does."""
+    stack = deployment.stack
+    sqs = stack.client("sqs")
+    url, mailbox = new_queue(sqs, "told-of-the-undelivered")
+    topic = stack.outputs("Triggered")["OperatorTopicArn"]
+    stack.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=mailbox)
+    (undelivered,) = [each for each in sqs.list_queues()["QueueUrls"] if "Triggered-TriggersUndelivered" in each]
+    letter = {
+        "ERROR_CODE": "AccessDeniedException",
+        "ERROR_MESSAGE": "The role may not.",
+        "SCHEDULE_ARN": "arn:aws:scheduler:us-east-1:000000000000:schedule/images/night",
+        "TARGET_ARN": stack.outputs("Triggered")["StateMachineAliasArn"],
+    }
+    sqs.send_message(
+        QueueUrl=undelivered,
+        MessageBody='{"Name": "golden-image"}',
+        MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in letter.items()},
+    )
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (told := sqs.receive_message(QueueUrl=url).get("Messages")):
+        assert time.monotonic() < deadline, "nobody was told"
+        time.sleep(0.2)
+    message = json.loads(told[0]["Body"])
+    assert message["Subject"] == "Schedule night could not start its workflow: AccessDeniedException"
+    assert 'REQUEST\n{"Name": "golden-image"}\n' in message["Message"]

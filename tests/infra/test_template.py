@@ -84,6 +84,8 @@ def test_the_state_machines_are_standard_logged_and_traced(assembly: Assembly) -
         assert machine["StateMachineType"] == "STANDARD"
         assert machine["TracingConfiguration"] == {"Enabled": True}
         assert machine["LoggingConfiguration"]["Level"] == "ALL"
+        # What an input holds stands in the history alone.
+        assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
 
 
 def test_the_topic_takes_messages_over_tls_only_and_keeps_them_encrypted(assembly: Assembly) -> None:
@@ -170,6 +172,21 @@ def test_subscribers_are_told() -> None:
     ]
 
 
+def test_what_a_subscriber_did_not_get_is_a_dead_letter_and_no_validator_minds(tmp_path: Path) -> None:
+    told = [
+        {"protocol": "email", "endpoint": "ops@example.com"},
+        {"protocol": "https", "endpoint": "https://a.example"},
+    ]
+    assembly = synthesize(tmp_path / "cdk.out", subscribers=told)
+    (queue,) = [name for name in assembly.resources("AWS::SQS::Queue") if name.startswith("NotificationsDeadLetters")]
+    subscriptions = properties(assembly, "AWS::SNS::Subscription")
+    assert len(subscriptions) == 2
+    for subscription in subscriptions:
+        assert subscription["RedrivePolicy"] == {"deadLetterTargetArn": {"Fn::GetAtt": [queue, "Arn"]}}
+    test_cfn_lint_has_nothing_to_say(assembly)
+    test_a_finding_of_cdk_nag_fails_the_synth_and_there_is_none(assembly)
+
+
 def test_a_wrong_configuration_fails_synth_with_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(subprocess.CalledProcessError) as caught:
         synthesize(tmp_path / "cdk.out", subscribers=[{"protocol": "sms", "endpoint": "+1"}])
@@ -221,7 +238,7 @@ def test_every_end_without_success_is_an_event_for_the_function_that_tells(assem
         assert {"Ref": machine} in detail["stateMachineArn"]
         # With a version or an alias.
         assert {"prefix": {"Fn::Join": ["", [{"Ref": machine}, ":"]]}} in detail["stateMachineArn"]
-    (queue,) = [name for name in assembly.resources("AWS::SQS::Queue") if name.startswith("StatusChanges")]
+    (queue,) = [name for name in assembly.resources("AWS::SQS::Queue") if name.startswith("NotificationsDeadLetters")]
     dead_letters = {"Fn::GetAtt": [queue, "Arn"]}
     (target,) = rule["Targets"]
     assert target["DeadLetterConfig"] == {"Arn": dead_letters}
@@ -256,6 +273,9 @@ def test_an_alarm_counts_the_failures_that_nobody_was_told_of(assembly: Assembly
     metric = metrics["told"]["MetricStat"]["Metric"]
     assert (metric["Namespace"], metric["MetricName"]) == ({"Ref": "AWS::StackName"}, "FailuresTold")
     assert metric["Dimensions"] == [{"Name": "service", "Value": "start-image-builder"}]
+    assert alarm["EvaluationWindow"] == {"WallClockWindow": {}}
+    # Ten at most. Source: Amazon CloudWatch user guide, Using metric math.
+    assert len(alarm["Metrics"]) - 1 <= 10
 
 
 def test_the_dashboard_shows_what_operators_ask_for(assembly: Assembly) -> None:
@@ -264,9 +284,7 @@ def test_the_dashboard_shows_what_operators_ask_for(assembly: Assembly) -> None:
     for metric in (
         "ExecutionsStarted",
         "ExecutionsSucceeded",
-        "ExecutionsTimedOut",
-        "ExecutionsAborted",
-        "ExecutionTime",
+        "StartDuration",
         "ExecutionThrottled",
         "StartAttempts",
         "StartsAccepted",

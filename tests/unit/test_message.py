@@ -8,6 +8,8 @@ import pytest
 
 from image_builder import message
 from image_builder.ending import Ending
+from image_builder.message import of_ending, of_undelivered
+from image_builder.undelivered import Undelivered
 
 ARN = "arn:aws:states:eu-west-1:111122223333:execution:StartImageBuilder:f0"
 FAILED = Ending(
@@ -28,7 +30,7 @@ RUNNING = replace(
 
 
 def test_a_mail_says_what_failed_and_what_to_do_with_the_links_to_it() -> None:
-    assert message.mail(FAILED, "https://example.com/runbook.md") == (
+    assert message.mail(of_ending(FAILED), "https://example.com/runbook.md") == (
         "Image builder gold did not start.\n"
         "\n"
         "ERROR\n"
@@ -45,7 +47,7 @@ def test_a_mail_says_what_failed_and_what_to_do_with_the_links_to_it() -> None:
         "\n"
         "IMAGE BUILDER\n"
         "gold (FAILED when last seen), account 111122223333, eu-west-1\n"
-        f"{message.builder_url(FAILED)}\n"
+        "https://console.aws.amazon.com/appstream2/home?region=eu-west-1#/images\n"
         "\n"
         "EXECUTION\n"
         f"{ARN}\n"
@@ -57,7 +59,7 @@ def test_a_mail_says_what_failed_and_what_to_do_with_the_links_to_it() -> None:
 
 
 def test_a_mail_of_a_success_has_no_error_and_nobodys_turn() -> None:
-    text = message.mail(RUNNING, "")
+    text = message.mail(of_ending(RUNNING), "")
     assert text.startswith("Image builder gold is running.\n\nWHAT HAPPENED\nIt runs.\n\nWHAT TO DO\nConnect.\n\nIMAGE")
     assert "ERROR" not in text
     assert "RUNBOOK" not in text
@@ -74,17 +76,17 @@ def test_a_mail_of_a_success_has_no_error_and_nobodys_turn() -> None:
 )
 def test_a_mail_begins_with_what_did_not_come_about(changes: dict[str, str], headline: str) -> None:
     ending = replace(FAILED, **changes)  # type: ignore[arg-type]  # names of its attributes
-    assert message.mail(ending, "").startswith(f"{headline}\n\n")
-    assert message.subject(ending).startswith(headline[:-1])
+    assert message.mail(of_ending(ending), "").startswith(f"{headline}\n\n")
+    assert message.subject(of_ending(ending)).startswith(headline[:-1])
 
 
 def test_without_a_published_runbook_the_project_has_it() -> None:
-    assert "RUNBOOK\ndocs/runbook.md#ImageBuilderFailed\n" in message.mail(FAILED, "")
+    assert "RUNBOOK\ndocs/runbook.md#ImageBuilderFailed\n" in message.mail(of_ending(FAILED), "")
 
 
 @pytest.mark.parametrize("route", ["fail", "notify", "uncaught"])
 def test_a_mail_says_whose_turn_it_is(route: str) -> None:
-    (turn,) = re.findall(r"WHOSE TURN IT IS\n(.+)\n", message.mail(replace(FAILED, route=route), ""))
+    (turn,) = re.findall(r"WHOSE TURN IT IS\n(.+)\n", message.mail(of_ending(replace(FAILED, route=route)), ""))
     assert ("Whoever started" in turn) is (route == "fail")
 
 
@@ -94,13 +96,13 @@ def test_a_mail_says_whose_turn_it_is(route: str) -> None:
 )
 def test_links_go_to_the_console_of_the_partition_where_that_is_public(partition: str, host: str | None) -> None:
     ending = replace(FAILED, execution=ARN.replace("arn:aws:", f"arn:{partition}:"))
-    hosts = set(re.findall(r"https://([^/]+)", message.mail(ending, "")))
+    hosts = set(re.findall(r"https://([^/]+)", message.mail(of_ending(ending), "")))
     assert hosts == ({host} if host else set())
-    assert ending.execution in message.mail(ending, "")
+    assert ending.execution in message.mail(of_ending(ending), "")
 
 
 def test_a_builder_that_was_never_named_is_said_so() -> None:
-    text = message.mail(replace(FAILED, name=None, state=None), "")
+    text = message.mail(of_ending(replace(FAILED, name=None, state=None)), "")
     assert text.startswith("An image builder did not start.")
     assert "none that can exist was named, account" in text
 
@@ -108,29 +110,29 @@ def test_a_builder_that_was_never_named_is_said_so() -> None:
 @pytest.mark.parametrize("error", ["ImageBuilderFailed", "Odd\nBcc: all", "\u00dcbel", "x" * 300])
 def test_a_subject_is_one_that_sns_takes(error: str) -> None:
     # Below 100 characters, ASCII, no line break or control character. Source: SNS API reference, Publish, Subject.
-    subject = message.subject(replace(FAILED, name="g" * 101, error=error))
+    subject = message.subject(of_ending(replace(FAILED, name="g" * 101, error=error)))
     assert len(subject) < 100
     assert subject.isascii()
     assert subject.isprintable()
 
 
 def test_a_subject_names_the_builder_and_the_error() -> None:
-    assert message.subject(FAILED) == "Image builder gold did not start: ImageBuilderFailed"
-    assert message.subject(RUNNING) == "Image builder gold is running"
+    assert message.subject(of_ending(FAILED)) == "Image builder gold did not start: ImageBuilderFailed"
+    assert message.subject(of_ending(RUNNING)) == "Image builder gold is running"
 
 
 def test_chat_gets_a_custom_notification() -> None:
-    notification = json.loads(message.chat(FAILED, "https://example.com/runbook.md"))
+    notification = json.loads(message.chat(of_ending(FAILED), "https://example.com/runbook.md"))
     assert (notification["version"], notification["source"]) == ("1.0", "custom")
     content, metadata = notification["content"], notification["metadata"]
     assert content["textType"] == "client-markdown"
-    assert content["title"] == message.subject(FAILED)
+    assert content["title"] == message.subject(of_ending(FAILED))
     assert content["description"] == FAILED.message
     assert content["nextSteps"] == [
         "Open an AWS Support case.",
         "Runbook: https://example.com/runbook.md#ImageBuilderFailed",
-        f"<{message.execution_url(FAILED)}|Open the execution>",
-        f"<{message.builder_url(FAILED)}|Open the image builders>",
+        f"<https://console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/{ARN}|Open: execution>",
+        "<https://console.aws.amazon.com/appstream2/home?region=eu-west-1#/images|Open: image builder>",
     ]
     assert metadata["threadId"] == "f0"
     assert metadata["enableCustomActions"] is False
@@ -138,6 +140,64 @@ def test_chat_gets_a_custom_notification() -> None:
 
 
 def test_a_chat_notification_of_a_success_has_no_empty_members() -> None:
-    notification = json.loads(message.chat(RUNNING, ""))
+    notification = json.loads(message.chat(of_ending(RUNNING), ""))
     assert "Error" not in notification["metadata"]["additionalContext"]
     assert all(notification["content"]["nextSteps"])
+
+
+ALIAS = "arn:aws:states:eu-west-1:111122223333:stateMachine:Start:live"
+LETTER = Undelivered(
+    kind="Schedule",
+    service="EventBridge Scheduler",
+    name="patch-night",
+    arn="arn:aws:scheduler:eu-west-1:111122223333:schedule/images/patch-night",
+    workflow=ALIAS,
+    error="AccessDeniedException",
+    message="The role may not.",
+    retries="3",
+    request='{"Name": "gold"}',
+)
+
+
+def test_a_start_that_was_not_delivered_is_told_with_its_request() -> None:
+    assert message.mail(of_undelivered(LETTER), "") == (
+        "Schedule patch-night could not start its workflow.\n"
+        "\n"
+        "ERROR\n"
+        "AccessDeniedException\n"
+        "\n"
+        "WHAT HAPPENED\n"
+        "EventBridge Scheduler could not start the workflow, and nothing was started: The role may not. "
+        "It tried again 3 times.\n"
+        "\n"
+        "WHAT TO DO\n"
+        "Mend what the error names: as a rule the role that starts the workflow, or a workflow that is gone. "
+        "Then start the workflow by hand with the request below, if that is still wanted.\n"
+        "\n"
+        "WHOSE TURN IT IS\n"
+        "An operator.\n"
+        "\n"
+        "REQUEST\n"
+        '{"Name": "gold"}\n'
+        "\n"
+        "SCHEDULE\n"
+        "arn:aws:scheduler:eu-west-1:111122223333:schedule/images/patch-night\n"
+        "\n"
+        "WORKFLOW\n"
+        f"{ALIAS}\n"
+        "https://console.aws.amazon.com/states/home?region=eu-west-1#/statemachines/view/"
+        f"{ALIAS.removesuffix(':live')}\n"
+        "\n"
+        "RUNBOOK\n"
+        "docs/runbook.md#StartsUndelivered\n"
+    )
+    assert message.subject(of_undelivered(LETTER)) == (
+        "Schedule patch-night could not start its workflow: AccessDeniedException"
+    )
+
+
+def test_chat_gets_what_was_not_delivered_too() -> None:
+    notification = json.loads(message.chat(of_undelivered(replace(LETTER, retries="", workflow="")), ""))
+    assert notification["metadata"]["additionalContext"]["Request"] == '{"Name": "gold"}'
+    assert notification["metadata"]["eventType"] == "ImageBuilderStartUndelivered"
+    assert "again" not in notification["content"]["description"]

@@ -10,7 +10,9 @@ import pytest
 import tell_operators
 from image_builder import message
 from image_builder.ending import read_ending
-from tell_operators import Settings
+from image_builder.message import of_ending, of_undelivered
+from image_builder.undelivered import read_undelivered
+from tell_operators import NotYetKnown, Settings
 
 ARN = "arn:aws:states:us-east-1:000000000000:execution:StartImageBuilder:test"
 CAUSE = {"Name": "gold", "Route": "notify", "Message": "It broke.", "Advice": "Mend it."}
@@ -45,7 +47,7 @@ def test_it_publishes_the_mail(published: list[dict[str, Any]]) -> None:
         {
             "TopicArn": "arn:aws:sns:us-east-1:000000000000:operators",
             "Subject": "Image builder gold did not start: Odd",
-            "Message": message.mail(ending, ""),
+            "Message": message.mail(of_ending(ending), ""),
         }
     ]
 
@@ -65,8 +67,8 @@ def test_with_chat_https_subscribers_get_the_notification_and_all_others_the_mai
     ending = read_ending(event()["detail"])
     assert one["MessageStructure"] == "json"
     assert json.loads(one["Message"]) == {
-        "default": message.mail(ending, settings.runbook_url),
-        "https": message.chat(ending, settings.runbook_url),
+        "default": message.mail(of_ending(ending), settings.runbook_url),
+        "https": message.chat(of_ending(ending), settings.runbook_url),
     }
 
 
@@ -101,7 +103,8 @@ def test_of_an_event_only_execution_and_status_are_believed(
         "input": None,
         "inputDetails": {"included": False},
     }
-    described = {"executionArn": ARN, "status": "RUNNING", "error": "Odd", "input": '{"Name": "gold"}'}
+    described = {"executionArn": ARN, "status": "RUNNING", "redriveDate": "today", "input": '{"Name": "gold"}'}
+    described["error"] = "Odd"
 
     def client(**cause: Any) -> Any:
         answer = {**described, "cause": json.dumps(CAUSE | cause)}
@@ -113,3 +116,81 @@ def test_of_an_event_only_execution_and_status_are_believed(
     assert published[0]["Subject"] == "Image builder gold did not start: Odd"
     monkeypatch.setattr(tell_operators, "stepfunctions", client(OperatorTold=True))
     assert tell(status_change) == {"Told": False}
+
+
+def test_an_end_that_step_functions_does_not_show_yet_is_left_to_the_next_try(
+    published: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # DescribeExecution is eventually consistent.
+    told = {
+        "executionArn": ARN,
+        "status": "FAILED",
+        "error": "Odd",
+        "cause": json.dumps(CAUSE | {"OperatorTold": True}),
+    }
+    answers = iter([{"executionArn": ARN, "status": "RUNNING", "input": "{}"}, told])
+    client = SimpleNamespace(describe_execution=lambda executionArn: next(answers))  # noqa: N803  # as boto3 names it
+    monkeypatch.setattr(tell_operators, "stepfunctions", lambda: client)
+    event = {
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {"executionArn": ARN, "status": "FAILED"},
+    }
+    with pytest.raises(NotYetKnown, match=ARN):
+        tell(event)
+    assert tell(event) == {"Told": False}
+    assert published == []
+
+
+def test_what_an_event_says_of_the_end_counts(published: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    redriven = {"executionArn": ARN, "status": "RUNNING", "redriveDate": "today", "input": '{"Name": "gold"}'}
+    client = SimpleNamespace(describe_execution=lambda executionArn: redriven)  # noqa: N803  # as boto3 names it
+    monkeypatch.setattr(tell_operators, "stepfunctions", lambda: client)
+    cause = json.dumps(CAUSE | {"OperatorTold": True})
+    detail = {"executionArn": ARN, "status": "FAILED", "error": "Odd", "cause": cause}
+    assert tell({"detail-type": "Step Functions Execution Status Change", "detail": detail}) == {"Told": False}
+
+
+LETTER = {
+    "body": '{\n"Name": "gold"}',
+    "messageAttributes": {
+        name: {"stringValue": value, "dataType": "String"}
+        for name, value in {
+            "ERROR_CODE": "AccessDeniedException",
+            "ERROR_MESSAGE": "The role may not.",
+            "RETRY_ATTEMPTS": "0",
+            "SCHEDULE_ARN": "arn:aws:scheduler:us-east-1:000000000000:schedule/images/patch-night",
+            "TARGET_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:Start:live",
+        }.items()
+    },
+}
+
+
+def test_a_start_that_could_not_be_delivered_is_told(
+    published: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tell({"Records": [LETTER]})["Told"] is True
+    (one,) = published
+    assert one["Subject"] == "Schedule patch-night could not start its workflow: AccessDeniedException"
+    assert one["Message"] == message.mail(of_undelivered(read_undelivered(LETTER)), "")
+    assert 'REQUEST\n{"Name": "gold"}\n' in one["Message"]
+    (metric,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    # No execution failed: what counts those must not count this.
+    assert (metric["Route"], metric["OperatorsTold"], "FailuresTold" in metric) == ("undelivered", [0.0, 1.0], False)
+
+
+def test_a_letter_of_an_event_names_its_rule(published: list[dict[str, Any]]) -> None:
+    attributes = {**LETTER["messageAttributes"], "RULE_ARN": {"stringValue": "arn:aws:events:r:1:rule/images/asked"}}  # type: ignore[dict-item]
+    del attributes["SCHEDULE_ARN"]
+    tell({"Records": [{**LETTER, "messageAttributes": attributes}]})
+    assert published[0]["Subject"].startswith("Event rule asked could not start its workflow")
+
+
+@pytest.mark.parametrize("body", ["no JSON\nERROR\nforged", "", "[" * 10_000])
+def test_a_letter_that_is_none_is_told_all_the_same_and_looks_like_nothing_else(
+    published: list[dict[str, Any]], body: str
+) -> None:
+    tell({"Records": [{"body": body}]})
+    (one,) = published
+    assert "ERROR\nUnknown\n" in one["Message"]
+    assert "\nforged" not in one["Message"]
+    assert len(one["Message"]) < 6_000
