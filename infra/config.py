@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, get_type_hints
 
-from infra.rules import InvalidConfiguration, boolean, listed, text
+from infra.rules import InvalidConfiguration, boolean, from_command_line, listed, one_of, table, text, unique
 from infra.trigger_config import Schedule, Trigger, event_bus, schedules, triggers
 
 
@@ -16,11 +17,28 @@ class Protocol:
     pattern: str
 
 
+_HOST = r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)"
+
 PROTOCOLS = {
-    "email": Protocol("an e-mail address", r"[^@\s]+@[^@\s]+"),
-    "https": Protocol("a URL that begins with https://", r"https://\S+"),
-    "sqs": Protocol("the ARN of an SQS queue", r"arn:[a-z-]+:sqs:[a-z0-9-]+:\d{12}:[\w.-]+"),
+    "email": Protocol("an e-mail address", rf"[!-?A-~]+@{_HOST}+"),
+    # SNS takes a user and a password in the URL.
+    "https": Protocol("a URL that begins with https://", rf"https://([!-.0-?A-~]+@)?{_HOST}*(:[0-9]+)?([/?#][!-~]*)?"),
+    # SNS refuses a FIFO queue (its name ends with .fifo). Source: Amazon SNS developer guide, Message delivery for FIFO
+    # topics: those go with FIFO topics, which have no e-mail.
+    "sqs": Protocol(
+        "the ARN of an SQS queue that is no FIFO queue", r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}"
+    ),
 }
+
+MOST_RESOURCES = 300
+"""Of a stack's 500, for what the configuration adds. Source: AWS CloudFormation user guide, Quotas."""
+
+MOST_OF_POLICY = 5_800
+"""Of the 6,144 characters of a managed policy, for the names of image builders: into such a one the CDK puts what a
+role's own has no room for. Source: IAM user guide, IAM and AWS STS quotas."""
+
+_AROUND_NAME = 70
+"""Characters of an image builder's ARN in a policy, without its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +134,21 @@ class Config:
     ] = "default"
 
     @classmethod
-    def from_context(cls, get: Callable[[str], Any]) -> "Config":
+    def from_context(cls, get: Callable[[str], Any], now: datetime | None = None) -> "Config":
         """Read the context.
 
         Args:
             get: gives the value of a context key, or None: an app's `node.try_get_context`.
+            now: what is past, is so at this time; None: at the time of the call.
 
         Raises:
             InvalidConfiguration: naming the key and the rule.
         """
-        return cls(
+
+        def given(key: str, default: Any) -> Any:
+            return default if (value := get(key)) is None else value
+
+        config = cls(
             stack_name=text(
                 "stackName",
                 get("stackName"),
@@ -134,22 +157,32 @@ class Config:
             ),
             subscribers=tuple(
                 _subscriber(f"subscribers[{index}]", entry)
-                for index, entry in enumerate(listed("subscribers", get("subscribers") or []))
+                for index, entry in enumerate(listed("subscribers", get("subscribers")))
             ),
             chat=boolean("chat", get("chat")),
-            runbook_url=text("runbookUrl", get("runbookUrl") or "", r"(https://\S+)?", PROTOCOLS["https"].rule),
-            image_builders=_image_builders("imageBuilders", get("imageBuilders") or {}),
+            runbook_url=text("runbookUrl", given("runbookUrl", ""), r"(https://\S+)?", PROTOCOLS["https"].rule),
+            image_builders=_image_builders("imageBuilders", given("imageBuilders", {})),
+            # Source: IAM API reference, CreatePolicy, PolicyName and Path.
             permissions_boundary=text(
                 "permissionsBoundary",
-                get("permissionsBoundary") or "",
-                r"([\w+=,.@/-]{1,600})?",
-                "the name of an IAM managed policy of the account, with its path if it has one",
+                given("permissionsBoundary", ""),
+                r"((?=.{1,639}$)([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,128})?",
+                "the name of an IAM managed policy of the account, with its path if it has one, such as team/Boundary: "
+                "no '/' before it",
             )
             or None,
-            schedules=schedules("schedules", get("schedules") or []),
-            triggers=triggers("triggers", get("triggers") or []),
-            event_bus=event_bus("eventBus", get("eventBus") or "default"),
+            schedules=schedules("schedules", get("schedules"), now or datetime.now(UTC)),
+            triggers=triggers("triggers", get("triggers")),
+            event_bus=event_bus("eventBus", given("eventBus", "default")),
         )
+        unique("subscribers", (f"{each.protocol} {each.endpoint}" for each in config.subscribers))
+        # A trigger is a rule, a role and its policy.
+        if len(config.subscribers) + len(config.schedules) + 3 * len(config.triggers) > MOST_RESOURCES:
+            raise InvalidConfiguration(
+                "subscribers, schedules, triggers: must fit into one CloudFormation stack: together at most "
+                f"{MOST_RESOURCES}, a trigger counting as three; put the others into a second deployment"
+            )
+        return config
 
 
 def reference() -> str:
@@ -159,30 +192,29 @@ def reference() -> str:
     return "\n".join(["| key | default | |", "|---|---|---|", *rows])
 
 
-def _subscriber(where: str, entry: Any) -> Subscriber:
-    if not isinstance(entry, dict) or set(entry) != {"protocol", "endpoint"}:
-        raise InvalidConfiguration(f'{where}: must be {{"protocol": ..., "endpoint": ...}}, not {entry!r}')
-    protocol = entry["protocol"]
-    if protocol not in PROTOCOLS:
-        raise InvalidConfiguration(f"{where}.protocol: must be one of {', '.join(PROTOCOLS)}, not {protocol!r}")
+def _subscriber(where: str, value: Any) -> Subscriber:
+    entry = table(where, value, required=("protocol", "endpoint"))
+    protocol = one_of(f"{where}.protocol", entry["protocol"], PROTOCOLS)
     kind = PROTOCOLS[protocol]
     return Subscriber(protocol, text(f"{where}.endpoint", entry["endpoint"], kind.pattern, kind.rule))
 
 
-def _image_builders(where: str, entry: Any) -> ImageBuilders:
-    if not isinstance(entry, dict) or not set(entry) <= {"names", "tag"}:
-        raise InvalidConfiguration(f'{where}: must be {{"names": [...], "tag": {{...}}}}, not {entry!r}')
-    names = listed(f"{where}.names", entry.get("names") or ["*"])
+def _image_builders(where: str, value: Any) -> ImageBuilders:
+    entry = table(where, from_command_line(value), optional=("names", "tag"))
+    names = listed(f"{where}.names", entry.get("names", ["*"]))
+    if not names:
+        # No name is not every name.
+        raise InvalidConfiguration(f"{where}.names: must have at least one; without the key, it is all")
     rule = "the name of an image builder, with * for any characters"
     patterns = tuple(
         text(f"{where}.names[{index}]", name, r"[A-Za-z0-9_.*-]{1,101}", rule) for index, name in enumerate(names)
     )
-    tag = entry.get("tag")
-    if tag is None:
+    if sum(len(pattern) + _AROUND_NAME for pattern in patterns) > MOST_OF_POLICY:
+        raise InvalidConfiguration(f"{where}.names: must fit into an IAM policy: name fewer, with * for what differs")
+    if "tag" not in entry:
         return ImageBuilders(patterns)
-    if not isinstance(tag, dict) or set(tag) != {"key", "value"}:
-        raise InvalidConfiguration(f'{where}.tag: must be {{"key": ..., "value": ...}}, not {tag!r}')
+    tag = table(f"{where}.tag", entry["tag"], required=("key", "value"))
     # Source: AppStream 2.0 API reference, TagResource.
     key = text(f"{where}.tag.key", tag["key"], r"(?!aws:)[\w .:/=+@-]{1,128}", "a tag key of 1 to 128 characters")
-    value = text(f"{where}.tag.value", tag["value"], r"[\w .:/=+@-]{0,256}", "a tag value of up to 256 characters")
-    return ImageBuilders(patterns, (key, value))
+    tagged = text(f"{where}.tag.value", tag["value"], r"[\w .:/=+@-]{0,256}", "a tag value of up to 256 characters")
+    return ImageBuilders(patterns, (key, tagged))

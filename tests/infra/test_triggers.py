@@ -18,11 +18,13 @@ CONTEXT = {
             "timezone": "Europe/Berlin",
             "flexibleWindowMinutes": 15,
             "request": {"Name": "golden-image", "StopAfterMinutes": 240},
+            "start": "2199-01-01T00:00:00Z",
+            "end": "2199-12-31T23:00:00+01:00",
         },
         {"name": "off", "expression": "rate(1 day)", "workflow": "stop", "request": {"Name": "a"}, "enabled": False},
     ],
     "triggers": [
-        {"name": "requests", "eventBus": "images", "pattern": {"detail-type": ["Start Image Builder"]}},
+        {"name": "requests", "eventBus": "images", "pattern": {"source": ["my.app"]}},
     ],
 }
 
@@ -39,6 +41,9 @@ def test_a_schedule_starts_the_alias_with_its_request_and_keeps_what_it_cannot_d
     night, off = schedules["patch-night"], schedules["off"]
     assert night["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15}
     assert (night["State"], off["State"]) == ("ENABLED", "DISABLED")
+    # With milliseconds, without which CloudFormation refuses them.
+    assert (night["StartDate"], night["EndDate"]) == ("2199-01-01T00:00:00.000Z", "2199-12-31T22:00:00.000Z")
+    assert not {"StartDate", "EndDate"} & set(off)
     assert json.loads(night["Target"]["Input"]) == {"Name": "golden-image", "StopAfterMinutes": 240}
     aliases = triggered.resources("AWS::StepFunctions::StateMachineAlias")
     starts, stops = (schedule["Target"]["Arn"]["Fn::GetAtt"][0] for schedule in (night, off))
