@@ -169,7 +169,7 @@ class _Now:
         if self.items:
             total, running = self.items["total"], self.items["running"]
             ended = total - running - self.items["pending"]
-            table.add_row("Progress", _bar(ended, total, f"{ended} of {total} ended, {running} running"))
+            table.add_row("Progress", _bar(ended, max(total, 1), f"{ended} of {total} ended, {running} running"))
         yield table
 
 
