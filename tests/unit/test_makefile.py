@@ -80,6 +80,16 @@ def program(path: Path, script: str, interpreter: str = "/bin/sh") -> Path:
     return path
 
 
+def set_up(directory: Path) -> None:
+    """A copy of the project with its environments made; their tools are stand-ins that work."""
+    copy_of_the_project(directory)
+    for tool in (".venv/bin/python", ".venv/bin/node", ".venv-ministack/bin/python"):
+        program(directory / tool, "exit 0")
+    (directory / "node_modules").mkdir()
+    for environment in (".venv", ".venv-ministack", "node_modules"):
+        (directory / environment / ".ready").touch()
+
+
 @pytest.mark.parametrize(
     ("broken", "made_anew"),
     [
@@ -93,12 +103,9 @@ def program(path: Path, script: str, interpreter: str = "/bin/sh") -> Path:
 def test_an_environment_that_no_longer_works_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: list[str], made_anew: list[str]
 ) -> None:
-    copy_of_the_project(tmp_path)
-    for tool in (".venv/bin/python", ".venv/bin/node", ".venv-ministack/bin/python"):
-        program(tmp_path / tool, "exit 0", "/gone/python" if tool in broken else "/bin/sh")
-    (tmp_path / "node_modules").mkdir()
-    for environment in (".venv", ".venv-ministack", "node_modules"):
-        (tmp_path / environment / ".ready").touch()
+    set_up(tmp_path)
+    for tool in broken:
+        program(tmp_path / tool, "exit 0", "/gone/python")
     monkeypatch.setenv("FAKE_PIP", "exit 0")
     run = make("setup", f"PYTHON={program(tmp_path / 'python', MAKES_A_VENV)}", directory=tmp_path)
     assert run.returncode == 0, run.stderr
@@ -139,8 +146,11 @@ def test_an_option_that_there_is_not_is_refused_with_those_that_there_are(typed:
     assert f"There is no option {typed.partition('=')[0]}, only: NAME STOP_AFTER FAULT EXECUTION OUTPUT" in run.stderr
 
 
-def test_the_options_that_there_are_pass_through_the_make_within() -> None:
-    assert make("setup", "NAME=x", "STOP_AFTER=1", "FAULT=x", "EXECUTION=x", "OUTPUT=x", "EXAMPLES=1").returncode == 0
+def test_the_options_that_there_are_pass_through_the_make_within(tmp_path: Path) -> None:
+    set_up(tmp_path)
+    options = ("NAME=x", "STOP_AFTER=1", "FAULT=x", "EXECUTION=x", "OUTPUT=x", "EXAMPLES=1")
+    run = make("setup", *options, directory=tmp_path)
+    assert run.returncode == 0, run.stderr
 
 
 def test_an_empty_option_is_not_the_default() -> None:
@@ -154,11 +164,8 @@ def test_a_command_that_there_is_not_is_refused_with_where_they_are_listed() -> 
 
 
 def test_npm_says_why_it_cannot_install(tmp_path: Path) -> None:
-    copy_of_the_project(tmp_path)
-    for tool in (".venv/bin/python", ".venv/bin/node", ".venv-ministack/bin/python"):
-        program(tmp_path / tool, "exit 0")
-    for environment in (".venv", ".venv-ministack"):
-        (tmp_path / environment / ".ready").touch()
+    set_up(tmp_path)
+    (tmp_path / "node_modules/.ready").unlink()
     program(tmp_path / ".venv/bin/npm", 'case "$*" in *silent*) ;; *) echo ECONNREFUSED >&2;; esac; exit 1')
     assert "ECONNREFUSED" in make("setup", directory=tmp_path).stderr
 
