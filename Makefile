@@ -16,6 +16,11 @@ ENVIRONMENTS := .venv/.ready .venv-ministack/.ready node_modules/.ready
 quoted = '$(subst ','\'',$(value $(1)))'
 option = $(if $(filter command,$(origin $(1))),--$(2)=$(call quoted,$(1)))
 
+# A misspelt option would be passed over in silence.
+options := NAME STOP_AFTER FAULT EXECUTION OUTPUT EXAMPLES PYTHON SHELL
+typed := $(foreach variable,$(.VARIABLES),$(if $(filter command,$(origin $(variable))),$(variable)))
+$(if $(filter-out $(options),$(typed)),$(error There is no option $(filter-out $(options),$(typed)), only: $(options) (see: make help)))
+
 # Before whatever works on an AWS account: which one that is, or in a sentence why there is none.
 account = .venv/bin/python -m local.account
 
@@ -90,9 +95,15 @@ lock: .venv/.ready ## Lock the requirements anew after a change of an .in file
 clean: ## Remove everything that the commands above made here
 	@rm -rf .venv .venv-ministack node_modules cdk.out .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# Sub-make, so that the environments are made side by side.
+.DEFAULT:
+	@$(error There is no command $@ (see: make help))
+
+# Sub-make, so that the environments are made side by side. An environment whose Python was replaced, or whose folder was
+# moved since, which breaks the scripts in it, is made anew.
 .PHONY: setup
 setup: python-version
+	@{ .venv/bin/python -c '' && .venv/bin/node --version; } >/dev/null 2>&1 || rm -f .venv/.ready
+	@.venv-ministack/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-ministack/.ready
 	@$(MAKE) -s -j3 $(ENVIRONMENTS)
 
 .PHONY: python-version
@@ -110,7 +121,7 @@ python-version:
 
 node_modules/.ready: package-lock.json | .venv/.ready
 	@echo "Installing the CDK CLI into node_modules"
-	@npm ci --silent || { echo "npm could not install package-lock.json: is the npm registry reachable from here (proxy, firewall)?"; exit 1; }
+	@npm ci --loglevel=error --no-progress >/dev/null || { echo "npm could not install package-lock.json: is the npm registry reachable from here (proxy, firewall)?"; exit 1; }
 	@touch $@
 
 define venv

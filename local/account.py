@@ -11,7 +11,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, NoCredentialsError, NoRegionError
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
@@ -19,6 +27,10 @@ if TYPE_CHECKING:
 _EXECUTION_ARN = re.compile(r"arn:[a-z-]+:states:(?P<region>[a-z0-9-]+):\d{12}:execution:[^:\s]{1,80}:[^:\s]{1,80}")
 
 _SIGN_IN = "name a profile with AWS_PROFILE, or sign in with `aws sso login` or `aws login`, then try again"
+
+
+# A person waits for it: the default waits a minute for each of five attempts.
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=20)
 
 
 class AccountError(Exception):
@@ -34,13 +46,14 @@ def said_plainly() -> Iterator[None]:
         raise AccountError(f"There are no AWS credentials: {_SIGN_IN}.") from None
     except NoRegionError:
         raise AccountError("There is no AWS Region: set AWS_REGION, then try again.") from None
-    except ConnectionError as problem:
+    except (ConnectionError, HTTPClientError) as problem:
         raise AccountError(f"AWS cannot be reached from here (proxy, firewall, AWS_ENDPOINT_URL?): {problem}") from None
     except ClientError as problem:
         code, message = problem.response["Error"]["Code"], problem.response["Error"]["Message"]
         expired = f" The credentials are refused: {_SIGN_IN}." if "Token" in code or "Signature" in code else ""
         raise AccountError(f"{problem.operation_name} failed with {code}: {message}.{expired}") from None
-    except BotoCoreError as problem:
+    # An endpoint that is no URL is a ValueError.
+    except (BotoCoreError, ValueError) as problem:
         raise AccountError(f"The AWS settings of this machine do not work: {problem}") from None
 
 
@@ -63,7 +76,7 @@ def execution_client(execution: str) -> "SFNClient":
         session = boto3.Session()
         if session.get_credentials() is None:
             raise NoCredentialsError
-        return session.client("stepfunctions", region_name=arn["region"])
+        return session.client("stepfunctions", region_name=arn["region"], config=_CONFIG)
 
 
 def main() -> int:
@@ -74,7 +87,7 @@ def main() -> int:
             session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
             if not session.region_name:
                 raise NoRegionError
-            account = session.client("sts").get_caller_identity()["Account"]
+            account = session.client("sts", config=_CONFIG).get_caller_identity()["Account"]
     except AccountError as problem:
         print(problem, file=sys.stderr)
         return 2

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from local import faults, interrupts
+from local.account import AccountError
 from local.appstream_double.rules import Refused
 from local.history import Run
 from local.report import REPORTS, write_report
 from local.stack import PROJECT, LocalStack, LocalStackError, local_stack
-from local.watch import watch
+from local.watch import printable, watch
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.client import SNSClient
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 TIME_SCALE = 0.015
 """A simulated minute lasts 0.9 seconds."""
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 def main() -> int:
@@ -36,15 +38,16 @@ def main() -> int:
         del os.environ[key]
     options = _options()
     try:
-        fault = faults.named(options.fault) if options.fault else None
+        fault = None if options.fault is None else faults.named(options.fault)
+        stop_after = None if options.stop_after is None else _minutes(options.stop_after)
     except ValueError as problem:
         console.print(str(problem), style="bold red", markup=False)
         return 2
     # A terminated demo stops what it started, as an interrupted one does.
     interrupts.install()
     try:
-        return _demo(options, fault)
-    except (LocalStackError, OSError) as problem:
+        return _demo(options.name, stop_after, fault)
+    except (LocalStackError, AccountError, OSError) as problem:
         # An OSError is a full disk or a temporary directory that cannot be written to.
         console.print(f"The demo could not go on: {problem}", style="bold red", markup=False, soft_wrap=True)
         return 1
@@ -57,21 +60,26 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--name", default="golden-image", help="NAME: of the image builder")
     parser.add_argument(
-        "--stop-after", type=int, metavar="MINUTES", help="STOP_AFTER: leave a guard that stops it then"
+        "--stop-after", metavar="MINUTES", help="STOP_AFTER: leave a guard that stops it so many minutes later"
     )
     parser.add_argument("--fault", help="FAULT: " + ", ".join(faults.FAULTS) + ", or any other error code")
     return parser.parse_args()
 
 
-def _demo(options: argparse.Namespace, fault: faults.Fault | None) -> int:
+def _minutes(text: str) -> int:
+    if not re.fullmatch("[0-9]+", text):
+        raise ValueError(f"STOP_AFTER: must be a whole number of minutes, not {text!r}")
+    return int(text)
+
+
+def _demo(name: str, stop_after: int | None, fault: faults.Fault | None) -> int:
     with ExitStack() as running:
         with _step("Start MiniStack and the AppStream double on loopback"):
             stack = running.enter_context(local_stack(time_scale=TIME_SCALE))
-        return _run(stack, options, fault)
+        return _run(stack, name, stop_after, fault)
 
 
-def _run(stack: LocalStack, options: argparse.Namespace, fault: faults.Fault | None) -> int:
-    name = options.name
+def _run(stack: LocalStack, name: str, stop_after: int | None, fault: faults.Fault | None) -> int:
     with _step("Synthesize the template and deploy it with cdk deploy"):
         log = stack.directory / "cdk.log"
         try:
@@ -93,7 +101,7 @@ def _run(stack: LocalStack, options: argparse.Namespace, fault: faults.Fault | N
         console.print(f"  Fault: {fault.story}", markup=False)
     console.print()
     stepfunctions: SFNClient = stack.client("stepfunctions")
-    request = {"Name": name, **({} if options.stop_after is None else {"StopAfterMinutes": options.stop_after})}
+    request = {"Name": name, **({} if stop_after is None else {"StopAfterMinutes": stop_after})}
     execution = stepfunctions.start_execution(
         stateMachineArn=outputs["StateMachineAliasArn"], input=json.dumps(request)
     )["executionArn"]
@@ -105,7 +113,8 @@ def _run(stack: LocalStack, options: argparse.Namespace, fault: faults.Fault | N
     succeeded = all(run.status == "SUCCEEDED" for run in runs)
     for message in mailbox():
         console.rule("What the operators are told", align="left")
-        console.print(f"{message['Subject']}\n\n{message['Message']}", markup=False, soft_wrap=True)
+        told = printable(f"{message['Subject']}\n\n{message['Message']}")
+        console.print(told, markup=False, soft_wrap=True)
     console.rule()
     console.print(f"The local stack held {stack.resident_bytes() / 2**20:.0f} MiB of memory.", style="dim")
     for run, file in zip(runs, ("report.html", "report-guard.html"), strict=False):

@@ -15,6 +15,8 @@ _PAGE = 1000
 
 _FAILED = ("Failed", "TimedOut")
 _CALLS = ("Task", "LambdaFunction")
+_MAP_RUN = "MapRun"
+"""A distributed Map calls nothing itself: on AWS its history tells of the Map Run, whose children have their own."""
 _ENDS = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut")
 
 
@@ -42,7 +44,8 @@ class Step:
         name: of the state.
         kind: its Type: "Task", "Choice", "Wait" and so on.
         left: None while it is the current one, and where it is the last of a run that did not end by itself.
-        attempts: of a task.
+        attempts: of a task, or of the Map Run of a distributed Map.
+        map_run: the ARN of the last Map Run; empty where there is none.
         answer: what the task gave back; None for other states, and where it gave none.
         pause: seconds that a Wait lasts; None where the history does not tell.
     """
@@ -52,6 +55,7 @@ class Step:
     entered: float
     left: float | None = None
     attempts: list[Attempt] = field(default_factory=list)
+    map_run: str = ""
     answer: Any = None
     pause: float | None = None
 
@@ -90,6 +94,7 @@ class Run:
         cause: what the execution's Cause is: the object, where it is JSON.
         steps: the visits to its states, in order.
         ended: simulated seconds from start to end; None while it goes on.
+        variables: what the states have assigned, as JSON texts.
         events: as Step Functions gave them.
     """
 
@@ -103,6 +108,7 @@ class Run:
     cause: Any = ""
     steps: list[Step] = field(default_factory=list)
     ended: float | None = None
+    variables: dict[str, str] = field(default_factory=dict)
     events: "list[HistoryEventTypeDef]" = field(default_factory=list)
 
     def seconds(self, moment: datetime) -> float:
@@ -183,19 +189,18 @@ def read_run(described: Any, events: "Iterable[HistoryEventTypeDef]", time_scale
         cause=_parsed(described.get("cause")),
         events=events,
     )
-    variables: dict[str, str] = {}
     for event in events:
-        _take(run, event, variables)
+        _take(run, event)
     return run
 
 
-def _take(run: Run, event: "HistoryEventTypeDef", variables: dict[str, str]) -> None:
+def _take(run: Run, event: "HistoryEventTypeDef") -> None:
     kind, details, seconds = event["type"], _details(event), run.seconds(event["timestamp"])
     step = run.steps[-1] if run.steps else None
     if kind.endswith("StateEntered"):
         run.steps.append(Step(details["name"], kind.removesuffix("StateEntered"), seconds))
-        if kind == "WaitStateEntered" and "pauseSeconds" in variables:
-            run.steps[-1].pause = float(variables["pauseSeconds"])
+        if kind == "WaitStateEntered" and "pauseSeconds" in run.variables:
+            run.steps[-1].pause = float(run.variables["pauseSeconds"])
     elif kind == "ExecutionRedriven":
         run.ended = None
     elif kind in _ENDS:
@@ -207,15 +212,18 @@ def _take(run: Run, event: "HistoryEventTypeDef", variables: dict[str, str]) -> 
         return
     elif kind.endswith(("StateExited", "StateAborted")):
         step.left = seconds
-        variables.update(details.get("assignedVariables", {}))
-    # MiniStack's Map keeps the calls of its children in this history too; a Map itself calls nothing.
-    elif kind.startswith(_CALLS) and step.kind != "Map":
+        run.variables.update(details.get("assignedVariables", {}))
+    elif kind == "EvaluationFailed":
+        _take_failed_expression(step, details, seconds)
+    # MiniStack's Map keeps the calls of its children in this history too.
+    elif kind.startswith(_MAP_RUN if step.kind == "Map" else _CALLS):
         _take_call(step, kind, details, seconds)
 
 
 def _take_call(step: Step, kind: str, details: dict[str, Any], seconds: float) -> None:
-    if kind.endswith("Scheduled"):
+    if kind.endswith("Scheduled") or kind == "MapRunStarted":
         step.attempts.append(Attempt(seconds))
+    step.map_run = details.get("mapRunArn", step.map_run)
     if kind.endswith((*_FAILED, "Succeeded")) and step.attempts:
         step.attempts[-1].ended = seconds
     if kind.endswith(_FAILED) and step.attempts:
@@ -224,6 +232,15 @@ def _take_call(step: Step, kind: str, details: dict[str, Any], seconds: float) -
     if kind.endswith("Succeeded"):
         answer = _parsed(details.get("output"))
         step.answer = answer.get("Payload", answer) if isinstance(answer, dict) else answer
+
+
+def _take_failed_expression(step: Step, details: dict[str, Any], seconds: float) -> None:
+    # An expression that reads the answer of a call fails after that; one that makes its arguments, instead of it.
+    if not step.attempts or step.attempts[-1].error:
+        step.attempts.append(Attempt(seconds))
+    step.attempts[-1].ended = seconds
+    step.attempts[-1].error = details.get("error") or "EvaluationFailed"
+    step.attempts[-1].reason = details.get("cause") or ""
 
 
 def _details(event: "HistoryEventTypeDef") -> dict[str, Any]:

@@ -45,7 +45,8 @@ STYLE += "".join(
 _LINES = {"retry": "dashed", "fail": "solid", "notify": "bold", "error": "dotted"}
 _SHAPES = {"Choice": "hexagon", "Wait": "oval"}
 _GAP = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}"
-LEGEND = "Routes — retry: blue, dashed · fail: orange · notify: purple, bold.   Green: success.   Dotted: an error."
+LEGEND = r"Routes — retry: blue, dashed · fail: orange · notify: purple, bold.\nGreen: success.   Dotted: an error."
+"""Two lines: where no Helvetica is, a wider font takes its place, and a small picture would cut one long line off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +155,9 @@ def svg(definition: Mapping[str, Any], taken: Collection[str | Way] = ()) -> str
 
     body = re.sub(r'<g id="(\w+)" class="([^"]*)">\n<title>[^<]*</title>', named, drawn[drawn.index("<g id=") :])
     body = re.sub(r"<!--.*?-->\n?", "", body, flags=re.DOTALL)
-    size = re.search(r'viewBox="([^"]*)"', drawn)
+    size = re.search(r'viewBox="([\d.]+ [\d.]+ ([\d.]+) [\d.]+)"', drawn)
     title = escape(definition.get("Comment", "A workflow").split(":")[0])
-    view = f'viewBox="{size[1]}"' if size else ""
+    view = f'width="{float(size[2]):.0f}" viewBox="{size[1]}"' if size else ""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {view} role="img" aria-label="{title}">'
     return f"{head}\n<style>{STYLE}</style>\n{body}"
 

@@ -5,22 +5,29 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from image_builder.ending import Ending, read_ending
 from local import picture
 from local.account import AccountError, execution_client, said_plainly
 from local.history import Follower, Run, Step
-from local.watch import clock
+from local.watch import clock, printable
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
 
-REPORTS = Path(__file__).parent.parent / ".local"
+REPORTS = picture.PROJECT / ".local"
+RUNBOOK = "docs/runbook.md"
+
+FLEET_FACTS = ("Requested", "Running", "Failed")
+FACTS = ("Outcome", "Started", "WouldStart", "Route", "Why", *FLEET_FACTS, "Polls", "WaitedSeconds", "Agent", "Guard")
+"""What the card says of a result, besides its Advice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +76,10 @@ def report(run: Run, definition: dict[str, Any]) -> str:
         run=run,
         headline=run.about,
         style=picture.STYLE,
-        card="success" if run.status == "SUCCEEDED" else _cause(run).get("Route", "uncaught"),
+        card=_route(run) or run.status.lower(),
         facts=list(_facts(run)),
         picture=picture.svg(definition, [*(step.name for step in run.steps), *taken_ways(run, definition)]),
+        results=_results(run),
         strip=seen(run),
         rows=rows(run),
         messages=told,
@@ -88,7 +96,7 @@ def taken_ways(run: Run, definition: dict[str, Any]) -> list[picture.Way]:
     for step, following in pairwise(run.steps):
         between = [way for way in ways if (way.source, way.target) == (step.name, following.name)]
         failed = bool(step.attempts and step.attempts[-1].error)
-        route = "error" if failed else _cause(run).get("Route", "")
+        route = "error" if failed else _route(run)
         # Several routes of errors can lead to one state, and beside them the way of a success.
         taken += [way for way in between if len(between) == 1 or way.route == route] or between[:1]
     return taken
@@ -170,23 +178,65 @@ def _happened(step: Step) -> Iterator[tuple[str, str]]:
 
 
 def _facts(run: Run) -> Iterator[tuple[str, str]]:
-    if run.status == "SUCCEEDED":
-        output = run.output if isinstance(run.output, dict) else {}
-        for key in ("Outcome", "Started", "WouldStart", "Route", "Why", "Polls", "WaitedSeconds", "Agent", "Guard"):
-            if key in output:
-                yield key, output[key] if isinstance(output[key], str) else json.dumps(output[key])
-    elif _cause(run):
-        cause = _cause(run)
-        yield from (("What happened", cause["Message"]), ("What to do", cause["Advice"]), ("Route", cause["Route"]))
+    ending = _ending(run)
+    if ending:
+        yield from (("What happened", ending.message), ("What to do", ending.advice), ("Route", ending.route))
+        yield "Runbook", _runbook(run, ending)
     elif run.status == "RUNNING":
-        yield "So far", "The execution goes on: this report shows it as it was when it was written."
-    else:
-        yield "What happened", str(run.cause or "Step Functions gave no Cause.")
-        yield "What to do", "No branch of the workflow made this end: docs/runbook.md has a section for it."
+        yield "So far", f"The execution goes on: this report shows it {clock(_end(run))} minutes after it began."
+    told = _told(run)
+    for key in FLEET_FACTS if ending else (*FACTS, "Advice"):
+        if key in told:
+            yield key, told[key] if isinstance(told[key], str) else json.dumps(told[key])
     if run.builder:
         yield "Image builder", f"{run.builder} when last seen"
-    if run.error:
-        yield "Runbook", f"docs/runbook.md#{run.error}"
+
+
+def _told(run: Run) -> dict[str, Any]:
+    """What the workflow itself says of its end: the result, or the Cause."""
+    said = run.output if run.status == "SUCCEEDED" else run.cause
+    return said if isinstance(said, dict) else {}
+
+
+def _results(run: Run) -> list[dict[str, Any]]:
+    """Of a fleet, the result of each image builder; of a failed one whose history does not say, the failed ones'."""
+    try:
+        summary = json.loads(run.variables["summary"])
+    except (KeyError, ValueError):
+        summary = {}
+    results = summary.get("Results", _told(run).get("Results")) if isinstance(summary, dict) else None
+    return [result for result in results if isinstance(result, dict)] if isinstance(results, list) else []
+
+
+def _ending(run: Run) -> Ending | None:
+    """The end as the operators are told of it; None of a success, and while there is none."""
+    if run.status in ("SUCCEEDED", "RUNNING"):
+        return None
+    return read_ending(
+        {
+            "executionArn": run.execution,
+            "status": run.status,
+            "input": run.input,
+            "error": run.error,
+            "cause": json.dumps(run.cause) if isinstance(run.cause, dict) else run.cause,
+        }
+    )
+
+
+def _route(run: Run) -> str:
+    ending = _ending(run)
+    return ending.route if ending else ""
+
+
+def _runbook(run: Run, ending: Ending) -> str:
+    """Where the runbook says what to do about an end: its beginning, where it has no section for the Error."""
+    sections = (picture.PROJECT / RUNBOOK).read_text("utf-8")
+    # Whoever stops an execution may give it an Error of their own: it is stopped all the same.
+    plain = _ending(replace(run, error="")) if run.status != "FAILED" else None
+    for end in filter(None, (ending, plain)):
+        if f'<a id="{end.error}"></a>' in sections:
+            return f"{RUNBOOK}#{end.error}"
+    return RUNBOOK
 
 
 def _untold(run: Run) -> str:
@@ -198,21 +248,12 @@ def _untold(run: Run) -> str:
     )
 
 
-def _cause(run: Run) -> dict[str, str]:
-    """The Cause that the workflow gave; empty where the end was not of its making."""
-    keys = ("Route", "Message", "Advice")
-    if (
-        run.status == "FAILED"
-        and isinstance(run.cause, dict)
-        and all(isinstance(run.cause.get(key), str) for key in keys)
-    ):
-        return {key: run.cause[key] for key in keys}
-    return {}
-
-
 def _end(run: Run) -> float:
+    """Simulated seconds from the start to the end, or to now."""
+    if run.ended is not None:
+        return run.ended
     last = run.seconds(run.events[-1]["timestamp"]) if run.events else 0
-    return last if run.ended is None else run.ended
+    return max(last, run.seconds(datetime.now(UTC))) if run.status == "RUNNING" else last
 
 
 def write_report(stepfunctions: "SFNClient", run: Run, path: Path) -> None:
@@ -222,30 +263,41 @@ def write_report(stepfunctions: "SFNClient", run: Run, path: Path) -> None:
         stepfunctions: a client, which is asked for the definition that this execution runs by.
         run: the execution.
         path: of the file.
+
+    Raises:
+        AccountError: the definition could not be read.
+        OSError: the file could not be written.
     """
-    described = stepfunctions.describe_state_machine_for_execution(executionArn=run.execution)
+    with said_plainly():
+        described = stepfunctions.describe_state_machine_for_execution(executionArn=run.execution)
     text = report(run, json.loads(described["definition"]))
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, "utf-8")
-    unfinished.replace(path)
+    try:
+        unfinished.write_text(text, "utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def main() -> int:
     """Returns: the exit status: 0, or 2 when there is nothing to report of."""
     parser = argparse.ArgumentParser(prog="make report", description=__doc__)
     parser.add_argument("--execution", default="", help="EXECUTION: the ARN of an execution")
-    parser.add_argument("--output", type=Path, help="OUTPUT: the file; else .local/report-NAME.html")
+    parser.add_argument("--output", help="OUTPUT: the file; else .local/report-NAME.html")
     options = parser.parse_args()
+    name = options.execution.rpartition(":")[2]
+    path = REPORTS / f"report-{name}.html" if options.output is None else Path(options.output)
     try:
+        if not path.name or path.is_dir():
+            print(f"OUTPUT: must be a file to write, not {options.output!r}", file=sys.stderr)
+            return 2
         client = execution_client(options.execution)
         with said_plainly():
             run = Follower(client, options.execution).run()
-            name = options.execution.rpartition(":")[2]
-            path: Path = options.output or REPORTS / f"report-{name}.html"
-            write_report(client, run, path)
+        write_report(client, run, path)
     except AccountError as problem:
-        print(problem, file=sys.stderr)
+        print(printable(str(problem)), file=sys.stderr)
         return 2
     except OSError as problem:
         print(f"OUTPUT: the report could not be written: {problem}", file=sys.stderr)

@@ -127,8 +127,17 @@ def test_even_when_it_is_killed_nothing_goes_on(tmp_path: Path) -> None:
         wait_until_nothing_is_left(tmp_path)
 
 
-def test_a_fault_that_is_none_is_refused_with_the_list(tmp_path: Path) -> None:
-    with demo(tmp_path, "--fault", "no such thing") as process:
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--fault=no such thing", "FAULT: 'no such thing' is neither an error code nor one of"),
+        ("--fault=", "FAULT: '' is neither an error code nor one of"),
+        ("--stop-after=abc", "STOP_AFTER: must be a whole number of minutes, not 'abc'"),
+        ("--stop-after=", "STOP_AFTER: must be a whole number of minutes, not ''"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_by_its_rule(tmp_path: Path, option: str, sentence: str) -> None:
+    with demo(tmp_path, option) as process:
         output, _ = process.communicate()
         assert process.returncode == 2
-        assert "'no such thing' is neither an error code nor one of" in output
+        assert output.startswith(sentence)

@@ -1,5 +1,6 @@
 """The report of real executions in a real browser: phone and desktop, light and dark, by keyboard and by axe."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -27,13 +28,17 @@ FAILS = {"next_start": {"stages": [["PENDING", 60], ["FAILED", None]]}}
 
 @pytest.fixture(scope="module")
 def reports(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A report of a run that succeeded, of one that failed, and of one whose request was refused."""
+    """Reports of a run that succeeded, of one that failed, of one whose request was refused, and of a fleet."""
     found = {}
     for kind, builder in {"succeeded": {}, "failed": FAILS}.items():
         name = f"{kind}-{uuid4().hex[:8]}"
         deployment.stack.appstream.put_builder(name, **builder)
         found[kind] = deployment.start({"Name": name})
     found["refused"] = deployment.start({"Name": "<script>alert(1)</script>"})
+    fleet = deployment.stack.outputs("StartImageBuilder")["FleetAliasArn"]
+    request = json.dumps({"ImageBuilders": ["a-long-name-" * 8, {"Nmae": "gold"}]})
+    started = deployment.stepfunctions.start_execution(stateMachineArn=fleet, input=request)
+    found["fleet"] = started["executionArn"]
     directory = tmp_path_factory.mktemp("reports")
     for kind, execution in found.items():
         deployment.wait(execution)
@@ -68,7 +73,7 @@ def opened(browser: Browser, report: Path, width: str, scheme: str = "light") ->
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", ["succeeded", "failed", "refused"])
+@pytest.mark.parametrize("kind", ["succeeded", "failed", "refused", "fleet"])
 def test_it_fits_asks_for_nothing_and_can_be_used_by_everybody(
     browser: Browser, reports: dict[str, Path], kind: str, scheme: str, width: str
 ) -> None:
@@ -93,6 +98,28 @@ def test_it_shows_the_failure_its_way_and_the_message(browser: Browser, reports:
     assert page.locator(".node.taken").count() < page.locator(".node").count()
     assert page.locator(".edge.notify.taken").count() == 1
     assert [seen.inner_text() for seen in page.locator(".strip span").all()] == ["PENDING", "FAILED"]
+    page.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_of_it_is_out_of_sight(browser: Browser, reports: dict[str, Path], width: str) -> None:
+    page, _ = opened(browser, reports["succeeded"], width)
+    states = page.locator(".strip span")
+    assert states.all_inner_texts() == ["PENDING", "RUNNING"]
+    assert states.evaluate_all("all => all.every(one => one.scrollWidth <= one.clientWidth)")
+    for shown in (states.last, page.locator(".node").first, page.locator(".timeline td:nth-child(2)").first):
+        box = shown.bounding_box()
+        assert box
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= WIDTHS[width][0]
+    page.close()
+
+
+def test_the_results_of_a_fleet_keep_their_words_whole_on_a_phone(browser: Browser, reports: dict[str, Path]) -> None:
+    page, _ = opened(browser, reports["fleet"], "phone")
+    assert page.locator("h2").nth(1).inner_text() == "Results"
+    index = page.locator("th", has_text="Index").bounding_box()
+    assert index
+    assert index["height"] < 60
     page.close()
 
 

@@ -6,7 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, NoRegionError, ProfileNotFound
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    NoRegionError,
+    ProfileNotFound,
+    ReadTimeoutError,
+)
 
 from local.account import AccountError, execution_client, said_plainly
 
@@ -23,6 +29,7 @@ def refused(code: str) -> ClientError:
     [
         (NoRegionError(), "set AWS_REGION"),
         (EndpointConnectionError(endpoint_url="https://x"), "cannot be reached from here (proxy, firewall"),
+        (ReadTimeoutError(endpoint_url="https://x"), "cannot be reached from here (proxy, firewall"),
         (refused("AccessDeniedException"), "DescribeExecution failed with AccessDeniedException: m."),
         (refused("ExpiredTokenException"), "AWS_PROFILE"),
         (ProfileNotFound(profile="x"), "The config profile (x) could not be found"),
@@ -61,3 +68,9 @@ def test_without_credentials_the_command_says_so(module: tuple[str, ...], tmp_pa
     assert done.returncode == 2
     assert "There are no AWS credentials: name a profile with AWS_PROFILE" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_endpoint_that_is_no_url_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "ftp:nonsense")
+    with pytest.raises(AccountError, match="The AWS settings of this machine do not work: Invalid endpoint"):
+        execution_client(ARN)

@@ -153,3 +153,38 @@ def test_the_calls_of_the_children_of_a_map_are_not_its_own() -> None:
 )
 def test_a_run_says_what_it_is_about(given: str, about: str) -> None:
     assert run(input=given).about == about
+
+
+MAP = (entered(0, "Start each", "Map"), (1.0, "MapRunStarted", {"mapRunArn": "arn:1"}))
+
+
+def test_a_map_run_that_fails_is_told_with_its_cause() -> None:
+    found = run(*MAP, (9, "MapRunFailed", {"error": "States.ItemReaderFailed", "cause": "No such list."}))
+    assert found.steps[0].map_run == "arn:1"
+    assert list(lines(found))[1:] == [Line(9, "failure", "States.ItemReaderFailed: No such list.")]
+
+
+def test_a_map_run_that_succeeds_is_no_failure() -> None:
+    assert [line.text for line in lines(run(*MAP, (9, "MapRunSucceeded", {})))] == ["Start each"]
+
+
+BROKEN = (2.0, "EvaluationFailed", {"error": "States.QueryEvaluationError", "cause": "No field.", "state": "Look"})
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [entered(1, "Look", "Pass")],
+        [entered(1, "Look"), (1, "TaskScheduled", FUNCTION), answered(1, {})],
+    ],
+    ids=["of-a-state", "of-the-answer-to-a-call"],
+)
+def test_an_expression_that_fails_is_told(before: list[Any]) -> None:
+    told = [line.text for line in lines(run(*before, BROKEN))]
+    assert told == ["Look", "States.QueryEvaluationError: No field."]
+
+
+def test_an_expression_that_fails_again_is_told_again() -> None:
+    told = [line.text for line in lines(run(entered(1, "Look"), BROKEN, BROKEN))]
+    failure = "States.QueryEvaluationError: No field."
+    assert told == ["Look", failure, "trying again", failure]

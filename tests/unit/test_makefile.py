@@ -66,6 +66,52 @@ printf '#!/bin/sh\\nexit 1\\n' > "$4/bin/npm"; chmod +x "$4/bin/python" "$4/bin/
 )
 
 
+def copy_of_the_project(directory: Path) -> None:
+    """As much of it as `make setup` reads."""
+    (directory / "local").mkdir()
+    for file in ("Makefile", "requirements-dev.txt", "package-lock.json", "local/requirements.txt"):
+        shutil.copy(PROJECT / file, directory / file)
+
+
+def program(path: Path, script: str, interpreter: str = "/bin/sh") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!{interpreter}\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def set_up(directory: Path) -> None:
+    """A copy of the project with its environments made; their tools are stand-ins that work."""
+    copy_of_the_project(directory)
+    for tool in (".venv/bin/python", ".venv/bin/node", ".venv-ministack/bin/python"):
+        program(directory / tool, "exit 0")
+    (directory / "node_modules").mkdir()
+    for environment in (".venv", ".venv-ministack", "node_modules"):
+        (directory / environment / ".ready").touch()
+
+
+@pytest.mark.parametrize(
+    ("broken", "made_anew"),
+    [
+        ([], []),
+        ([".venv/bin/node"], ["Installing the Python packages into .venv"]),
+        ([".venv/bin/python"], ["Installing the Python packages into .venv"]),
+        ([".venv-ministack/bin/python"], ["Installing MiniStack into .venv-ministack"]),
+    ],
+    ids=["nothing", "moved", "python-replaced", "python-of-ministack-replaced"],
+)
+def test_an_environment_that_no_longer_works_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: list[str], made_anew: list[str]
+) -> None:
+    set_up(tmp_path)
+    for tool in broken:
+        program(tmp_path / tool, "exit 0", "/gone/python")
+    monkeypatch.setenv("FAKE_PIP", "exit 0")
+    run = make("setup", f"PYTHON={program(tmp_path / 'python', MAKES_A_VENV)}", directory=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert [line.partition(" (")[0] for line in run.stdout.splitlines()] == made_anew
+
+
 @pytest.mark.parametrize(
     ("python", "pip", "sentence"),
     [
@@ -85,17 +131,43 @@ printf '#!/bin/sh\\nexit 1\\n' > "$4/bin/npm"; chmod +x "$4/bin/python" "$4/bin/
 def test_a_machine_that_lacks_something_is_told_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str, pip: str, sentence: str
 ) -> None:
-    (tmp_path / "local").mkdir()
-    for file in ("Makefile", "requirements-dev.txt", "package-lock.json", "local/requirements.txt"):
-        shutil.copy(PROJECT / file, tmp_path / file)
-    stand_in = tmp_path / "python"
-    stand_in.write_text(f"#!/bin/sh\n{python}\n")
-    stand_in.chmod(0o755)
+    copy_of_the_project(tmp_path)
     monkeypatch.setenv("FAKE_PIP", pip)
-    run = make("setup", f"PYTHON={stand_in}", directory=tmp_path)
+    run = make("setup", f"PYTHON={program(tmp_path / 'python', python)}", directory=tmp_path)
     assert run.returncode == 2
     assert sentence in run.stdout
     assert not list(tmp_path.glob("*.log"))
+
+
+@pytest.mark.parametrize("typed", ["FALUT=x", "Execution=x", "FALUT="])
+def test_an_option_that_there_is_not_is_refused_with_those_that_there_are(typed: str) -> None:
+    run = make("--dry-run", "demo", typed, "NAME=x")
+    assert run.returncode == 2
+    assert f"There is no option {typed.partition('=')[0]}, only: NAME STOP_AFTER FAULT EXECUTION OUTPUT" in run.stderr
+
+
+def test_the_options_that_there_are_pass_through_the_make_within(tmp_path: Path) -> None:
+    set_up(tmp_path)
+    options = ("NAME=x", "STOP_AFTER=1", "FAULT=x", "EXECUTION=x", "OUTPUT=x", "EXAMPLES=1")
+    run = make("setup", *options, directory=tmp_path)
+    assert run.returncode == 0, run.stderr
+
+
+def test_an_empty_option_is_not_the_default() -> None:
+    assert command("FAULT=").split() == [".venv/bin/python", "-m", "local.demo", "--fault=''"]
+
+
+def test_a_command_that_there_is_not_is_refused_with_where_they_are_listed() -> None:
+    run = make("nosuch")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "There is no command nosuch (see: make help)" in run.stderr
+
+
+def test_npm_says_why_it_cannot_install(tmp_path: Path) -> None:
+    set_up(tmp_path)
+    (tmp_path / "node_modules/.ready").unlink()
+    program(tmp_path / ".venv/bin/npm", 'case "$*" in *silent*) ;; *) echo ECONNREFUSED >&2;; esac; exit 1')
+    assert "ECONNREFUSED" in make("setup", directory=tmp_path).stderr
 
 
 def test_make_without_a_target_lists_the_commands() -> None:

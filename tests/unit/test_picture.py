@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from local.definition import START, STOP
 from local.picture import PICTURES, Way, svg, ways
 
 
-@pytest.mark.parametrize("source", [START, STOP], ids=lambda source: source.stem)
+@pytest.mark.parametrize("source", PICTURES, ids=lambda source: source.stem)
 def test_the_picture_is_drawn_from_the_definition(source: Path) -> None:
     assert PICTURES[source].read_text("utf-8") == svg(json.loads(source.read_text("utf-8"))), "run `make docs`"
 

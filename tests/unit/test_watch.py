@@ -7,38 +7,59 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 from rich.console import Console
 
 from local import watch
+from local.account import AccountError
 from local.history import Run
-from tests.unit.test_history import answered, entered, failed, look, run
+from tests.unit.test_history import ARN, answered, entered, failed, look, run
 
 
 class Answers:
-    """Step Functions, as far as watching asks it: an execution whose events become known in steps."""
+    """Step Functions, as far as watching asks it: an execution whose events become known in steps.
 
-    def __init__(self, *stages: Run, earlier: tuple[Run, ...] = ()) -> None:
+    A stage that is an error is what a look at the execution meets instead.
+    """
+
+    def __init__(self, *stages: Run | Exception, earlier: tuple[Run, ...] | Exception = ()) -> None:
         self.stages = list(stages)
+        self.items: Any = DENIED
         self.earlier = earlier
         self.asked = 0
 
     def describe_execution(self, *, executionArn: str) -> Any:  # noqa: N803  # as boto3 names it
         if executionArn.startswith("earlier"):
+            assert isinstance(self.earlier, tuple)
             return vars_of(self.earlier[int(executionArn.removeprefix("earlier"))])
         if len(self.stages) > 1 and self.asked:
             self.stages.pop(0)
         self.asked += 1
-        return vars_of(self.stages[0])
+        return vars_of(given(self.stages[0]))
 
     def list_executions(self, *, stateMachineArn: str, **_: Any) -> Any:  # noqa: N803
         assert stateMachineArn == "arn:aws:states:eu-west-1:123456789012:stateMachine:StartImageBuilder"
-        return {"executions": [{"executionArn": f"earlier{index}"} for index in range(len(self.earlier))]}
+        return {"executions": [{"executionArn": f"earlier{index}"} for index in range(len(given(self.earlier)))]}
+
+    def describe_map_run(self, *, mapRunArn: str) -> Any:  # noqa: N803
+        assert mapRunArn == "arn:of:the:map:run"
+        return {"itemCounts": given(self.items)}
 
     def get_paginator(self, _: str) -> Any:
         return self
 
     def paginate(self, **_: Any) -> Any:
-        return [{"events": self.stages[0].events[::-1]}]
+        return [{"events": given(self.stages[0]).events[::-1]}]
+
+
+def given(answer: Any) -> Any:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "AnyOperation")
+UNREACHABLE = EndpointConnectionError(endpoint_url="https://x")
 
 
 def vars_of(seen: Run) -> dict[str, Any]:
@@ -76,7 +97,13 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 def shown(answers: Answers, *, terminal: bool) -> tuple[Run, str]:
     output = io.StringIO()
     console = Console(file=output, force_terminal=terminal, width=80, highlight=False)
-    return watch.watch(answers, answers.stages[0].execution, console), output.getvalue()  # type: ignore[arg-type]
+    return watch.watch(answers, ARN, console), output.getvalue()  # type: ignore[arg-type]
+
+
+def drawn(now: watch._Now) -> str:
+    output = io.StringIO()
+    Console(file=output, force_terminal=True, width=80).print(now)
+    return re.sub(r"\x1b\[[0-9;]*m", "", output.getvalue())
 
 
 def test_each_line_is_said_once_as_it_happens_and_the_result_at_the_end() -> None:
@@ -146,3 +173,66 @@ def test_simulated_and_real_time_are_told_apart() -> None:
 
 def test_minutes_may_have_three_digits() -> None:
     assert watch.clock(7_265) == "121:05"
+
+
+HOSTILE = "[/] [red]x[/red] :rocket: \x1b]0;t\x07\x9b2J\r\u202e\nnew line"
+AS_SHOWN = r"[/] [red]x[/red] :rocket: \u001b]0;t\u0007\u009b2J\r\u202e\nnew line"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_somebody_else_wrote_is_shown_as_it_is_and_controls_nothing(terminal: bool) -> None:
+    events: tuple[Event, ...] = (entered(1, HOSTILE), (1, "TaskScheduled", {}), failed(2, HOSTILE, HOSTILE))
+    goes_on = run(*events, input=json.dumps({"Name": HOSTILE}))
+    ended = run(*events, (9, "ExecutionFailed", {}), status="FAILED", error=HOSTILE, cause=json.dumps(HOSTILE))
+    _, text = shown(Answers(goes_on, ended), terminal=terminal)
+    text += drawn(watch._Now(goes_on, 900))
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    assert {char for char in plain if not char.isprintable()} <= {"\n", "\r"}
+    assert "\r\u202e" not in plain
+    # Without the folding of lines and the columns of the table.
+    assert re.sub(r"\s", "", plain).count(re.sub(r"\s", "", AS_SHOWN)) >= 7
+
+
+@pytest.mark.parametrize("trouble", [DENIED, UNREACHABLE])
+def test_who_may_not_list_earlier_runs_sees_the_usual_time_of_any(trouble: Exception) -> None:
+    answers = Answers(run(*STARTED), earlier=trouble)
+    assert watch._usual_seconds(answers, run(*STARTED)) == watch.USUAL_SECONDS  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("trouble", [DENIED, UNREACHABLE])
+def test_looks_may_fail_for_a_while_which_is_said_once(trouble: Exception) -> None:
+    ended = run(*ENDED, status="SUCCEEDED", output="{}")
+    seen, text = shown(Answers(run(*STARTED), trouble, trouble, run(*PENDING), trouble, ended), terminal=False)
+    assert seen.status == "SUCCEEDED"
+    assert text.count("! The execution goes on, but looking at it failed; trying again: A") == 2
+    assert text.index("trying again") < text.index("the image builder is PENDING")
+
+
+def test_looks_that_fail_for_minutes_end_the_watch_and_say_that_the_execution_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("local.watch.PATIENCE_SECONDS", -1)
+    with pytest.raises(AccountError, match="The execution goes on, but is no longer watched: AWS cannot be reached"):
+        shown(Answers(run(*STARTED), UNREACHABLE), terminal=False)
+
+
+def test_a_first_look_that_fails_ends_the_watch_at_once() -> None:
+    with pytest.raises(AccountError, match=r"^AnyOperation failed with AccessDeniedException"):
+        shown(Answers(DENIED), terminal=False)
+
+
+FLEET = run(entered(1, "Start each image builder", "Map"), (1, "MapRunStarted", {"mapRunArn": "arn:of:the:map:run"}))
+
+
+def test_a_fleet_shows_how_many_of_its_runs_have_ended() -> None:
+    answers = Answers(FLEET)
+    answers.items = {"total": 20, "pending": 4, "running": 13, "succeeded": 2, "failed": 0, "timedOut": 0, "aborted": 1}
+    now = watch._Now(FLEET, watch.USUAL_SECONDS, watch._items(answers, FLEET))  # type: ignore[arg-type]
+    assert "3 of 20 ended, 13 running" in drawn(now)
+    assert all(len(line.rstrip()) <= 80 for line in drawn(now).splitlines())
+
+
+def test_a_fleet_whose_runs_may_not_be_counted_is_watched_all_the_same() -> None:
+    ended = run(*ENDED, status="SUCCEEDED", output="{}")
+    seen, _ = shown(Answers(FLEET, FLEET, ended), terminal=True)
+    assert seen.status == "SUCCEEDED"
