@@ -64,7 +64,7 @@ def test_the_strip_shows_the_states_for_as_long_as_they_were_seen() -> None:
 
 def failing(route: str) -> Run:
     cause = json.dumps({"Route": route, "Message": "m", "Advice": "a"})
-    states = ("Read the error", "Choose the route of the error", "Say what failed")
+    states = ("Read the error", "Choose the route of the error", "See whether it may come up after all")
     return run(*(entered(1, name) for name in states), status="FAILED", error="E", cause=cause)
 
 
@@ -72,11 +72,11 @@ def test_of_two_routes_to_one_state_the_one_that_was_taken_is_marked() -> None:
     for route in ("fail", "notify"):
         (read, chosen) = taken_ways(failing(route), WORKFLOW)
         assert (read.source, read.route) == ("Read the error", "")
-        assert (chosen.target, chosen.route) == ("Say what failed", route)
+        assert (chosen.target, chosen.route) == ("See whether it may come up after all", route)
 
 
 def test_the_way_of_an_error_is_told_from_that_of_a_success() -> None:
-    calls = ("Tell the operator", "Announce the failure")
+    calls = ("Announce the failure", "Tell the operator")
     told = run(entered(1, calls[0]), (1, "TaskScheduled", {}), answered(2, {}), entered(3, calls[1]))
     untold = run(entered(1, calls[0]), (1, "TaskScheduled", {}), failed(2, "E", "m"), entered(3, calls[1]))
     assert taken_ways(told, WORKFLOW) == [Way(*calls, "", ())]
