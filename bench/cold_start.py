@@ -1,11 +1,14 @@
 """What a cold start of each function costs beside a bare botocore client, measured side by side.
 
 `python -m bench.cold_start` prints the table of docs/performance.md. Each measurement is a Python process of
-its own that imports and makes its clients, as Lambda does once for a new sandbox. The variants take turns, so that
-whatever else the machine does befalls all of them alike; what counts is the ratio of the medians.
+its own that imports and makes its clients, as Lambda does once for a new sandbox. What counts is the ratio of the
+instructions, which valgrind counts and which hardly differ from run to run. The times are beside it: the variants take
+turns, so that whatever else the machine does befalls all of them alike.
 """
 
 import os
+import re
+import shutil
 import statistics
 import subprocess  # nosec B404 # runs Python
 import sys
@@ -40,6 +43,7 @@ ENVIRONMENT = {
     "CHAT": "false",
     "RUNBOOK_URL": "",
     "PYTHONPATH": str(LAMBDAS),
+    "PYTHONHASHSEED": "0",
 }
 
 
@@ -52,6 +56,22 @@ def seconds(code: str) -> float:
     return time.perf_counter() - began
 
 
+def instructions(code: str) -> int | None:
+    """How many instructions a new Python takes for some code; None on a machine without valgrind."""
+    valgrind = shutil.which("valgrind")
+    if not valgrind:
+        return None
+    run = subprocess.run(  # nosec B603 # code of this file
+        [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, "-c", code],
+        env={"PATH": os.environ["PATH"], **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (counted,) = re.findall(r"Collected : (\d+)", run.stderr)
+    return int(counted)
+
+
 def table(repeats: int = 40) -> str:
     """Measure; the table, in Markdown."""
     for code in VARIANTS.values():
@@ -62,13 +82,19 @@ def table(repeats: int = 40) -> str:
         empty.append(seconds("pass"))
         for name, code in VARIANTS.items():
             found[name].append(seconds(code))
-    start = statistics.median(empty)
-    bare = statistics.median(found[BARE]) - start
-    lines = ["| variant | times the bare client | milliseconds here |", "| --- | ---: | ---: |"]
+    start, none = statistics.median(empty), instructions("pass") or 0
+    bare, least = statistics.median(found[BARE]) - start, (instructions(APPSTREAM) or 0) - none
+    lines = [
+        "| variant | instructions, times the bare client's | time, likewise | milliseconds here |",
+        "| --- | ---: | ---: | ---: |",
+    ]
     for name, each in found.items():
-        own = statistics.median(each) - start
-        lines.append(f"| {name} | {own / bare:.2f} | {own * 1000:.0f} |")
-    lines.append(f"\nMedians of {repeats} runs, taken in turns, less Python's own start ({start * 1000:.0f} ms).")
+        own, counted = statistics.median(each) - start, instructions(VARIANTS[name])
+        ratio = f"{(counted - none) / least:.2f}" if counted else "no valgrind"
+        lines.append(f"| {name} | {ratio} | {own / bare:.2f} | {own * 1000:.0f} |")
+    lines.append(
+        f"\nTimes: medians of {repeats} runs, taken in turns, less Python's own start ({start * 1000:.0f} ms)."
+    )
     return "\n".join(lines)
 
 

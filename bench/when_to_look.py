@@ -26,7 +26,13 @@ DOLLARS_PER_BUILDER_HOUR = 0.10
 TRANSITIONS_OF_A_LOOK = 3
 """Wait, Look, Decide; a loop of states has no fewer."""
 
+DOLLARS_PER_EXPRESS_SECOND = 0.0625 * 0.00001667
+"""The least memory that is billed of an Express workflow. Source: aws.amazon.com/step-functions/pricing."""
+
 SAMPLES = 2_000
+COARSE = 330
+"""Samples of a distribution where every choice of looks among them is compared."""
+
 LONGEST = 25 * 60
 
 
@@ -57,10 +63,19 @@ DISTRIBUTIONS: Mapping[str, Callable[[float], float]] = {
 
 @dataclass(frozen=True)
 class Way:
-    """A way of polling: at which seconds it looks; None: at the very moment."""
+    """A way of polling.
+
+    Attributes:
+        name: of it.
+        looks: at which seconds; None: at the very moment.
+        transitions: billed for each look.
+        dollars_per_second: billed for the time until RUNNING is known, beside transitions and calls.
+    """
 
     name: str
     looks: Sequence[float] | None
+    transitions: float = TRANSITIONS_OF_A_LOOK
+    dollars_per_second: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -96,8 +111,42 @@ def ours(pause: int = PAUSE_SECONDS) -> tuple[float, ...]:
     return tuple(accumulate(pauses))
 
 
-def ways() -> list[Way]:
-    """The ways that are compared."""
+def best(seconds_of: Callable[[float], float], lag: float) -> Sequence[float]:
+    """The fewest looks with which RUNNING is known that late on average, for whoever knows the distribution."""
+    starts = [seconds_of((number + 0.5) / COARSE) for number in range(COARSE)]
+    sums = list(accumulate(starts, initial=0.0))
+
+    def cheapest(price: float) -> list[int]:
+        """The looks, as places among the starts, where a look costs so many seconds of lag."""
+        # After the look at place i every start from i on is still unseen, and pays for the next look, at place j - 1.
+        least, following = [0.0] * (COARSE + 1), [0] * (COARSE + 1)
+        for i in range(COARSE - 1, -1, -1):
+            least[i], following[i] = min(
+                (price * (COARSE - i) + (j - i) * starts[j - 1] - (sums[j] - sums[i]) + least[j], j)
+                for j in range(i + 1, COARSE + 1)
+            )
+        places, place = [], 0
+        while place < COARSE:
+            place = following[place]
+            places.append(place)
+        return places
+
+    def lag_of(places: list[int]) -> float:
+        spans = zip([0, *places], places, strict=False)
+        return sum((j - i) * starts[j - 1] - (sums[j] - sums[i]) for i, j in spans) / COARSE
+
+    # Between two samples a start is known at the second of them.
+    lag -= (starts[-1] - starts[0]) / COARSE / 2
+    low, high = 0.0, 240.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (low, middle) if lag_of(cheapest(middle)) > lag else (middle, high)
+    return [*(starts[place - 1] for place in cheapest(low)), seconds_of(1.0)]
+
+
+def ways(seconds_of: Callable[[float], float]) -> list[Way]:
+    """The ways that are compared, for a distribution of starts."""
+    least = best(seconds_of, found(Way("", ours()), seconds_of).lag)
     return [
         Way("oracle: one look, at the moment", None),
         Way(f"this workflow (PauseSeconds {PAUSE_SECONDS})", ours()),
@@ -105,6 +154,16 @@ def ways() -> list[Way]:
         Way("every 30 seconds", every(30)),
         Way("every 60 seconds", every(60)),
         Way("every 180 seconds (AWS's sample loop)", every(180)),
+        Way("*the best pauses for just these starts*", least),
+        Way("*this workflow, were a look two transitions*", ours(), 2),
+        Way("*this workflow, were a look one transition*", ours(), 1),
+        # A task that runs it, and a decision, for five minutes of looks, the longest that it can last.
+        Way(
+            "*this workflow, were its looks in an Express workflow*",
+            ours(),
+            2 * PAUSE_SECONDS / 300,
+            DOLLARS_PER_EXPRESS_SECOND,
+        ),
     ]
 
 
@@ -118,7 +177,7 @@ def _besides() -> int:
 
 def found(way: Way, seconds_of: Callable[[float], float]) -> Found:
     """What a way comes to for a distribution of starts, over its evenly spaced quantiles."""
-    lags, counts = [], []
+    lags, counts, knowing = [], [], []
     for number in range(SAMPLES):
         start = seconds_of((number + 0.5) / SAMPLES)
         if way.looks is None:
@@ -128,10 +187,12 @@ def found(way: Way, seconds_of: Callable[[float], float]) -> Found:
             lag = seen - start
         lags.append(lag)
         counts.append(count)
+        knowing.append(start + lag)
     lag, looks = statistics.fmean(lags), statistics.fmean(counts)
-    transitions = _besides() + TRANSITIONS_OF_A_LOOK * looks
+    transitions = _besides() + way.transitions * looks
     # A look is one call; a start is two, and makes the request's check the third invocation.
     dollars = dollars_of(transitions, looks + 2) + lag * DOLLARS_PER_BUILDER_HOUR / 3600
+    dollars += statistics.fmean(knowing) * way.dollars_per_second
     return Found(lag, sorted(lags)[int(0.95 * SAMPLES)], looks, transitions, looks + 2, dollars)
 
 
@@ -139,7 +200,7 @@ def table() -> str:
     """The tables, in Markdown."""
     parts = []
     for name, seconds_of in DISTRIBUTIONS.items():
-        rows = [(way.name, found(way, seconds_of)) for way in ways()]
+        rows = [(way.name, found(way, seconds_of)) for way in ways(seconds_of)]
         base = next(row for way, row in rows if way == "every 30 seconds")
         parts += [
             f"Starts of {name}:\n",
@@ -156,7 +217,8 @@ def table() -> str:
 
 
 def draw() -> None:
-    """Draw lag against transitions: a fixed pause, and the workflow with its pauses."""
+    """Draw lag against transitions: a fixed pause, the workflow with its pauses, and the best that there can be."""
+    least = [found(Way("", best(uniform, lag)), uniform) for lag in (5, 8, 12, 18, 30, 60)]
     fixed = [found(Way("", every(pause)), uniform) for pause in (10, 15, 20, 30, 45, 60, 90, 120, 180)]
     own = [found(Way("", ours(pause)), uniform) for pause in (10, 15, 20, 23, 30, 45, 60, 90, 120, 180)]
     named = found(Way("", ours()), uniform)
@@ -174,6 +236,12 @@ def draw() -> None:
                 "s-",
             ),
             Curve(f"its default, {PAUSE_SECONDS} s", [named.transitions], [named.lag], "D"),
+            Curve(
+                "the best pauses for just these starts",
+                [row.transitions for row in least],
+                [row.lag for row in least],
+                ":",
+            ),
         ],
     )
 
