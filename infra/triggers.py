@@ -142,7 +142,7 @@ class Triggers(Construct):
     def _trigger(self, trigger: Trigger) -> None:
         role = iam.Role(
             self,
-            f"Trigger-{trigger.name}-Role",
+            f"TriggerRole-{trigger.name}",
             description=f"EventBridge starts a workflow under it, for the events of {trigger.name}",
             assumed_by=iam.ServicePrincipal(
                 "events.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}

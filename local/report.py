@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -181,7 +181,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     ending = _ending(run)
     if ending:
         yield from (("What happened", ending.message), ("What to do", ending.advice), ("Route", ending.route))
-        yield "Runbook", _runbook(run, ending)
+        yield "Runbook", _runbook(ending)
     elif run.status == "RUNNING":
         yield "So far", f"The execution goes on: this report shows it {clock(_end(run))} minutes after it began."
     told = _told(run)
@@ -228,15 +228,10 @@ def _route(run: Run) -> str:
     return ending.route if ending else ""
 
 
-def _runbook(run: Run, ending: Ending) -> str:
+def _runbook(ending: Ending) -> str:
     """Where the runbook says what to do about an end: its beginning, where it has no section for the Error."""
     sections = (picture.PROJECT / RUNBOOK).read_text("utf-8")
-    # Whoever stops an execution may give it an Error of their own: it is stopped all the same.
-    plain = _ending(replace(run, error="")) if run.status != "FAILED" else None
-    for end in filter(None, (ending, plain)):
-        if f'<a id="{end.error}"></a>' in sections:
-            return f"{RUNBOOK}#{end.error}"
-    return RUNBOOK
+    return f"{RUNBOOK}#{ending.section}" if f'<a id="{ending.section}"></a>' in sections else RUNBOOK
 
 
 def _untold(run: Run) -> str:

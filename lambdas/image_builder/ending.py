@@ -37,6 +37,12 @@ class Ending:
     state: str | None
     told: bool
 
+    @property
+    def section(self) -> str:
+        """Of the runbook: what to do about this end. Empty for a success."""
+        # Whoever stops an execution may name any error.
+        return {"ABORTED": "Aborted", "TIMED_OUT": "States.Timeout"}.get(self.status, self.error)
+
 
 def read_ending(detail: Mapping[str, Any]) -> Ending:
     """Read what Step Functions answers about an execution.

@@ -83,7 +83,7 @@ def of_ending(ending: Ending) -> Notice:
         ),
         arn=ending.execution,
         event=f"ImageBuilderStart{ending.status.title().replace('_', '')}",
-        section=ending.error,
+        section=ending.section,
     )
 
 

@@ -128,3 +128,18 @@ def test_whatever_an_input_or_a_cause_holds_is_told_of(execution_input: Any, cau
 
 def test_a_cause_nested_beyond_reason_is_told_of() -> None:
     assert read_ending(detail(error="X", cause="[" * 100_000)).route == "uncaught"
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "section"),
+    [
+        ("ABORTED", "by hand", "Aborted"),
+        ("ABORTED", None, "Aborted"),
+        ("TIMED_OUT", "States.Timeout", "States.Timeout"),
+        ("FAILED", "States.Runtime", "States.Runtime"),
+        ("SUCCEEDED", None, ""),
+    ],
+)
+def test_the_runbook_has_a_section_for_it(status: str, error: str | None, section: str) -> None:
+    ending = read_ending({"executionArn": "arn:aws:states:us-east-1:1:execution:s:e", "status": status, "error": error})
+    assert ending.section == section
