@@ -38,7 +38,8 @@ An Error that has no section here is one that nobody foresaw: it takes the route
    `filter execution = "ARN" | sort @timestamp`.
 4. When the cause is mended, start a new execution with the same input: a run is safe to repeat, as it looks first. A
    *redrive* of a run that ended in "Fail the start" only fails again, without a call and without a second message; of a
-   run that was stopped or timed out it goes on where it was, and is as safe as a new one.
+   run that was stopped or timed out it goes on where it was, and is as safe as a new one; but it does not know whose start
+   runs by then, and leaves no guard. Do not redrive a fleet: start it anew.
 """
 
 MORE: Mapping[str, str] = {
@@ -77,14 +78,16 @@ Somebody deletes it: CloudTrail shows who. A schedule that still names it will f
 ResourceNotFoundException.""",
     "ImageBuilderStartTimedOut": """\
 Starts take 5 to 25 minutes. The start was not undone: the builder may come up unseen, and is then billed until somebody
-stops it, unless the request had `StopOnFailure`. If starts are this slow as a rule, give a larger `TimeoutMinutes`.""",
+stops it, unless the request had `StopOnFailure`: then the message names the execution that stops it as soon as it comes up;
+stop that one first if the builder is wanted after all. If starts are this slow as a rule, give a larger `TimeoutMinutes`.""",
     "GuardNotLeft": """\
-The start itself went well; what failed is the start of the execution that was to stop the builder later. The event list
-shows its error: most likely a quota, or a role that lost `states:StartExecution`. Leave one by hand:
+What failed is the start of the execution that was to stop the builder: later, where the start itself went well, or as soon as
+it comes up, where the run had given up on it (the message says for what). The event list shows the error: most likely a
+quota, or a role that lost `states:StartExecution`; `ExecutionAlreadyExists` is an earlier stop of the same name. Leave one by
+hand:
 `aws stepfunctions start-execution --state-machine-arn STOP_ALIAS_ARN --input '{"Name": "NAME", "StopAfterMinutes": 60}'`.""",
     "FleetStartIncomplete": """\
-The Cause lists those that failed, the first 120 of them; the state "Count the results" in the history lists all, with
-what happened. `Index` is the place in the list: the run of that one is named like the fleet's execution, with `-` and the
+The Cause lists those that failed, the first 120 of them; `make report EXECUTION=arn` shows all, with what happened. `Index` is the place in the list: the run of that one is named like the fleet's execution, with `-` and the
 index. `NoResult` is a run of which nothing is known: open the Map Run in the console. A fleet is safe to repeat as a
 whole: what runs is left alone.""",
     "TaggingUnavailable": """\
