@@ -135,7 +135,7 @@ class Monitoring(Construct):
             assert isinstance(resource, cloudwatch.CfnAlarm)  # nosec B101 # for the type checker
             # Source: Amazon CloudWatch user guide, Alarm evaluation window.
             resource.evaluation_window = cloudwatch.CfnAlarm.EvaluationWindowProperty(
-                wall_clock_window=cloudwatch.CfnAlarm.WallClockWindowProperty()
+                wall_clock_window=cloudwatch.CfnAlarm.WallClockWindowProperty(timezone="UTC")
             )
             has_a_property_that_the_schema_lacks(alarm)
 

@@ -155,7 +155,8 @@ class _Now:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         run = self.run
-        elapsed = run.seconds(datetime.now(UTC))
+        # This machine's clock may be behind AWS's.
+        elapsed = max(0.0, run.seconds(datetime.now(UTC)))
         table = Table.grid(padding=(0, 2))
         table.add_row()
         if run.steps:
@@ -192,7 +193,9 @@ def _doing(step: Step, elapsed: float) -> str:
     if step.pause is not None:
         return f"{step.name}: goes on in {clock(max(0, step.entered + step.pause - elapsed))}"
     failed = [attempt.error for attempt in step.attempts if attempt.error]
-    return f"{step.name}: {len(failed)} times {failed[-1]}" if failed and step.left is None else step.name
+    if not failed or step.left is not None:
+        return step.name
+    return f"{step.name}: try {len(failed) + 1}, after {failed[-1]}"
 
 
 def _print(console: Console, line: Line) -> None:

@@ -273,7 +273,7 @@ def test_an_alarm_counts_the_failures_that_nobody_was_told_of(assembly: Assembly
     metric = metrics["told"]["MetricStat"]["Metric"]
     assert (metric["Namespace"], metric["MetricName"]) == ({"Ref": "AWS::StackName"}, "FailuresTold")
     assert metric["Dimensions"] == [{"Name": "service", "Value": "start-image-builder"}]
-    assert alarm["EvaluationWindow"] == {"WallClockWindow": {}}
+    assert alarm["EvaluationWindow"] == {"WallClockWindow": {"Timezone": "UTC"}}
     # Ten at most. Source: Amazon CloudWatch user guide, Using metric math.
     assert len(alarm["Metrics"]) - 1 <= 10
 

@@ -56,6 +56,22 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_a_place_in_a_page_lead_there(page: Path) -> None:
+    for target, place in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text("utf-8")):
+        text = ((page.parent / target) if target else page).read_text("utf-8")
+        headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+        # As GitHub makes them of headings.
+        made = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+        assert place in made | set(re.findall(r'<a id="([^"]+)"', text)), f"{target}#{place}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_table_that_is_measured_is_not_empty(page: Path) -> None:
+    for name, table in re.findall(r"<!-- (\w[\w ]*) -->\n(.*?)<!-- /\1 -->", page.read_text("utf-8"), re.DOTALL):
+        assert "|" in table, f"{name}: run `make bench`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_block_says_what_it_is(page: Path) -> None:
     assert {block.language for block in blocks(page)} <= {"sh", "json", "text"}
     # An indented block would be none of these, and nobody would run it.

@@ -139,7 +139,7 @@ def test_a_terminal_shows_how_it_is_now_within_80_columns(monkeypatch: pytest.Mo
     ended = run(*ENDED, status="SUCCEEDED", output="{}")
     _, text = shown(Answers(run(*STARTED), ended, earlier=(other, earlier)), terminal=True)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
-    assert "Start the image builder: 1 times ThrottlingException" in plain
+    assert "Start the image builder: try 2, after ThrottlingException" in plain
     assert "usually 08:00" in plain
     assert all(len(line.rstrip()) <= 80 for line in plain.splitlines())
 
