@@ -96,7 +96,7 @@ clean: ## Remove everything that the commands above made here
 	@rm -rf .venv .venv-ministack node_modules cdk.out .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .DEFAULT:
-	@$(error There is no command $@ (see: make help))
+	@$(error There is no command or file $@ (see: make help))
 
 # Sub-make, so that the environments are made side by side. An environment whose Python was replaced, or whose folder was
 # moved since, which breaks the scripts in it, is made anew.

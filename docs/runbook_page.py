@@ -85,7 +85,8 @@ What failed is the start of the execution that was to stop the builder: later, w
 it comes up, where the run had given up on it (the message says for what). The event list shows the error: most likely a
 quota, or a role that lost `states:StartExecution`; `ExecutionAlreadyExists` is an earlier stop of the same name. Leave one by
 hand:
-`aws stepfunctions start-execution --state-machine-arn STOP_ALIAS_ARN --input '{"Name": "NAME", "StopAfterMinutes": 60}'`.""",
+`aws stepfunctions start-execution --state-machine-arn STOP_ALIAS_ARN --input '{"Name": "NAME", "StopAfterMinutes": 60}'` for
+one that is RUNNING; with `'{"Name": "NAME", "TimeoutMinutes": 720}'` for one that has yet to come up, and is stopped then.""",
     "FleetStartIncomplete": """\
 The Cause lists those that failed, the first 120 of them; `make report EXECUTION=arn` shows all, with what happened. `Index` is the place in the list: the run of that one is named like the fleet's execution, with `-` and the
 index. `NoResult` is a run of which nothing is known: open the Map Run in the console. A fleet is safe to repeat as a
@@ -148,8 +149,10 @@ The account's concurrent Lambda executions are used up, or a function has a rese
 workflow retries for about two minutes. See in the Lambda console which function holds the concurrency.""",
     "DeadLetters": """\
 The message in the queue is the status change event of a run that nobody was told of: `detail.executionArn` names it, below
-`requestPayload` where the function failed. Without those, it is a start that a schedule or an event could not deliver (its
-attributes name which, and why), and nothing was started. `aws stepfunctions describe-execution --execution-arn ARN` says what happened:
+`requestPayload` where the function failed. A text for people, with `"Type": "Notification"`, is what one
+subscriber did not get, while others may have: a web hook that is down, or a queue whose policy or whose key does not let the
+topic in (`sns.amazonaws.com` needs `kms:GenerateDataKey*` and `kms:Decrypt` on the key). Anything else is a start that a
+schedule or an event could not deliver (its attributes name which, and why): nothing was started. `aws stepfunctions describe-execution --execution-arn ARN` says what happened:
 act on that first. Then find out why the function TellOperators could not run or publish (its log group; in the message
 `responsePayload`, or the attributes ERROR_CODE and ERROR_MESSAGE), and delete the message: the alarm goes back to OK.
 Messages stay 14 days.""",
@@ -161,11 +164,6 @@ is still wanted.
 The alarm speaks when such starts wait in their queue, because the function TellOperators does not take them: see its event
 source mapping in the Lambda console (disabled?), and [FunctionThrottles](#FunctionThrottles). What it took and could not
 tell is a [dead letter](#DeadLetters).""",
-    "MessagesFailing": """\
-A subscriber of the operators' topic did not get a message, and SNS gave up: a web hook that is down, a queue whose policy or
-whose key does not let the topic in (`sns.amazonaws.com` needs `kms:GenerateDataKey*` and `kms:Decrypt` on the key), an
-address that bounces. In the SNS console: the topic, its subscriptions, and delivery status logging for the reason. What was
-not delivered is in the executions: list those that failed since.""",
 }
 
 

@@ -40,7 +40,7 @@ class Monitoring(Construct):
         functions: Sequence[lambda_.Function],
         dead_letters: sqs.Queue,
         undelivered: sqs.Queue,
-        topic: sns.Topic,
+        topic: sns.ITopic,
         runbook_url: str,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -93,8 +93,8 @@ class Monitoring(Construct):
         )
         self._alarm(
             "DeadLetters",
-            "What the operators were to be told could not be handed to the function that tells them, or the function "
-            "failed: the message in the dead-letter queue names the execution, or the start, that nobody was told of.",
+            "Somebody was not told: the function that tells the operators could not be reached or failed, or a "
+            "subscriber did not get a message. The message in the dead-letter queue says of what.",
             dead_letters.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES, statistic="Maximum"),
         )
         self._alarm(
@@ -102,11 +102,6 @@ class Monitoring(Construct):
             "Starts that a schedule or an event could not deliver wait in their queue: the function that tells the "
             "operators of each does not take them.",
             undelivered.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES, statistic="Minimum"),
-        )
-        self._alarm(
-            "MessagesFailing",
-            "Amazon SNS could not deliver a message to a subscriber of the operators' topic.",
-            self._topic.metric_number_of_notifications_failed(period=FIVE_MINUTES, statistic="Sum"),
         )
 
     def _alarm(

@@ -22,6 +22,7 @@ _MAX_SUBJECT = 99
 
 _MAX_CHAT_TITLE = 250
 _MAX_CHAT_DESCRIPTION = 8_000
+_MAX_CHAT_CONTEXT = 1_000
 """Source: Amazon Q Developer in chat applications administrator guide, Custom notifications."""
 
 
@@ -163,7 +164,7 @@ def chat(notice: Notice, runbook_url: str) -> str:
             "summary": subject(notice),
             "eventType": notice.event,
             "relatedResources": [notice.arn],
-            "additionalContext": {key: value for key, value in context.items() if value},
+            "additionalContext": {key: value[:_MAX_CHAT_CONTEXT] for key, value in context.items() if value},
             # Messages carry text that AWS and requesters wrote: no button may act on it.
             "enableCustomActions": False,
         },

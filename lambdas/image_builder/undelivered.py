@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_MAX_REQUEST = 4_000
-"""Characters of a request that are shown: far more than one for a single image builder has."""
+_MAX_REQUEST = 110_000
+"""Characters of a request that are shown: a fleet of 1,000 has no more. A message to SNS has 262,144 bytes at most.
+Source: Amazon SNS API reference, Publish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,12 @@ def read_undelivered(record: Mapping[str, Any]) -> Undelivered:
         error=said.get("ERROR_CODE") or "Unknown",
         message=said.get("ERROR_MESSAGE") or "No message was given.",
         retries=said.get("RETRY_ATTEMPTS", "").removeprefix("0"),
-        request=_one_line(record.get("body", ""))[:_MAX_REQUEST],
+        request=_cut(_one_line(record.get("body", ""))),
     )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_REQUEST else f"{text[:_MAX_REQUEST]}... (cut: {len(text)} characters)"
 
 
 def _one_line(text: str) -> str:

@@ -160,7 +160,7 @@ def test_an_empty_option_is_not_the_default() -> None:
 def test_a_command_that_there_is_not_is_refused_with_where_they_are_listed() -> None:
     run = make("nosuch")
     assert (run.returncode, run.stdout) == (2, "")
-    assert "There is no command nosuch (see: make help)" in run.stderr
+    assert "There is no command or file nosuch (see: make help)" in run.stderr
 
 
 def test_npm_says_why_it_cannot_install(tmp_path: Path) -> None:

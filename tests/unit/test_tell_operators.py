@@ -193,4 +193,17 @@ def test_a_letter_that_is_none_is_told_all_the_same_and_looks_like_nothing_else(
     (one,) = published
     assert "ERROR\nUnknown\n" in one["Message"]
     assert "\nforged" not in one["Message"]
-    assert len(one["Message"]) < 6_000
+
+
+def test_the_request_of_a_fleet_is_told_whole_and_a_longer_one_says_that_it_is_cut(
+    published: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tell_operators, "settings", replace(tell_operators.settings, chat=True))
+    fleet = json.dumps({"ImageBuilders": ["n" * 101] * 1_000})
+    for body in (fleet, json.dumps("x" * 250_000)):
+        tell({"Records": [{**LETTER, "body": body}]})
+        # At most. Source: Amazon SNS API reference, Publish.
+        assert len(published[-1]["Message"].encode()) <= 262_144
+    whole, cut = (json.loads(one["Message"])["default"] for one in published)
+    assert fleet in whole
+    assert "... (cut: 250002 characters)" in cut

@@ -242,3 +242,10 @@ def test_a_success_without_the_guard_that_was_asked_for_says_so_to_the_operators
     world.run({"Name": BUILDER, "StopAfterMinutes": 30, "NotifyOnSuccess": True})
     (message,) = world.topic.messages
     assert "No guard was left" in message["Message"]
+
+
+def test_an_image_builder_that_is_gone_gets_no_guard(world: World) -> None:
+    world.prepare({"durations": {"pending": 1_500}})
+    meanwhile(world, 100, lambda: world.double.delete_builder(BUILDER))
+    start = world.run({"Name": BUILDER, "StopOnFailure": True})
+    assert (start.error, world.engine.started) == ("ResourceNotFoundException", [])

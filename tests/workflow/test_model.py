@@ -16,7 +16,7 @@ from image_builder.look import PHASES
 from tests.scenarios import BUILDER, Outcome
 from tests.workflow.conftest import World
 
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "100"))
 STATES = [*PHASES, "NEVER_HEARD_OF"]
 CODES = [
     "ConcurrentModificationException",

@@ -30,6 +30,7 @@ ON_THE_WAY: dict[str, Any] = {
     "attempts": 1,
     "polls": 2,
     "started": True,
+    "startedIn": "[]",
     "told": False,
     "look": SEEN,
     "agentVersionBefore": None,
@@ -98,6 +99,15 @@ def test_the_time_waited_before_counts() -> None:
     world.prepare({"state": "PENDING"})
     run = world.run({"Name": BUILDER})
     assert run.error == "ImageBuilderStartTimedOut"
+
+
+@pytest.mark.parametrize("options", [{"StopAfterMinutes": 30}, {"StopOnFailure": True, "TimeoutMinutes": 5}])
+def test_a_start_after_the_redrive_is_this_executions_and_gets_its_guard(options: dict[str, Any]) -> None:
+    request = parse_request({"Name": BUILDER, **options})
+    world = redriven("Start the image builder", request=request, guard=None, started=False)
+    world.prepare({"durations": {"pending": 5_000 if "StopOnFailure" in options else 300}})
+    world.run({"Name": BUILDER})
+    assert len(world.engine.started) == 1
 
 
 @pytest.mark.parametrize("options", [{"StopAfterMinutes": 30}, {"StopOnFailure": True, "TimeoutMinutes": 5}])
