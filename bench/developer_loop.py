@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.stack import local_stack
+from tests.infra.conftest import synthesize
 from tests.scenarios import BUILDER
 
 PROJECT = Path(__file__).parent.parent
@@ -56,9 +57,9 @@ def table() -> str:
     steps = Steps()
     with tempfile.TemporaryDirectory() as directory:
         with steps.step("synth", "the app alone"):
-            _run(sys.executable, "-c", "import runpy; runpy.run_path('app.py', run_name='__main__')")
+            synthesize(Path(directory) / "alone")
         with steps.step("synth", "with the CDK CLI, again"):
-            _run("cdk", "synth", "--quiet", "--output", directory)
+            _run("cdk", "synth", "--quiet", "--output", f"{directory}/cli")
     with Path(os.devnull).open("w") as nowhere:
         began = time.perf_counter()
         with local_stack(time_scale=0.015) as stack:

@@ -23,7 +23,9 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     when_to_look.draw()
     for page, tables in MEASURED.items():
-        page.write_text(with_tables(page, tables), "utf-8")
+        for name, table in tables.items():
+            # Each as soon as it is there: they take minutes.
+            page.write_text(with_tables(page, {name: table}), "utf-8")
 
 
 if __name__ == "__main__":
