@@ -54,6 +54,7 @@ for name in ("moto.stepfunctions", "aws_lambda_powertools"):
     logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 ARN = "arn:aws:states:us-east-1:000000000000:execution:StartImageBuilder:test"
+REDRIVE_TIME = "2026-02-01T09:00:00Z"
 Handler = Callable[[Any, Any], Any]
 Invocation = Callable[[Handler, Any], dict[str, Any]]
 """What becomes of one invocation: called with the handler and its event, gives what Lambda's Invoke answers."""
@@ -118,6 +119,11 @@ class Engine:
     announce_errors: list[Exception] = field(default_factory=list)
     redriven: bool = False
     _entered: bool = False
+    _execution: dict[str, Any] = field(default_factory=dict)
+
+    def redrive(self) -> None:
+        """From now on the context of the execution that goes on says that it was redriven."""
+        self._execution["RedriveTime"] = REDRIVE_TIME
 
     def run(self, execution_input: Any, arn: str = "") -> Execution:
         """Run one execution to its end. Args: arn: its own, where it is not the engine's."""
@@ -132,7 +138,7 @@ class Engine:
                     Name=arn.rpartition(":")[2],
                     RoleArn="role",
                     StartTime="2026-01-31T22:00:00Z",
-                    **({"RedriveTime": "2026-02-01T09:00:00Z"} if self.redriven else {}),
+                    **({"RedriveTime": REDRIVE_TIME} if self.redriven else {}),
                 ),
                 StateMachine=StateMachineData(Id="arn:aws:states:::stateMachine:StartImageBuilder", Name="Start"),
             ),
@@ -141,6 +147,7 @@ class Engine:
             activity_store={},
         )
         environment.states.reset(input_value=execution_input)
+        self._execution = environment.states._states_data["context"]["Execution"]
         with self.in_place():
             _program(self.definition).eval(environment)
         # moto keeps every thread it ever made, and with it the whole run.

@@ -249,3 +249,18 @@ def test_an_image_builder_that_is_gone_gets_no_guard(world: World) -> None:
     meanwhile(world, 100, lambda: world.double.delete_builder(BUILDER))
     start = world.run({"Name": BUILDER, "StopOnFailure": True})
     assert (start.error, world.engine.started) == ("ResourceNotFoundException", [])
+
+
+@pytest.mark.parametrize("options", [{"StopAfterMinutes": 30}, {"StopOnFailure": True, "TimeoutMinutes": 5}])
+@pytest.mark.parametrize("when", [None, 0, 100])
+def test_a_start_before_a_redrive_gets_no_guard_and_one_after_it_does(
+    world: World, when: int | None, options: dict[str, Any]
+) -> None:
+    # It goes on after days, in which somebody else may have stopped and started the image builder.
+    world.prepare({"durations": {"pending": 280 if "StopAfterMinutes" in options else 1_500}})
+    if when == 0:
+        world.engine.redriven = True
+    elif when:
+        meanwhile(world, when, world.engine.redrive)
+    world.run({"Name": BUILDER, **options})
+    assert len(world.engine.started) == (0 if when == 100 else 1)
