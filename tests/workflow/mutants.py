@@ -42,6 +42,7 @@ REAL_SECONDS_AT_MOST = 30
 _CAP = "four retries pause 5, 10, 20 and 40 seconds at most: a cap from 40 seconds up changes nothing"
 HARMLESS: Mapping[str, str] = {
     "Take the request / Assign / pauseSeconds: to 1": "every branch that waits assigns it first",
+    "Take the request / Assign / startedIn: to {}": "no start is made under that either",
     "Take the request / Assign / look: to {}": "the failure of a run without a look has no ImageBuilder either way",
     "Check the request / Retry / 0 / MaxDelaySeconds: to 90": _CAP,
     "Start the image builder / Retry / 0 / MaxDelaySeconds: to 90": _CAP,

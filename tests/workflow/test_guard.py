@@ -95,13 +95,16 @@ def test_two_executions_whose_long_names_begin_alike_leave_a_guard_each(world: W
     assert [left["Name"][-2:] for left in world.engine.started] == ["-1", "-2"]
 
 
+@pytest.mark.parametrize("options", [{"StopAfterMinutes": 30}, {"StopOnFailure": True, "TimeoutMinutes": 5}])
 @pytest.mark.parametrize("share", [0, 0.5, 1])
-def test_the_pauses_before_a_guard_is_tried_again(world: World, share: float) -> None:
+def test_the_pauses_before_a_guard_is_tried_again(world: World, share: float, options: dict[str, Any]) -> None:
+    world.prepare({"durations": {"pending": 290 if "StopAfterMinutes" in options else 1_500}})
     world.engine.start_errors = [refused("StartExecution")] * 6
     waits = waits_of(world)
     with jitter(share):
-        guarded(world)
+        world.run({"Name": BUILDER, **options})
     assert waits[-6:] == [share * seconds for seconds in (5, 10, 20, 40, 60, 60)]
+    assert len(world.engine.started) == 1
 
 
 def test_a_builder_that_ran_already_gets_no_guard_and_the_result_says_so(world: World) -> None:
@@ -215,6 +218,7 @@ def test_a_guard_for_a_late_start_that_cannot_be_left_is_told_with_what_had_fail
         "The image builder is still PENDING after 5 minutes of waiting. When it comes up, nothing will stop it: "
         "the guard could not be started (StepFunctions.InternalErrorExceptionException)."
     )
+    assert start.cause["Advice"].startswith("Stop the image builder by hand when it is RUNNING")
     assert len(world.topic.messages) == 1
 
 
