@@ -22,7 +22,7 @@ typed := $(foreach variable,$(.VARIABLES),$(if $(filter command,$(origin $(varia
 $(if $(filter-out $(options),$(typed)),$(error There is no option $(filter-out $(options),$(typed)), only: $(options) (see: make help)))
 
 # Before whatever works on an AWS account: which one that is, or in a sentence why there is none.
-account = .venv/bin/python -m local.account
+account = .venv/bin/python -m cli.account
 
 .PHONY: help
 help: ## List the commands
@@ -34,11 +34,11 @@ demo: setup ## Deploy to a local stand-in for AWS and start an image builder, li
 
 .PHONY: watch
 watch: setup ## Show an execution live, on AWS or wherever your AWS settings point [EXECUTION=arn]
-	@.venv/bin/python -m local.watch $(call option,EXECUTION,execution)
+	@.venv/bin/python -m cli.watch $(call option,EXECUTION,execution)
 
 .PHONY: report
 report: setup ## Write an execution down as an HTML page to keep [EXECUTION=arn OUTPUT=file]
-	@.venv/bin/python -m local.report $(call option,EXECUTION,execution) $(call option,OUTPUT,output)
+	@.venv/bin/python -m cli.report $(call option,EXECUTION,execution) $(call option,OUTPUT,output)
 
 .PHONY: test
 test: setup ## Run all tests: unit, infra, workflow, e2e
@@ -50,21 +50,21 @@ model: setup ## Run the workflow against ten thousand random builders, troubles 
 
 .PHONY: mutants
 mutants: setup ## Change every branch of the workflow in turn, and see that a test notices
-	@PYTHONPATH=lambdas .venv/bin/python -W ignore -m tests.workflow.mutants
+	@.venv/bin/python -W ignore -m tests.workflow.mutants
 
 .PHONY: bench
 bench: setup ## Measure anew everything that docs/performance.md and docs/scale.md show (about a quarter of an hour)
-	@PYTHONPATH=lambdas .venv/bin/python -W ignore -m bench.write
+	@.venv/bin/python -W ignore -m bench.measure_all
 
 .PHONY: lint
 lint: setup ## Check format, types, the template and the state machine
 	@ruff check . && ruff format --check .
 	@mypy
-	@bandit --quiet --recursive app.py bench infra lambdas local docs
+	@bandit --quiet --recursive app.py bench cli infra lambdas local
 	@.venv/bin/python -m local.audit
 	@cdk synth --quiet --output .local/cdk.out 2>/dev/null || cdk synth --quiet --output .local/cdk.out
 	@cfn-lint --template .local/cdk.out/*.template.json docs/examples/parent.template.json
-	@.venv/bin/python -m local.definition .local
+	@.venv/bin/python -m cli.definition .local
 	@asl-validator --json-path .local/start_image_builder.asl.json --json-path .local/stop_image_builder.asl.json --json-path .local/start_fleet.asl.json
 
 .PHONY: synth
@@ -85,7 +85,7 @@ destroy: setup ## Remove the deployment from the AWS account of your credentials
 
 .PHONY: docs
 docs: setup ## Write anew what the documentation takes from the code: runbook, tables, pictures of the workflows
-	@PYTHONPATH=lambdas .venv/bin/python -W ignore -m docs.write
+	@.venv/bin/python -W ignore -m bench.write_docs
 
 .PHONY: lock
 lock: .venv/.ready ## Lock the requirements anew after a change of an .in file

@@ -5,8 +5,8 @@ import sys
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
-from infra.config import Config
-from infra.rules import InvalidConfiguration
+from infra.config.rules import InvalidConfiguration
+from infra.config.settings import Config
 from infra.stack import StartImageBuilderStack
 
 app = cdk.App()

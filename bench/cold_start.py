@@ -15,9 +15,9 @@ import sys
 import time
 from pathlib import Path
 
-from local.stack import CREDENTIALS
+from local.emulator import CREDENTIALS
 
-LAMBDAS = Path(__file__).parent.parent / "lambdas"
+PROJECT = Path(__file__).parent.parent
 BARE = "bare botocore client"
 POWERTOOLS = "from aws_lambda_powertools import Logger, Metrics; Logger(); Metrics()"
 APPSTREAM = "import botocore.session; botocore.session.get_session().create_client('appstream')"
@@ -27,12 +27,12 @@ VARIANTS = {
     "plain boto3 client": BOTO3,
     "botocore client, Powertools Logger and Metrics": f"{APPSTREAM}; {POWERTOOLS}",
     "boto3 client, Powertools Logger and Metrics": f"{BOTO3}; {POWERTOOLS}",
-    "check_request": "import check_request",
-    "start_image_builder": "import start_image_builder",
-    "stop_image_builder": "import stop_image_builder",
-    "describe_image_builder": "import describe_image_builder",
-    "list_image_builders": "import list_image_builders",
-    "tell_operators": "import tell_operators",
+    "validate_request": "import lambdas.validate_request",
+    "start_image_builder": "import lambdas.start_image_builder",
+    "stop_image_builder": "import lambdas.stop_image_builder",
+    "describe_image_builder": "import lambdas.describe_image_builder",
+    "list_image_builders": "import lambdas.list_image_builders",
+    "notify_operators": "import lambdas.notify_operators",
 }
 ENVIRONMENT = {
     **dict(zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), CREDENTIALS, strict=True)),
@@ -42,7 +42,7 @@ ENVIRONMENT = {
     "TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:operators",
     "CHAT": "false",
     "RUNBOOK_URL": "",
-    "PYTHONPATH": str(LAMBDAS),
+    "PYTHONPATH": str(PROJECT),
     "PYTHONHASHSEED": "0",
 }
 

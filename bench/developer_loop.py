@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.stack import local_stack
+from local.emulator import running_emulator
 from tests.infra.conftest import synthesize
 from tests.scenarios import BUILDER
 
@@ -62,7 +62,7 @@ def table() -> str:
             _run("cdk", "synth", "--quiet", "--output", f"{directory}/cli")
     with Path(os.devnull).open("w") as nowhere:
         began = time.perf_counter()
-        with local_stack(time_scale=0.015) as stack:
+        with running_emulator(time_scale=0.015) as stack:
             steps.taken.append(("make demo", "MiniStack and the double come up", time.perf_counter() - began))
             with steps.step("make demo", "synth, bootstrap and deploy"):
                 stack.deploy(nowhere)

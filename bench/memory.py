@@ -27,17 +27,17 @@ PROJECT = Path(__file__).parent.parent
 WARM = 300
 MEASURE = f"""
 import json, sys, time
-sys.path.insert(0, {str(PROJECT)!r})
+
 began = time.process_time()
-import describe_image_builder as function
+from lambdas import describe_image_builder as function
 cold = time.process_time() - began
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 most = int(status["VmHWM"].split()[0]) / 1024
 from types import SimpleNamespace
-from local.appstream_double.clock import ManualClock
-from local.appstream_double.double import AppStreamDouble
-from local.appstream_double.in_process import install
-double = AppStreamDouble(ManualClock())
+from local.fake_appstream.clock import ManualClock
+from local.fake_appstream.fake import FakeAppStream
+from local.fake_appstream.in_process import install
+double = FakeAppStream(ManualClock())
 double.put_builder("gold")
 install(double, function.client)
 context = SimpleNamespace(function_name="f", function_version="1", memory_limit_in_mb=256,

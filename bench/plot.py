@@ -1,4 +1,4 @@
-"""Plots for the documentation: the same picture as PNG and as SVG, alike on every machine."""
+"""Plots for the documentation: the same diagram as PNG and as SVG, alike on every machine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ import heapq
 import threading
 from collections.abc import Callable
 
-from local.appstream_double.clock import ManualClock
+from local.fake_appstream.clock import ManualClock
 
 
 class VirtualTime:

@@ -8,10 +8,10 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.config import Config, ImageBuilders
-from infra.lambda_asset import ARCHITECTURE, RUNTIME, lambda_code
-from infra.lint import acknowledge, depends_on_what_the_cdk_orders
+from infra.bundling import ARCHITECTURE, RUNTIME, lambda_code
+from infra.config.settings import Config, ImageBuilders
 from infra.notifications import Notifications
+from infra.suppressions import acknowledge, depends_on_what_the_cdk_orders
 
 METRICS_NAMESPACE = Aws.STACK_NAME
 """Of the functions' own metrics: two deployments in one account and Region do not mix theirs."""
@@ -56,7 +56,7 @@ class TaskFunction(Construct):
             "Function",
             description=description,
             code=code,
-            handler=f"{module}.handler",
+            handler=f"lambdas.{module}.handler",
             runtime=RUNTIME,
             architecture=ARCHITECTURE,
             role=role,
@@ -93,11 +93,11 @@ class Functions(Construct):
         # The service authorization reference gives these two no resource types: they take only "*".
         describe = iam.PolicyStatement(actions=["appstream:DescribeImageBuilders"], resources=["*"])
         read_tags = iam.PolicyStatement(actions=["appstream:ListTagsForResource"], resources=["*"])
-        self.check_request = TaskFunction(
+        self.validate_request = TaskFunction(
             self,
-            "CheckRequest",
+            "ValidateRequest",
             code=code,
-            module="check_request",
+            module="validate_request",
             description="Holds an execution input against the request contract; makes no AWS call",
         ).function
         self.start_image_builder = TaskFunction(
@@ -137,11 +137,11 @@ class Functions(Construct):
             # Without resource types in the service authorization reference, as the two above.
             statements=[iam.PolicyStatement(actions=["tag:GetResources"], resources=["*"])],
         ).function
-        self.tell_operators = TaskFunction(
+        self.notify_operators = TaskFunction(
             self,
-            "TellOperators",
+            "NotifyOperators",
             code=code,
-            module="tell_operators",
+            module="notify_operators",
             description="Tells the operators how a start ended",
             environment={
                 "TOPIC_ARN": notifications.topic.topic_arn,
@@ -159,7 +159,7 @@ class Functions(Construct):
                     "A pattern of the configuration (imageBuilders): which image builders this deployment may touch.",
                 )
         self.synchronous = (
-            self.check_request,
+            self.validate_request,
             self.start_image_builder,
             self.stop_image_builder,
             self.describe_image_builder,
@@ -173,12 +173,12 @@ class Functions(Construct):
                 "asynchronous invocations.",
             )
         acknowledge(
-            self.tell_operators,
+            self.notify_operators,
             "Serverless::Serverless-LambdaDLQ",
             "It has an on-failure destination (infra/status_changes.py), which keeps the error beside the event.",
         )
-        notifications.grant_publish(self.tell_operators)
-        self.all = (*self.synchronous, self.tell_operators)
+        notifications.grant_publish(self.notify_operators)
+        self.all = (*self.synchronous, self.notify_operators)
 
 
 def _on_image_builders(scope: Construct, action: str, image_builders: ImageBuilders) -> iam.PolicyStatement:

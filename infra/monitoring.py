@@ -12,7 +12,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra.functions import METRICS_NAMESPACE, SERVICE
-from infra.lint import has_a_property_that_the_schema_lacks
+from infra.suppressions import has_a_property_that_the_schema_lacks
 
 ROUTES = {
     "fail": "told, of whatever workflow: fail",
@@ -20,7 +20,7 @@ ROUTES = {
     "uncaught": "told: timed out, stopped, or broken off",
     "undelivered": "told: never delivered",
 }
-"""Values of the dimension Route of what the operators are told. Source: lambdas/tell_operators.py."""
+"""Values of the dimension Route of what the operators are told. Source: lambdas/notify_operators.py."""
 
 HOUR = Duration.hours(1)
 FIVE_MINUTES = Duration.minutes(5)
@@ -55,24 +55,24 @@ class Monitoring(Construct):
 
     def _alarms(self, dead_letters: sqs.Queue, undelivered: sqs.Queue) -> None:
         self._alarm(
-            "RunsFailing",
+            "ExecutionsFailing",
             "Three or more executions failed within an hour. Each has a message of its own; together they point to "
             "something that they share.",
             self._of_workflows("ExecutionsFailed", HOUR),
             threshold=3,
         )
         self._alarm(
-            "RunsTimedOut",
+            "ExecutionsTimedOut",
             "Step Functions ended an execution at its time limit, far above all that the workflow waits by itself.",
             self._of_workflows("ExecutionsTimedOut", HOUR),
         )
         self._alarm(
-            "RunsThrottled",
+            "ExecutionsThrottled",
             "Step Functions throttled state transitions: executions are slower than they should be.",
             self._of_workflows("ExecutionThrottled", FIVE_MINUTES),
         )
         self._alarm(
-            "RunsUntold",
+            "FailuresNotNotified",
             "More executions ended without success within an hour than the operators were told of. Events are "
             "delivered on a best-effort basis: look for the executions in the Step Functions console.",
             self._untold(HOUR),
@@ -98,7 +98,7 @@ class Monitoring(Construct):
             dead_letters.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES, statistic="Maximum"),
         )
         self._alarm(
-            "StartsUndelivered",
+            "StartsNotDelivered",
             "Starts that a schedule or an event could not deliver wait in their queue: the function that tells the "
             "operators of each does not take them.",
             undelivered.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES, statistic="Minimum"),
@@ -169,9 +169,9 @@ class Monitoring(Construct):
         )
         dashboard.add_widgets(
             _graph(
-                "Looks at image builders (polls), and stops",
+                "Polls at image builders (polls), and stops",
                 [
-                    self._own("Looks", period, label="looks"),
+                    self._own("Polls", period, label="looks"),
                     self._own("StopAttempts", period, label="attempts to stop"),
                     self._own("StopsAccepted", period, label="stops that AppStream accepted"),
                     self._stop.metric_failed(period=period, label="stops that failed"),
@@ -206,7 +206,7 @@ class Monitoring(Construct):
             for status in ("Failed", "TimedOut", "Aborted")
         }
         # Of all routes together: an alarm takes ten metrics.
-        told = {"told": self._own("FailuresTold", period)}
+        told = {"told": self._own("FailuresNotified", period)}
         plus, minus = (" + ".join(f"FILL({name}, 0)" for name in names) for names in (ended, told))
         return cloudwatch.MathExpression(
             expression=f"({plus}) - ({minus})",
@@ -226,7 +226,7 @@ class Monitoring(Construct):
         return _sum(name, metrics, period, f"{name} of the workflows")
 
     def _told(self, route: str, period: Duration, *, label: str | None = None) -> cloudwatch.Metric:
-        return self._own("OperatorsTold", period, label=label, Route=route)
+        return self._own("OperatorsNotified", period, label=label, Route=route)
 
     def _own(
         self, name: str, period: Duration, *, label: str | None = None, statistic: str = "Sum", **dimensions: str

@@ -9,8 +9,8 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.config import Subscriber
-from infra.lint import acknowledge
+from infra.config.settings import Subscriber
+from infra.suppressions import acknowledge
 
 
 class Notifications(Construct):
@@ -56,7 +56,7 @@ class Notifications(Construct):
             acknowledge(self.dead_letters, rule, "It is the dead-letter queue; an alarm speaks when anything is in it.")
         if not subscribers:
             Annotations.of(self).add_warning_v2(
-                "start-image-builder:nobodyIsTold",
+                "start-image-builder:noSubscribers",
                 "Nobody is told of failed starts: name subscribers in cdk.json's context, or subscribe to the topic",
             )
         for subscriber in subscribers:

@@ -5,7 +5,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infra.config import Config
+from infra.config.settings import Config
 from infra.functions import Functions
 from infra.monitoring import Monitoring
 from infra.notifications import Notifications
@@ -29,9 +29,9 @@ class StartImageBuilderStack(Stack):
         notifications = Notifications(self, "Notifications", subscribers=config.subscribers)
         functions = Functions(self, "Functions", config=config, notifications=notifications)
         shared = {
-            "CheckRequestFunctionArn": functions.check_request,
+            "ValidateRequestFunctionArn": functions.validate_request,
             "DescribeImageBuilderFunctionArn": functions.describe_image_builder,
-            "TellOperatorsFunctionArn": functions.tell_operators,
+            "NotifyOperatorsFunctionArn": functions.notify_operators,
         }
         stop = Workflow(
             self,
@@ -56,7 +56,7 @@ class StartImageBuilderStack(Stack):
             comment="Starts many AppStream 2.0 image builders, each by the workflow that starts one",
             functions={
                 "ListImageBuildersFunctionArn": functions.list_image_builders,
-                "TellOperatorsFunctionArn": functions.tell_operators,
+                "NotifyOperatorsFunctionArn": functions.notify_operators,
             },
             runs={"StartImageBuilderAliasArn": start},
             distributed_map="ImageBuilder",
@@ -66,7 +66,7 @@ class StartImageBuilderStack(Stack):
             self,
             "StatusChanges",
             state_machines=[workflow.state_machine for workflow in workflows.values()],
-            tell_operators=functions.tell_operators,
+            notify_operators=functions.notify_operators,
             dead_letters=notifications.dead_letters,
         )
         triggers = Triggers(
@@ -75,7 +75,7 @@ class StartImageBuilderStack(Stack):
             workflows=workflows,
             schedules=config.schedules,
             triggers=config.triggers,
-            tell_operators=functions.tell_operators,
+            notify_operators=functions.notify_operators,
             dead_letters=notifications.dead_letters,
         )
         Monitoring(

@@ -11,7 +11,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infra.lint import acknowledge
+from infra.suppressions import acknowledge
 
 
 class StatusChanges(Construct):
@@ -26,7 +26,7 @@ class StatusChanges(Construct):
         construct_id: str,
         *,
         state_machines: Sequence[sfn.StateMachine],
-        tell_operators: lambda_.Function,
+        notify_operators: lambda_.Function,
         dead_letters: sqs.Queue,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -36,7 +36,7 @@ class StatusChanges(Construct):
         lambda_.CfnEventInvokeConfig(
             self,
             "Invocation",
-            function_name=tell_operators.function_name,
+            function_name=notify_operators.function_name,
             qualifier="$LATEST",
             maximum_retry_attempts=2,
             maximum_event_age_in_seconds=6 * 60 * 60,
@@ -45,16 +45,16 @@ class StatusChanges(Construct):
             ),
         )
         # By hand: the CDK's own destination would let the function read the queue's attributes as well.
-        tell_operators.add_to_role_policy(
+        notify_operators.add_to_role_policy(
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[dead_letters.queue_arn])
         )
-        assert tell_operators.role  # nosec B101 # for the type checker
+        assert notify_operators.role  # nosec B101 # for the type checker
         # A policy of its own: in the role's, which the function waits for, it would close a circle, as the state
         # machines wait for the function.
         describe = iam.Policy(
             self,
             "DescribeExecutions",
-            roles=[tell_operators.role],
+            roles=[notify_operators.role],
             statements=[
                 iam.PolicyStatement(
                     actions=["states:DescribeExecution"],
@@ -98,7 +98,7 @@ class StatusChanges(Construct):
             ),
             targets=[
                 targets.LambdaFunction(
-                    tell_operators,
+                    notify_operators,
                     dead_letter_queue=dead_letters,
                     max_event_age=Duration.hours(24),
                     retry_attempts=185,

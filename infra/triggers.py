@@ -11,9 +11,9 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.config.event_patterns import Schedule, Trigger
 from infra.functions import FUNCTION_TIMEOUT
-from infra.lint import acknowledge
-from infra.trigger_config import Schedule, Trigger
+from infra.suppressions import acknowledge
 from infra.workflow import Workflow
 
 RETRY_FOR = Duration.hours(1)
@@ -37,7 +37,7 @@ class Triggers(Construct):
         workflows: Mapping[str, Workflow],
         schedules: Sequence[Schedule],
         triggers: Sequence[Trigger],
-        tell_operators: lambda_.Function,
+        notify_operators: lambda_.Function,
         dead_letters: sqs.Queue,
     ) -> None:
         """Create them.
@@ -48,14 +48,14 @@ class Triggers(Construct):
             workflows: by what the configuration calls them.
             schedules: of the configuration.
             triggers: of the configuration.
-            tell_operators: tells of each start that could not be delivered.
+            notify_operators: tells of each start that could not be delivered.
             dead_letters: where a start goes that nobody could be told of.
         """
         super().__init__(scope, construct_id)
         self._workflows = workflows
         self.undelivered = sqs.Queue(
             self,
-            "Undelivered",
+            "DeadLetter",
             # Six times the function's own. Source: AWS Lambda developer guide, Using Lambda with Amazon SQS.
             visibility_timeout=Duration.seconds(6 * FUNCTION_TIMEOUT.to_seconds()),
             dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=3, queue=dead_letters),
@@ -66,16 +66,16 @@ class Triggers(Construct):
             removal_policy=RemovalPolicy.DESTROY,
         )
         if schedules or triggers:
-            self._tell(tell_operators)
+            self._tell(notify_operators)
         if schedules:
             self._schedules(schedules)
         for trigger in triggers:
             self._trigger(trigger)
 
-    def _tell(self, tell_operators: lambda_.Function) -> None:
+    def _tell(self, notify_operators: lambda_.Function) -> None:
         # By hand: the CDK's own event source would let the function read more of the queue than Lambda needs. Source:
         # AWS Lambda developer guide, Creating and configuring an Amazon SQS event source mapping, permissions.
-        tell_operators.add_to_role_policy(
+        notify_operators.add_to_role_policy(
             iam.PolicyStatement(
                 actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
                 resources=[self.undelivered.queue_arn],
@@ -84,7 +84,7 @@ class Triggers(Construct):
         mapping = lambda_.EventSourceMapping(
             self,
             "Mapping",
-            target=tell_operators,
+            target=notify_operators,
             event_source_arn=self.undelivered.queue_arn,
             # One message for each: with more at once, those before one that fails would be told again with it.
             batch_size=1,

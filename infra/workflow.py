@@ -12,7 +12,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra.functions import LOG_RETENTION
-from infra.lint import acknowledge, depends_on_what_the_cdk_orders, takes_an_expression_for_a_number
+from infra.suppressions import acknowledge, depends_on_what_the_cdk_orders, takes_an_expression_for_a_number
 
 DEFINITIONS = Path(__file__).parent.parent / "statemachine"
 ALIAS = "live"

@@ -1,13 +1,13 @@
-"""Lambda task "Look at the image builder": describe it and say what its state means for the start."""
+"""Lambda task "Poll image builder": describe it and say what its state means for the start."""
 
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from image_builder import appstream
-from image_builder.look import Look, Phase, look_at
-from image_builder.metrics import counted_errors
+from lambdas.image_builder import appstream
+from lambdas.image_builder.metrics import counted_errors
+from lambdas.image_builder.state import BuilderStatus, Phase, status_of
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -19,12 +19,12 @@ client = appstream.connect()
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: "LambdaContext") -> Look:
-    """Look at an image builder.
+def handler(event: dict[str, Any], context: "LambdaContext") -> BuilderStatus:
+    """BuilderStatus at an image builder.
 
     Args:
         event: {"Request": a checked request, "Execution": its ARN}; from the workflow that starts, also "Started", as
-            `Look` has it, of what came before, and "WaitedSeconds".
+            `BuilderStatus` has it, of what came before, and "WaitedSeconds".
         context: of the invocation.
 
     Raises:
@@ -32,11 +32,11 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> Look:
     """
     request = event["Request"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
-    metrics.add_metric("Looks", MetricUnit.Count, 1)
+    metrics.add_metric("Polls", MetricUnit.Count, 1)
     with counted_errors():
         builder = appstream.describe(client, request["Name"])
     logger.info("Looked", state=builder["State"])
-    look = look_at(builder, request)
+    look = status_of(builder, request)
     if look["Phase"] is Phase.RUNNING and event.get("Started"):
         metrics.add_metric("StartDuration", MetricUnit.Seconds, event["WaitedSeconds"])
     return look

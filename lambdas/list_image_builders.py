@@ -1,13 +1,13 @@
-"""Lambda task "List the image builders": hold a fleet's request against its contract, and find what it names."""
+"""Lambda task "List image builders": hold a fleet's request against its contract, and find what it names."""
 
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from image_builder import aws
-from image_builder.fleet import CONFIG, Fleet, fleet, names_by_tag, parse_fleet_request
-from image_builder.request import InvalidRequest
+from lambdas.image_builder.fleet import CONFIG, Fleet, fleet, names_by_tag, parse_fleet_request
+from lambdas.image_builder.request import InvalidRequest
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -18,7 +18,7 @@ metrics = Metrics()
 
 def tagging() -> Any:
     """Only a fleet by tag needs it."""
-    return aws.client("resourcegroupstaggingapi", CONFIG)
+    return boto3.client("resourcegroupstaggingapi", config=CONFIG)
 
 
 @logger.inject_lambda_context(clear_state=True)

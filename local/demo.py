@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from local import faults, interrupts
-from local.account import AccountError
-from local.appstream_double.rules import Refused
-from local.history import Run
-from local.report import REPORTS, write_report
-from local.stack import PROJECT, LocalStack, LocalStackError, local_stack
-from local.watch import printable, watch
+from cli.account import AccountError
+from cli.history import Run
+from cli.report import REPORTS, write_report
+from cli.watch import printable, watch
+from local import demo_faults, interrupts
+from local.emulator import PROJECT, Emulator, EmulatorError, running_emulator
+from local.fake_appstream.validation import Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.client import SNSClient
@@ -38,7 +38,7 @@ def main() -> int:
         del os.environ[key]
     options = _options()
     try:
-        fault = None if options.fault is None else faults.named(options.fault)
+        fault = None if options.fault is None else demo_faults.named(options.fault)
         stop_after = None if options.stop_after is None else _minutes(options.stop_after)
     except ValueError as problem:
         console.print(str(problem), style="bold red", markup=False)
@@ -47,7 +47,7 @@ def main() -> int:
     interrupts.install()
     try:
         return _demo(options.name, stop_after, fault)
-    except (LocalStackError, AccountError, OSError) as problem:
+    except (EmulatorError, AccountError, OSError) as problem:
         # An OSError is a full disk or a temporary directory that cannot be written to.
         console.print(f"The demo could not go on: {problem}", style="bold red", markup=False, soft_wrap=True)
         return 1
@@ -62,7 +62,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--stop-after", metavar="MINUTES", help="STOP_AFTER: leave a guard that stops it so many minutes later"
     )
-    parser.add_argument("--fault", help="FAULT: " + ", ".join(faults.FAULTS) + ", or any other error code")
+    parser.add_argument("--fault", help="FAULT: " + ", ".join(demo_faults.FAULTS) + ", or any other error code")
     return parser.parse_args()
 
 
@@ -72,21 +72,21 @@ def _minutes(text: str) -> int:
     return int(text)
 
 
-def _demo(name: str, stop_after: int | None, fault: faults.Fault | None) -> int:
+def _demo(name: str, stop_after: int | None, fault: demo_faults.Fault | None) -> int:
     with ExitStack() as running:
         with _step("Start MiniStack and the AppStream double on loopback"):
-            stack = running.enter_context(local_stack(time_scale=TIME_SCALE))
+            stack = running.enter_context(running_emulator(time_scale=TIME_SCALE))
         return _run(stack, name, stop_after, fault)
 
 
-def _run(stack: LocalStack, name: str, stop_after: int | None, fault: faults.Fault | None) -> int:
+def _run(stack: Emulator, name: str, stop_after: int | None, fault: demo_faults.Fault | None) -> int:
     with _step("Synthesize the template and deploy it with cdk deploy"):
         log = stack.directory / "cdk.log"
         try:
             with log.open("w") as output:
                 stack.deploy(output)
-        except LocalStackError as problem:
-            raise LocalStackError(f"{problem}; its last words:\n{log.read_text()[-2000:]}") from None
+        except EmulatorError as problem:
+            raise EmulatorError(f"{problem}; its last words:\n{log.read_text()[-2000:]}") from None
     outputs = stack.outputs("StartImageBuilder")
     with _step("Subscribe a queue to the operators' topic"):
         mailbox = _mailbox(stack, outputs["OperatorTopicArn"])
@@ -127,7 +127,7 @@ def _run(stack: LocalStack, name: str, stop_after: int | None, fault: faults.Fau
 
 def _guard(run: Run) -> str | None:
     """The execution that the run has left to stop the image builder; None where it has left none."""
-    guard: str | None = (run.output or {}).get("Guard", {}).get("Execution")
+    guard: str | None = (run.output or {}).get("AutoStop", {}).get("Execution")
     return guard
 
 
@@ -139,7 +139,7 @@ def _step(what: str) -> Iterator[None]:
     console.print(f"[green]done[/] {what} [dim]({time.monotonic() - started:.1f} s)[/]")
 
 
-def _mailbox(stack: LocalStack, topic: str) -> Any:
+def _mailbox(stack: Emulator, topic: str) -> Any:
     """Subscribe a new queue to a topic; call what is returned for the messages that have arrived."""
     sqs: SQSClient = stack.client("sqs")
     sns: SNSClient = stack.client("sns")
@@ -163,7 +163,7 @@ def _next_steps(builder: str, state: str) -> None:
     console.print("  Stop it again later: make demo STOP_AFTER=30")
     console.print("  Deploy it to AWS:    make deploy")
     console.print("  See another branch:  make demo FAULT=... with another error code, or one of")
-    for name in faults.FAULTS:
+    for name in demo_faults.FAULTS:
         console.print(f"                         {name}")
 
 

@@ -21,7 +21,7 @@ class Outcome:
 
     Attributes:
         messages: the texts that reached the operators' topic.
-        calls: what AppStream saw of it, as `local.appstream_double.double.Call`.
+        calls: what AppStream saw of it, as `local.fake_appstream.fake.Call`.
         events: what it announced: "source", "detail-type" and "detail".
     """
 
@@ -114,8 +114,8 @@ class Scenario:
     def _check_failure(self, run: Outcome) -> None:
         assert run.status == "FAILED", run.output
         assert run.error == self.error
-        assert set(run.cause) - {"ImageBuilder"} == {"Name", "Route", "Message", "Advice", "OperatorTold"}
-        assert run.cause["OperatorTold"] is True
+        assert set(run.cause) - {"ImageBuilder"} == {"Name", "Route", "Message", "Advice", "OperatorsNotified"}
+        assert run.cause["OperatorsNotified"] is True
         assert run.cause["Route"] == self.route
         if self.error == "InvalidRequest":
             assert run.calls == [], "a refused request reaches no AWS call"

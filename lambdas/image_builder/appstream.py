@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
-
-from image_builder.aws import client
 
 if TYPE_CHECKING:
     from mypy_boto3_appstream.client import AppStreamClient
@@ -48,8 +47,7 @@ def service_error(code: str, message: str) -> AppStreamError:
 
 def connect() -> "AppStreamClient":
     """The AppStream client of this function's region and role."""
-    appstream: AppStreamClient = client("appstream", CONFIG)
-    return appstream
+    return boto3.client("appstream", config=CONFIG)
 
 
 def describe(client: "AppStreamClient", name: str) -> ImageBuilder:

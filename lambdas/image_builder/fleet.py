@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from image_builder.request import FIELDS, PAUSE_SECONDS, Field, InvalidRequest, is_integer, parse, parse_request
+from lambdas.image_builder.request import (
+    FIELDS,
+    POLL_INTERVAL_SECONDS,
+    Field,
+    InvalidRequest,
+    is_integer,
+    parse,
+    parse_request,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_resourcegroupstaggingapi.client import ResourceGroupsTaggingAPIClient
@@ -23,7 +31,7 @@ RESULT_BYTES = 230
 """Of one result at most, without its message: an index, a name of 101 characters, an Error of 60, and the keys."""
 
 RUNS_PER_SECOND = 4.5
-"""Looks of all runs together, and starts (statemachine/start_fleet.asl.json, "Wait for its turn"): all have had their
+"""Polls of all runs together, and starts (statemachine/start_fleet.asl.json, "Wait for start slot"): all have had their
 look before the first one looks again. AWS does not publish AppStream's limits; five a second are a usual one."""
 
 LONGEST_MESSAGE = 1_000
@@ -177,7 +185,7 @@ def fleet(request: FleetRequest, tagged: list[str]) -> Fleet:
     requests = distinct(request.get("ImageBuilders", tagged))
     room = (RESULTS_BYTES // len(requests) - RESULT_BYTES) // 3  # a character takes up to 3 bytes as JSON has it here
     at_once = min(len(requests), request["MaxConcurrency"])
-    pause = {"PauseSeconds": max(PAUSE_SECONDS, ceil(at_once / RUNS_PER_SECOND))}
+    pause = {"PollIntervalSeconds": max(POLL_INTERVAL_SECONDS, ceil(at_once / RUNS_PER_SECOND))}
     return {
         "Requests": requests,
         "Defaults": {**pause, **request["Defaults"]},

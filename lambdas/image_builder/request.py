@@ -10,7 +10,7 @@ from typing import NotRequired, TypedDict
 STARTED_BY_EXECUTION = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 """Step Functions adds this key to the input of a nested execution; it is not part of the request."""
 
-PAUSE_SECONDS = 23
+POLL_INTERVAL_SECONDS = 23
 """From one look to the next. On average RUNNING is seen half of it late; docs/performance.md has the curve."""
 
 _MAX_PROBLEMS = 20
@@ -25,7 +25,7 @@ class Request(TypedDict):
 
     Name: str
     TimeoutMinutes: int
-    PauseSeconds: int
+    PollIntervalSeconds: int
     NotifyOnSuccess: bool
     RequireNetworkInterface: bool
     DryRun: bool
@@ -111,7 +111,9 @@ FIELDS: Mapping[str, Field] = {
         _is_agent_version,
     ),
     "TimeoutMinutes": Field("an integer from 5 to 720", _is_timeout, default=60),
-    "PauseSeconds": Field("an integer from 10 to 300", lambda value: is_integer(value, 10, 300), default=PAUSE_SECONDS),
+    "PollIntervalSeconds": Field(
+        "an integer from 10 to 300", lambda value: is_integer(value, 10, 300), default=POLL_INTERVAL_SECONDS
+    ),
     "NotifyOnSuccess": Field("true or false", _is_boolean, default=False),
     "RequireNetworkInterface": Field("true or false", _is_boolean, default=False),
     "StopAfterMinutes": Field("an integer from 1 to 10080", lambda value: is_integer(value, 1, 10_080)),

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from local.stack import LocalStack, local_stack
+from local.emulator import Emulator, running_emulator
 from tests.scenarios import Outcome, Scenario, with_name
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 300
 class Deployment:
     """The template, deployed with the CDK to the local stand-in, and a queue subscribed to its topic."""
 
-    stack: LocalStack
+    stack: Emulator
     state_machine: str
     stepfunctions: "SFNClient"
     sqs: "SQSClient"
@@ -91,7 +91,7 @@ def _names(parameters: dict[str, Any]) -> list[str]:
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with local_stack(time_scale=0.01) as stack:
+    with running_emulator(time_scale=0.01) as stack:
         log = tmp_path_factory.mktemp("e2e") / "cdk.log"
         with log.open("w") as output:
             try:

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from local.stack import LocalStack
+from local.emulator import Emulator
 from tests.e2e.conftest import Deployment
 from tests.scenarios import Scenario
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
 
-def lines(stack: LocalStack) -> list[dict[str, Any]]:
+def lines(stack: Emulator) -> list[dict[str, Any]]:
     """Every JSON line in the functions' own log groups; the platform's START, END and REPORT lines are none."""
     logs = stack.client("logs")
     groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
@@ -50,5 +50,5 @@ def test_every_line_names_its_execution_and_the_metrics_are_there(deployment: De
         about_none = ("Request refused", "Fleet listed", "Operators told", "The workflow has told the operators itself")
         assert "image_builder" in entry or entry["message"] in about_none, entry
     named = {metric["Name"] for line in metrics for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
-    assert named >= {"RequestsRefused", "StartAttempts", "StartsAccepted", "Looks"}
+    assert named >= {"RequestsRefused", "StartAttempts", "StartsAccepted", "Polls"}
     assert "AWS_SECRET_ACCESS_KEY" not in json.dumps(written)

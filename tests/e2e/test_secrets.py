@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.stack import CREDENTIALS, LocalStack
+from local.emulator import CREDENTIALS, Emulator
 from tests import scenarios
 from tests.e2e.conftest import Deployment, Played
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.xdist_group("e2e")
 SHOWN_ONLY_WHERE_MEANT = "Pa55-in-a-wrong-field"
 
 
-def everything_written(stack: LocalStack) -> Iterator[str]:
+def everything_written(stack: Emulator) -> Iterator[str]:
     logs, stepfunctions = stack.client("logs"), stack.client("stepfunctions")
     for group in logs.describe_log_groups()["logGroups"]:
         for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"]):

@@ -10,7 +10,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from local.definition import FLEET, START, STOP, SUBSTITUTIONS, definition
+from cli.definition import FLEET, START, STOP, SUBSTITUTIONS, definition
 from tests.infra.conftest import PROJECT, TOOLS, Assembly
 
 DEFINITION: dict[str, Any] = json.loads(START.read_text("utf-8"))
@@ -28,7 +28,7 @@ TASKS = {
 def routes(states: dict[str, dict[str, Any]] = STATES) -> dict[str, list[str]]:
     """Every error that a condition of the error Choice names, with the states it can go to."""
     found: dict[str, list[str]] = {}
-    for rule in states["Choose the route of the error"]["Choices"]:
+    for rule in states["Route error"]["Choices"]:
         for error in re.findall(r"'([A-Z][A-Za-z]+)'", rule["Condition"]):
             found.setdefault(error, []).append(rule["Next"])
     return found
@@ -100,20 +100,20 @@ def test_no_error_has_two_retriers(name: str) -> None:
 
 
 def test_all_calls_of_appstream_are_retried_alike() -> None:
-    start = STATES["Start the image builder"]["Retry"]
-    assert STATES["Look at the image builder"]["Retry"] == start
-    assert STOP_STATES["Look at the image builder"]["Retry"] == start
-    assert STOP_STATES["Stop the image builder"]["Retry"] == start
+    start = STATES["Start image builder"]["Retry"]
+    assert STATES["Poll image builder"]["Retry"] == start
+    assert STOP_STATES["Poll image builder"]["Retry"] == start
+    assert STOP_STATES["Stop image builder"]["Retry"] == start
 
 
 def test_what_the_workflows_share_they_do_alike() -> None:
-    assert STOP_STATES["Check the request"]["Retry"] == STATES["Check the request"]["Retry"]
-    for states, end in ((STOP_STATES, "Fail the stop"), (FLEET_STATES, "Fail the fleet")):
+    assert STOP_STATES["Validate request"]["Retry"] == STATES["Validate request"]["Retry"]
+    for states, end in ((STOP_STATES, "Fail execution"), (FLEET_STATES, "Fail execution")):
         for member in ("Arguments", "Retry", "Resource", "TimeoutSeconds"):
-            assert states["Tell the operator"][member] == STATES["Tell the operator"][member]
-        assert states[end] == STATES["Fail the start"]
+            assert states["Notify operators"][member] == STATES["Notify operators"][member]
+        assert states[end] == STATES["Fail execution"]
         for member in ("Error", "Route", "Message"):
-            expressions = (each["Read the error"]["Assign"]["failure"][member] for each in (states, STATES))
+            expressions = (each["Read error"]["Assign"]["failure"][member] for each in (states, STATES))
             assert len(set(expressions)) == 1
 
 
@@ -121,13 +121,13 @@ def test_errors_that_both_workflows_route_go_the_same_way() -> None:
     stop, start = routes(STOP_STATES), routes()
     assert set(stop) <= set(start)
     for states in (STATES, STOP_STATES):
-        for rule in states["Choose the route of the error"]["Choices"]:
+        for rule in states["Route error"]["Choices"]:
             assert "'Route': 'fail'" not in str(rule.get("Assign", {})) or "Fail:" in rule["Comment"]
 
 
 def test_the_tasks_share_the_retries_for_faults_of_lambda_itself() -> None:
-    (check,) = STATES["Check the request"]["Retry"]
-    (start,) = STATES["Start the image builder"]["Retry"]
+    (check,) = STATES["Validate request"]["Retry"]
+    (start,) = STATES["Start image builder"]["Retry"]
     assert start["ErrorEquals"][: len(check["ErrorEquals"])] == check["ErrorEquals"]
     assert {key: value for key, value in check.items() if key != "ErrorEquals"} == {
         key: value for key, value in start.items() if key != "ErrorEquals"
@@ -141,9 +141,9 @@ def test_every_error_that_botocore_models_for_the_calls_has_a_route() -> None:
         for operation in ("StartImageBuilder", "DescribeImageBuilders")
         for shape in service.operation_model(operation).error_shapes
     }
-    (retrier,) = STATES["Start the image builder"]["Retry"]
+    (retrier,) = STATES["Start image builder"]["Retry"]
     unknown = modelled - set(routes()) - set(retrier["ErrorEquals"])
-    assert unknown == set(), "new errors: give each a route in 'Choose the route of the error'"
+    assert unknown == set(), "new errors: give each a route in 'Route error'"
 
 
 def transitions(states: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -155,14 +155,14 @@ def transitions(states: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str]]:
             yield name, state["Default"]
 
 
-DECIDE = "Decide by the phase of the image builder"
+DECIDE = "Evaluate builder state"
 BOUNDED = {
     # Five attempts at most.
-    (DECIDE, "Start the image builder"),
+    (DECIDE, "Start image builder"),
     # Once: there is a guard then.
-    (DECIDE, "Leave a guard"),
+    (DECIDE, "Schedule auto-stop"),
     # Once accepted, it is not tried again.
-    ("Stop the image builder", DECIDE),
+    ("Stop image builder", DECIDE),
 }
 
 
@@ -188,7 +188,7 @@ def longest_seconds() -> float:
     while waited < deadline:
         waited += min(max(10, waited // 40), 300, deadline - waited)
         pauses += 1
-    retrier = STATES["Look at the image builder"]["Retry"][0]
+    retrier = STATES["Poll image builder"]["Retry"][0]
     intervals = [
         min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** n, retrier["MaxDelaySeconds"])
         for n in range(retrier["MaxAttempts"])
@@ -209,4 +209,4 @@ def test_the_backstop_of_a_stop_is_above_the_longest_one() -> None:
 
 def test_the_cause_stays_below_its_limit() -> None:
     # 32,768 characters. Source: Step Functions API reference, Fail state and SendTaskFailure, cause.
-    assert "$substring($text, 0, 8000)" in STATES["Read the error"]["Assign"]["failure"]["Message"]
+    assert "$substring($text, 0, 8000)" in STATES["Read error"]["Assign"]["failure"]["Message"]

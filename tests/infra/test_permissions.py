@@ -167,7 +167,7 @@ def used(assembly: Assembly) -> set[Use]:
     """What the roles do in all scenarios, with a guard, and where nobody can be told."""
     calls: set[Use] = set()
     running = START
-    topic = resolved(functions(assembly)["tell_operators"]["Environment"]["Variables"]["TOPIC_ARN"])
+    topic = resolved(functions(assembly)["notify_operators"]["Environment"]["Variables"]["TOPIC_ARN"])
     key = resolved(assembly.resources("AWS::SNS::Topic")[topic.strip("<>")]["Properties"]["KmsMasterKeyId"])
     (invocation,) = assembly.resources("AWS::Lambda::EventInvokeConfig").values()
     on_failure = resolved(invocation["Properties"]["DestinationConfig"]["OnFailure"]["Destination"])
@@ -221,7 +221,7 @@ def used(assembly: Assembly) -> set[Use]:
             running = STOP
             world.run_stop(stop)
         if world.undelivered:
-            calls.add(Use("tell_operators", "sqs:SendMessage", on_failure))
+            calls.add(Use("notify_operators", "sqs:SendMessage", on_failure))
 
     def play_fleet(names: list[str]) -> None:
         nonlocal running

@@ -12,8 +12,8 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Template
 
-from docs.runbook_page import ALARMS
-from infra.config import Config, Subscriber
+from bench.runbook_page import ALARMS
+from infra.config.settings import Config, Subscriber
 from infra.notifications import Notifications
 from infra.stack import StartImageBuilderStack
 from tests.infra.conftest import PROJECT, Assembly, synthesize
@@ -33,7 +33,8 @@ def test_the_same_source_gives_the_same_template_and_assets(assembly: Assembly, 
 
 def test_the_asset_has_powertools_and_the_handlers_but_no_sdk(assembly: Assembly) -> None:
     names = {path.name for path in assembly.asset.iterdir()}
-    assert {"aws_lambda_powertools", "image_builder", "check_request.py", "start_image_builder.py"} <= names
+    assert {"aws_lambda_powertools", "lambdas"} <= names
+    assert (assembly.asset / "lambdas" / "start_image_builder.py").exists()
     assert not names & {"boto3", "botocore", "s3transfer", "urllib3", "requirements.txt", "requirements.in", "bin"}
     assert not list(assembly.asset.rglob("__pycache__"))
 
@@ -43,7 +44,7 @@ def test_the_asset_is_small_and_runs_on_any_machine(assembly: Assembly, tmp_path
     package = shutil.make_archive(str(tmp_path / "package"), "zip", assembly.asset)
     assert Path(package).stat().st_size <= 2**20
     # Nothing that the handlers import was left out: of this environment they get botocore and what that needs.
-    handlers = sorted(path.stem for path in assembly.asset.glob("*.py") if path.stem != "typing_extensions")
+    handlers = sorted(f"lambdas.{path.stem}" for path in (assembly.asset / "lambdas").glob("*.py"))
     imports = f"import sys; sys.path.insert(0, {str(assembly.asset)!r}); import {', '.join(handlers)}; "
     where = "import aws_lambda_powertools; print(aws_lambda_powertools.__file__)"
     run = subprocess.run([sys.executable, "-c", imports + where], capture_output=True, text=True, check=True)
@@ -53,12 +54,12 @@ def test_the_asset_is_small_and_runs_on_any_machine(assembly: Assembly, tmp_path
 def test_functions_are_sized_timed_and_traced_on_purpose(assembly: Assembly) -> None:
     functions = properties(assembly, "AWS::Lambda::Function")
     assert sorted(function["Handler"] for function in functions) == [
-        "check_request.handler",
-        "describe_image_builder.handler",
-        "list_image_builders.handler",
-        "start_image_builder.handler",
-        "stop_image_builder.handler",
-        "tell_operators.handler",
+        "lambdas.validate_request.handler",
+        "lambdas.describe_image_builder.handler",
+        "lambdas.list_image_builders.handler",
+        "lambdas.start_image_builder.handler",
+        "lambdas.stop_image_builder.handler",
+        "lambdas.notify_operators.handler",
     ]
     for function in functions:
         assert function["Runtime"] == "python3.14"
@@ -260,7 +261,9 @@ def test_every_alarm_speaks_to_the_operators_and_leads_to_its_section_of_the_run
 
 def test_an_alarm_counts_the_failures_that_nobody_was_told_of(assembly: Assembly) -> None:
     (alarm,) = [
-        one for one in properties(assembly, "AWS::CloudWatch::Alarm") if "RunsUntold" in one["AlarmDescription"]
+        one
+        for one in properties(assembly, "AWS::CloudWatch::Alarm")
+        if "FailuresNotNotified" in one["AlarmDescription"]
     ]
     metrics = {metric["Id"]: metric for metric in alarm["Metrics"]}
     (expression,) = [metric["Expression"] for metric in alarm["Metrics"] if "Expression" in metric]
@@ -271,7 +274,7 @@ def test_an_alarm_counts_the_failures_that_nobody_was_told_of(assembly: Assembly
         " - (FILL(told, 0))"
     )
     metric = metrics["told"]["MetricStat"]["Metric"]
-    assert (metric["Namespace"], metric["MetricName"]) == ({"Ref": "AWS::StackName"}, "FailuresTold")
+    assert (metric["Namespace"], metric["MetricName"]) == ({"Ref": "AWS::StackName"}, "FailuresNotified")
     assert metric["Dimensions"] == [{"Name": "service", "Value": "start-image-builder"}]
     assert alarm["EvaluationWindow"] == {"WallClockWindow": {"Timezone": "UTC"}}
     # Ten at most. Source: Amazon CloudWatch user guide, Using metric math.
@@ -288,8 +291,8 @@ def test_the_dashboard_shows_what_operators_ask_for(assembly: Assembly) -> None:
         "ExecutionThrottled",
         "StartAttempts",
         "StartsAccepted",
-        "Looks",
-        "OperatorsTold",
+        "Polls",
+        "OperatorsNotified",
         "AppStreamErrors",
         "Errors",
         "Throttles",

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from docs.runbook_page import ALARMS, MORE, PAGE, UNCAUGHT, page
-from docs.write import TABLES, with_tables
-from image_builder.fleet import parse_whole_fleet_request
-from image_builder.request import parse_request
-from infra.config import Config
+from bench.runbook_page import ALARMS, MORE, PAGE, UNCAUGHT, page
+from bench.write_docs import TABLES, with_tables
+from infra.config.settings import Config
+from lambdas.image_builder.fleet import parse_whole_fleet_request
+from lambdas.image_builder.request import parse_request
 from tests.e2e.test_commands import PAGES, PROJECT, Block, blocks
 from tests.infra.test_definition import FLEET_STATES, STATES, STOP_STATES, routes
 

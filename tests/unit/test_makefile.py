@@ -91,7 +91,7 @@ def set_up(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "made_anew"),
+    ("broken", "recreated"),
     [
         ([], []),
         ([".venv/bin/node"], ["Installing the Python packages into .venv"]),
@@ -101,7 +101,7 @@ def set_up(directory: Path) -> None:
     ids=["nothing", "moved", "python-replaced", "python-of-ministack-replaced"],
 )
 def test_an_environment_that_no_longer_works_is_made_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: list[str], made_anew: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: list[str], recreated: list[str]
 ) -> None:
     set_up(tmp_path)
     for tool in broken:
@@ -109,7 +109,7 @@ def test_an_environment_that_no_longer_works_is_made_anew(
     monkeypatch.setenv("FAKE_PIP", "exit 0")
     run = make("setup", f"PYTHON={program(tmp_path / 'python', MAKES_A_VENV)}", directory=tmp_path)
     assert run.returncode == 0, run.stderr
-    assert [line.partition(" (")[0] for line in run.stdout.splitlines()] == made_anew
+    assert [line.partition(" (")[0] for line in run.stdout.splitlines()] == recreated
 
 
 @pytest.mark.parametrize(

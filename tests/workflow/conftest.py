@@ -5,28 +5,31 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+import boto3
 import botocore.endpoint
 import pytest
 from botocore.exceptions import ClientError
 
-import check_request
-import describe_image_builder
-import list_image_builders
-import start_image_builder
-import stop_image_builder
-import tell_operators
-from image_builder import appstream, aws
-from image_builder.fleet import CONFIG
-from local.appstream_double.clock import ManualClock
-from local.appstream_double.double import AppStreamDouble
-from local.appstream_double.faults import Fault
-from local.appstream_double.in_process import install
-from local.definition import FLEET, STOP, definition
+from cli.definition import FLEET, STOP, definition
+from lambdas import (
+    describe_image_builder,
+    list_image_builders,
+    notify_operators,
+    start_image_builder,
+    stop_image_builder,
+    validate_request,
+)
+from lambdas.image_builder import appstream
+from lambdas.image_builder.fleet import CONFIG
+from local.fake_appstream.clock import ManualClock
+from local.fake_appstream.fake import FakeAppStream
+from local.fake_appstream.faults import Fault
+from local.fake_appstream.in_process import install
 from tests.scenarios import BUILDER, Outcome, Scenario
 from tests.workflow.engine import ARN, Engine, Execution, run_handler
 
 WITH_CLIENT: Sequence[ModuleType] = (start_image_builder, stop_image_builder, describe_image_builder)
-HANDLERS = (check_request, *WITH_CLIENT, list_image_builders, tell_operators)
+HANDLERS = (validate_request, *WITH_CLIENT, list_image_builders, notify_operators)
 
 ASYNCHRONOUS_TRIES = 3
 """How often Lambda runs a function for an event. Source: Lambda developer guide, Error handling for asynchronous
@@ -78,14 +81,14 @@ class World:
     """
 
     clock: ManualClock
-    double: AppStreamDouble
+    double: FakeAppStream
     engine: Engine
     topic: Topic
     undelivered: list[Any] = field(default_factory=list)
     fleet: Engine | None = None
 
     @classmethod
-    def new(cls, kind: type[AppStreamDouble] = AppStreamDouble, **engine: Any) -> "World":
+    def new(cls, kind: type[FakeAppStream] = FakeAppStream, **engine: Any) -> "World":
         clock = ManualClock()
         double = kind(clock)
         client = appstream.connect()
@@ -93,11 +96,11 @@ class World:
         for module in WITH_CLIENT:
             module.client = client  # type: ignore[attr-defined]  # the handlers' own
         topic = Topic()
-        tell_operators.sns = topic
-        tagging = aws.client("resourcegroupstaggingapi", CONFIG)
+        notify_operators.sns = topic  # type: ignore[assignment]  # what it uses of it
+        tagging = boto3.client("resourcegroupstaggingapi", config=CONFIG)
         install(double, tagging)
         list_image_builders.tagging = lambda: tagging
-        handlers = {module.__name__: module.handler for module in HANDLERS}
+        handlers = {module.__name__.rpartition(".")[2]: module.handler for module in HANDLERS}
         return cls(clock, double, Engine(sleep=clock.advance, handlers=handlers, **engine), topic)
 
     def run(self, execution_input: Any) -> Execution:
@@ -133,13 +136,13 @@ class World:
             execution = engine.run(execution_input)
         if execution.status != "SUCCEEDED":
             answers = Executions(execution, execution_input)
-            tell_operators.stepfunctions = lambda: answers  # type: ignore[assignment]  # what it uses of it
+            notify_operators.stepfunctions = lambda: answers  # type: ignore[assignment]  # what it uses of it
             self.deliver(status_change(execution, execution_input))
         return execution
 
     def deliver(self, event: Any) -> None:
         """Invoke the function that tells as EventBridge does; what never works is undelivered."""
-        tries = (run_handler(self.engine.handlers["tell_operators"], event) for _ in range(ASYNCHRONOUS_TRIES))
+        tries = (run_handler(self.engine.handlers["notify_operators"], event) for _ in range(ASYNCHRONOUS_TRIES))
         if all("FunctionError" in answer for answer in tries):
             self.undelivered.append(event)
 

@@ -1,6 +1,6 @@
 """The workflow's own ASL file and handlers on an interpreter, in process and on a virtual clock.
 
-The interpreter is moto's (from LocalStack, which validates it against AWS). Three things are put in its place:
+The interpreter is moto's (from Emulator, which validates it against AWS). Three things are put in its place:
 JSONata is evaluated by jsonata-python, waits and retries move a virtual clock, and its clients are those below: that of
 Lambda calls the real handlers as the Lambda runtime does, that of Step Functions keeps what a workflow starts.
 """
@@ -46,7 +46,7 @@ from moto.stepfunctions.parser.asl.eval.states import ContextObjectData, Executi
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.utils import TMP_THREADS
 
-from local.definition import definition
+from cli.definition import definition
 
 # moto logs every error that a state hands on, with the whole state, and Powertools every error of a handler, with its
 # frames; pytest keeps what is logged until the test ends, which for the model is ten thousand runs later.

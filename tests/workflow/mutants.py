@@ -30,7 +30,7 @@ from typing import Any
 from unittest.mock import patch
 
 import tests.conftest  # noqa: F401  # what the handlers' modules read of the environment
-from local.definition import START, definition, substituted
+from cli.definition import START, definition, substituted
 
 PROCESSES = 2
 ENOUGH = 0.95
@@ -41,13 +41,13 @@ REAL_SECONDS_AT_MOST = 30
 
 _CAP = "four retries pause 5, 10, 20 and 40 seconds at most: a cap from 40 seconds up changes nothing"
 HARMLESS: Mapping[str, str] = {
-    "Take the request / Assign / pauseSeconds: to 1": "every branch that waits assigns it first",
-    "Take the request / Assign / startedIn: to {}": "no start is made under that either",
-    "Take the request / Assign / look: to {}": "the failure of a run without a look has no ImageBuilder either way",
-    "Check the request / Retry / 0 / MaxDelaySeconds: to 90": _CAP,
-    "Start the image builder / Retry / 0 / MaxDelaySeconds: to 90": _CAP,
-    "Look at the image builder / Retry / 0 / MaxDelaySeconds: to 90": _CAP,
-    "Report the running image builder / Output: 0 to 1 at 49": "the shortest first wait is 10 seconds",
+    "Read request / Assign / pollSeconds: to 1": "every branch that waits assigns it first",
+    "Read request / Assign / startedIn: to {}": "no start is made under that either",
+    "Read request / Assign / look: to {}": "the failure of a run without a look has no ImageBuilder either way",
+    "Validate request / Retry / 0 / MaxDelaySeconds: to 90": _CAP,
+    "Start image builder / Retry / 0 / MaxDelaySeconds: to 90": _CAP,
+    "Poll image builder / Retry / 0 / MaxDelaySeconds: to 90": _CAP,
+    "Return result / Output: 0 to 1 at 49": "the shortest first wait is 10 seconds",
 }
 """Mutants that no test can or need kill, with the reason."""
 
@@ -149,15 +149,15 @@ def _of_rule(source: Any, where: Where, rule: Any) -> Iterator[Mutant]:
 
 
 TARGETS = (
-    "Start the image builder",
-    "Wait before the next look",
-    "Wait before trying again",
-    "Leave a guard",
-    "Tell that it runs",
-    "Report the running image builder",
-    "Say what failed",
-    "Tell the operator",
-    "Fail the start",
+    "Start image builder",
+    "Wait before next poll",
+    "Wait before retry",
+    "Schedule auto-stop",
+    "Notify of success",
+    "Return result",
+    "Build cause",
+    "Notify operators",
+    "Fail execution",
 )
 
 
@@ -302,10 +302,10 @@ class Check:
 def checks() -> list[Check]:
     """The tests that need nothing but a world, with the parameters that pytest would give them."""
     # Here, so that who only lists the mutants does not wait for boto3.
-    from tests.workflow import test_branches, test_guard, test_lambda_faults, test_scenarios
+    from tests.workflow import test_auto_stop, test_branches, test_lambda_faults, test_scenario_list
 
     found = []
-    for module in (test_branches, test_scenarios, test_lambda_faults, test_guard):
+    for module in (test_branches, test_scenario_list, test_lambda_faults, test_auto_stop):
         for name, test in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("test_") and "world" in inspect.signature(test).parameters:
                 for parameters in _parameters(test):

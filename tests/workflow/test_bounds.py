@@ -99,7 +99,7 @@ def test_a_start_of_its_own_is_looked_at_after_one_minute_and_after_four(
     world: World, seconds: int | None, expected: list[int]
 ) -> None:
     world.prepare({"next_start": [["PENDING", None]]})
-    pauses = pauses_of(world, {"Name": BUILDER} | ({} if seconds is None else {"PauseSeconds": seconds}))
+    pauses = pauses_of(world, {"Name": BUILDER} | ({} if seconds is None else {"PollIntervalSeconds": seconds}))
     assert pauses[: len(expected)] == expected
 
 

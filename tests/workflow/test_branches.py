@@ -13,12 +13,12 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import EvalTimeoutError
 
-from image_builder.request import parse_request
+from lambdas.image_builder.request import parse_request
 from tests.scenarios import BUILDER
 from tests.workflow.conftest import World
 from tests.workflow.engine import ARN, Execution, Handler, Invocation, function_error, run_handler
 
-CHECK, START, LOOK = "check_request", "start_image_builder", "describe_image_builder"
+CHECK, START, LOOK = "validate_request", "start_image_builder", "describe_image_builder"
 
 
 def fails(error: str, message: str = "It is the trouble.") -> Invocation:
@@ -93,7 +93,7 @@ def jitter(share: float) -> Iterator[None]:
 def test_every_variable_is_declared_before_the_first_branch(world: World) -> None:
     """But for what the branch that reads it has just assigned."""
     states = json.loads(world.engine.definition)["States"]
-    declared = set(states["Take the request"].get("Assign", {}))
+    declared = set(states["Read request"].get("Assign", {}))
     holders = [
         part for state in states.values() for part in (state, *state.get("Catch", []), *state.get("Choices", []))
     ]
@@ -255,7 +255,7 @@ def test_the_waits_grow_with_the_time_waited_and_end_at_the_deadline(world: Worl
     while sum(expected) < minutes * 60:
         expected.append(min(max(23, sum(expected) // 40), 300, minutes * 60 - sum(expected)))
     assert waits == expected
-    assert execution.states.count("Look at the image builder") == len(expected)
+    assert execution.states.count("Poll image builder") == len(expected)
     assert (execution.error, len(world.topic.messages)) == ("ImageBuilderStartTimedOut", 1)
 
 
@@ -263,7 +263,7 @@ def test_what_a_run_says_at_its_deadline(world: World) -> None:
     execution, _ = stuck(world, 5)
     assert execution.cause["Route"] == "notify"
     assert execution.cause["Message"] == "The image builder is still PENDING after 5 minutes of waiting."
-    assert execution.cause["Advice"].startswith("Look at the image builder in the AppStream 2.0 console")
+    assert execution.cause["Advice"].startswith("Poll image builder in the AppStream 2.0 console")
     assert execution.cause["ImageBuilder"] == {"Name": BUILDER, "State": "PENDING"}
 
 
@@ -287,7 +287,7 @@ def test_no_start_is_made_at_the_deadline(world: World) -> None:
         start_image_builder=[sees("Transitional")],
         describe_image_builder=[*[sees("Transitional")] * 13, sees("Stopped", "STOPPED")],
     )
-    assert (execution.error, execution.states.count("Start the image builder")) == ("ImageBuilderStartTimedOut", 1)
+    assert (execution.error, execution.states.count("Start image builder")) == ("ImageBuilderStartTimedOut", 1)
 
 
 # The phases that end a run
@@ -303,7 +303,7 @@ def test_a_failed_builder_is_told_with_what_appstream_says_of_it(world: World, f
         "Message": "The problem of FAILED.",
         "Advice": "The advice for FAILED.",
         "ImageBuilder": {"Name": BUILDER, "State": "FAILED"},
-        "OperatorTold": True,
+        "OperatorsNotified": True,
     }
 
 
@@ -320,7 +320,7 @@ def test_a_builder_that_falls_back_to_stopped_is_started_five_times(world: World
     waits = waits_of(world)
     execution = run(world, start_image_builder=[sees("Stopped", "STOPPED")] * 5)
     assert (execution.error, len(world.topic.messages)) == ("ImageBuilderFailed", 1)
-    assert execution.states.count("Start the image builder") == 5
+    assert execution.states.count("Start image builder") == 5
     assert execution.cause["Route"] == "notify"
     assert (
         execution.cause["Message"]
@@ -348,7 +348,7 @@ def test_a_start_that_finds_the_builder_on_its_way_is_no_attempt(world: World) -
     assert execution.status == "SUCCEEDED"
 
 
-# Choose the route of the error
+# Route error
 
 GENERIC = "Read the message. If AppStream or Lambda was busy"
 MEND = "AppStream refused a value of the request: mend"
@@ -427,14 +427,14 @@ def test_the_fifth_attempt_that_meets_such_an_error_is_the_last(world: World, er
     execution = run(world, start_image_builder=[fails(error)] * 5)
     assert (execution.error, execution.cause["Route"], len(world.topic.messages)) == (error, "notify", 1)
     assert execution.cause["Advice"].startswith(AT_THE_END[error])
-    assert execution.states.count("Start the image builder") == 5
+    assert execution.states.count("Start image builder") == 5
 
 
 @pytest.mark.parametrize("error", AT_THE_END)
 def test_such_an_error_of_the_check_is_told_at_once(world: World, error: str) -> None:
     # There is no deadline yet.
     waits = waits_of(world)
-    execution = run(world, check_request=[fails(error)])
+    execution = run(world, validate_request=[fails(error)])
     assert (execution.error, waits, len(world.topic.messages)) == (error, [], 1)
 
 
@@ -472,7 +472,7 @@ def test_throttling_at_five_attempts_is_told(world: World, error: str) -> None:
     execution = run(world, start_image_builder=[fails(error)] * 25)
     assert (execution.error, execution.cause["Route"], len(world.topic.messages)) == (error, "notify", 1)
     assert execution.cause["Advice"].startswith("AppStream throttles the calls of this account")
-    assert execution.states.count("Start the image builder") == 5
+    assert execution.states.count("Start image builder") == 5
 
 
 @pytest.mark.parametrize("error", LOOK_AGAIN)
@@ -514,7 +514,7 @@ def test_an_error_at_the_deadline_is_told(world: World, error: str) -> None:
     assert (execution.error, len(world.topic.messages)) == (error, 1)
 
 
-# Read the error
+# Read error
 
 
 def test_the_message_of_a_function_is_kept_up_to_8000_characters(world: World) -> None:
@@ -546,7 +546,7 @@ def test_an_error_of_step_functions_ends_it_under_a_name_that_a_fail_state_may_h
     assert len(world.topic.messages) == 1
 
 
-# Take the request: the name, whatever else is wrong with the input
+# Read request: the name, whatever else is wrong with the input
 
 
 @pytest.mark.parametrize(
@@ -567,19 +567,19 @@ def test_a_refused_request_is_named(world: World, execution_input: Any, name: st
     execution = run(world, execution_input)
     assert execution.error == "InvalidRequest"
     assert execution.cause["Name"] == name
-    assert set(execution.cause) == {"Name", "Route", "Message", "Advice", "OperatorTold"}
+    assert set(execution.cause) == {"Name", "Route", "Message", "Advice", "OperatorsNotified"}
 
 
 def test_the_name_is_known_when_the_check_cannot_run(world: World) -> None:
-    execution = run(world, {"detail-type": "Start", "detail": {"Name": BUILDER}}, check_request=[fails("Odd")])
+    execution = run(world, {"detail-type": "Start", "detail": {"Name": BUILDER}}, validate_request=[fails("Odd")])
     assert execution.cause["Name"] == BUILDER
     assert f"Image builder {BUILDER} did not start" in world.topic.messages[0]["Message"]
 
 
-# Tell the operator, Tell that it runs
+# Notify operators, Notify of success
 
 TRIES = 7
-TELL = "tell_operators"
+TELL = "notify_operators"
 TELLS = {
     "a failure": ({"start_image_builder": [fails("Odd", "So it is.")]}, {"Name": BUILDER}),
     "a success": ({}, {"Name": BUILDER, "NotifyOnSuccess": True}),
@@ -588,7 +588,7 @@ TELLS = {
 
 def test_a_failure_is_told_in_the_form_of_its_event(world: World) -> None:
     told: list[Any] = []
-    execution = run(world, start_image_builder=[fails("Odd", "So it is.")], tell_operators=[noting(told)])
+    execution = run(world, start_image_builder=[fails("Odd", "So it is.")], notify_operators=[noting(told)])
     assert told == [
         {
             "detail": {
@@ -604,7 +604,7 @@ def test_a_failure_is_told_in_the_form_of_its_event(world: World) -> None:
             }
         }
     ]
-    assert execution.cause == told[0]["detail"]["cause"] | {"OperatorTold": True}
+    assert execution.cause == told[0]["detail"]["cause"] | {"OperatorsNotified": True}
 
 
 def test_a_failure_of_a_builder_that_was_seen_is_told_with_it(world: World) -> None:
@@ -618,7 +618,7 @@ def test_a_failure_of_a_builder_that_was_seen_is_told_with_it(world: World) -> N
 
 def test_a_success_is_told_only_where_the_request_wants_it(world: World) -> None:
     told: list[Any] = []
-    execution = run(world, {"Name": BUILDER, "NotifyOnSuccess": True}, tell_operators=[noting(told)])
+    execution = run(world, {"Name": BUILDER, "NotifyOnSuccess": True}, notify_operators=[noting(told)])
     assert told == [
         {
             "detail": {
@@ -651,7 +651,7 @@ def test_a_failure_that_the_workflow_could_not_tell_is_told_by_its_event(world: 
     world.topic.errors = [refused("Publish")] * TRIES
     execution = run(world, start_image_builder=[fails("Odd", "So it is.")])
     assert (execution.status, execution.error) == ("FAILED", "Odd")
-    assert execution.cause["OperatorTold"] is False
+    assert execution.cause["OperatorsNotified"] is False
     assert execution.cause["Message"] == "So it is."
     (message,) = world.topic.messages
     assert "So it is." in message["Message"]
@@ -763,7 +763,7 @@ def test_a_success_is_announced_once_with_what_the_next_workflow_needs(world: Wo
 def test_a_failure_is_announced_once_with_its_cause(world: World) -> None:
     execution = run(world, start_image_builder=[sees("Deleting", "DELETING")])
     (entry,) = world.engine.announced
-    cause = {key: value for key, value in execution.cause.items() if key != "OperatorTold"}
+    cause = {key: value for key, value in execution.cause.items() if key != "OperatorsNotified"}
     assert entry["DetailType"] == "Image Builder Start Failed"
     assert entry["Detail"] == {"Execution": ARN, "Error": "ImageBuilderDeleting", **cause}
 

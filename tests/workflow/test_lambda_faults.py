@@ -10,7 +10,7 @@ from tests.scenarios import BUILDER
 from tests.workflow.conftest import World
 from tests.workflow.engine import Handler, Invocation, function_error, run_handler
 
-FUNCTIONS = ["check_request", "start_image_builder", "describe_image_builder"]
+FUNCTIONS = ["validate_request", "start_image_builder", "describe_image_builder"]
 RETRIES = 4
 
 

@@ -16,7 +16,7 @@ TEMPLATE = Path(__file__).parents[2] / "docs" / "examples" / "parent.template.js
 def after_the_child(world: World, variable: str, value: Any, following: str) -> Execution:
     """The parent from the state that follows the child, with the variable that the child's task assigns."""
     definition = json.loads(TEMPLATE.read_text("utf-8"))["Resources"]["Parent"]["Properties"]["Definition"]
-    definition["States"]["Start the image builder"] = {
+    definition["States"]["Start image builder"] = {
         "Type": "Pass",
         "Assign": {variable: "{% $states.input %}"},
         "Next": following,
@@ -27,7 +27,7 @@ def after_the_child(world: World, variable: str, value: Any, following: str) -> 
 def caught(world: World, error: str, cause: str | None) -> Execution:
     """What the parent makes of an error of the task that starts the child."""
     output = {"Error": error} | ({} if cause is None else {"Cause": cause})
-    return after_the_child(world, "caught", output, "Read the failure")
+    return after_the_child(world, "caught", output, "Read failure")
 
 
 def as_aws_gives_it(error: str, cause: Any) -> str:

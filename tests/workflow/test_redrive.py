@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from image_builder.request import parse_request
-from local.definition import definition
+from cli.definition import definition
+from lambdas.image_builder.request import parse_request
 from tests.scenarios import BUILDER
 from tests.workflow.conftest import World
 
@@ -26,7 +26,7 @@ ON_THE_WAY: dict[str, Any] = {
     "request": parse_request({"Name": BUILDER}),
     "deadlineSeconds": 3_600,
     "waitedSeconds": 90,
-    "pauseSeconds": 30,
+    "pollSeconds": 30,
     "attempts": 1,
     "polls": 2,
     "started": True,
@@ -48,10 +48,10 @@ def redriven(state: str, **variables: Any) -> World:
 
 
 UNFINISHED = [
-    "Start the image builder",
-    "Wait before the next look",
-    "Look at the image builder",
-    "Wait before trying again",
+    "Start image builder",
+    "Wait before next poll",
+    "Poll image builder",
+    "Wait before retry",
 ]
 
 
@@ -74,7 +74,7 @@ def test_a_start_converges_from_wherever_it_was_left(state: str, since: dict[str
     assert run.output["ImageBuilder"]["State"] == "RUNNING"
 
 
-@pytest.mark.parametrize("state", ["Take the request", "Check the request"])
+@pytest.mark.parametrize("state", ["Read request", "Validate request"])
 def test_a_request_that_was_not_yet_checked_is_checked(state: str) -> None:
     world = redriven(state)
     assert world.run({"Name": BUILDER, "Nmae": 1}).error == "InvalidRequest"
@@ -82,20 +82,20 @@ def test_a_request_that_was_not_yet_checked_is_checked(state: str) -> None:
 
 def test_a_start_that_the_operators_were_told_of_fails_again_without_a_call_or_a_second_message() -> None:
     cause = {"Name": BUILDER, **{key: FAILURE[key] for key in ("Route", "Message", "Advice")}}
-    world = redriven("Fail the start", failure=FAILURE, cause=cause, told=True)
+    world = redriven("Fail execution", failure=FAILURE, cause=cause, told=True)
     world.prepare({"state": "STOPPED"})
     run = world.outcome(world.run({"Name": BUILDER}))
     assert (run.status, run.error, run.calls, run.messages) == ("FAILED", "Odd", [], [])
 
 
 def test_an_execution_that_was_stopped_while_telling_tells() -> None:
-    world = redriven("Say what failed", failure=FAILURE)
+    world = redriven("Build cause", failure=FAILURE)
     run = world.outcome(world.run({"Name": BUILDER}))
     assert (run.status, run.error, run.calls, len(run.messages)) == ("FAILED", "Odd", [], 1)
 
 
 def test_the_time_waited_before_counts() -> None:
-    world = redriven("Look at the image builder", waitedSeconds=3_600)
+    world = redriven("Poll image builder", waitedSeconds=3_600)
     world.prepare({"state": "PENDING"})
     run = world.run({"Name": BUILDER})
     assert run.error == "ImageBuilderStartTimedOut"
@@ -104,7 +104,7 @@ def test_the_time_waited_before_counts() -> None:
 @pytest.mark.parametrize("options", [{"StopAfterMinutes": 30}, {"StopOnFailure": True, "TimeoutMinutes": 5}])
 def test_a_start_after_the_redrive_is_this_executions_and_gets_its_guard(options: dict[str, Any]) -> None:
     request = parse_request({"Name": BUILDER, **options})
-    world = redriven("Start the image builder", request=request, guard=None, started=False)
+    world = redriven("Start image builder", request=request, guard=None, started=False)
     world.prepare({"durations": {"pending": 5_000 if "StopOnFailure" in options else 300}})
     world.run({"Name": BUILDER})
     assert len(world.engine.started) == 1
@@ -113,7 +113,7 @@ def test_a_start_after_the_redrive_is_this_executions_and_gets_its_guard(options
 @pytest.mark.parametrize("options", [{"StopAfterMinutes": 30}, {"StopOnFailure": True, "TimeoutMinutes": 5}])
 @pytest.mark.parametrize("since", ["RUNNING", "PENDING"])
 def test_it_does_not_know_whose_start_runs_by_now_and_leaves_no_guard(since: str, options: dict[str, Any]) -> None:
-    world = redriven("Look at the image builder", request=parse_request({"Name": BUILDER, **options}), guard=None)
+    world = redriven("Poll image builder", request=parse_request({"Name": BUILDER, **options}), guard=None)
     world.prepare({"state": since})
     world.run({"Name": BUILDER})
     assert world.engine.started == []

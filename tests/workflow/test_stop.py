@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.appstream_double.faults import Fault
+from local.fake_appstream.faults import Fault
 from tests.scenarios import BUILDER
 from tests.workflow.conftest import World
 from tests.workflow.engine import Execution, Invocation, function_error
@@ -75,7 +75,7 @@ def test_a_stop_that_does_not_come_about_is_told(world: World) -> None:
     world.prepare({"state": "PENDING"})
     began = world.clock.now()
     run = world.run_stop({"Name": BUILDER, "TimeoutMinutes": 5})
-    assert (run.error, run.cause["Aim"], run.cause["OperatorTold"]) == ("ImageBuilderStopTimedOut", "stop", True)
+    assert (run.error, run.cause["Aim"], run.cause["OperatorsNotified"]) == ("ImageBuilderStopTimedOut", "stop", True)
     assert "still PENDING 5 minutes after it was to be stopped" in run.cause["Message"]
     assert world.clock.now() - began == 5 * MINUTE
     (message,) = world.topic.messages
@@ -268,10 +268,10 @@ def test_trouble_without_end_is_told_before_the_guard_has_looked_for_days(world:
 def test_an_error_of_the_code_is_told_as_one_of_a_stop(world: World) -> None:
     fails: Invocation = lambda handler, event: function_error("KeyError", "Name")  # noqa: E731  # one use
     world.prepare({"state": "RUNNING"})
-    world.engine.script = {"check_request": [fails]}
+    world.engine.script = {"validate_request": [fails]}
     run = world.run_stop(STOP)
     assert (run.error, run.cause["Aim"]) == ("KeyError", "stop")
-    assert json.loads(run.cause_text)["OperatorTold"] is True
+    assert json.loads(run.cause_text)["OperatorsNotified"] is True
 
 
 def add_fault(world: World, fault: dict[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""Commands that work on real AWS as well as on the emulator."""

@@ -1,0 +1,99 @@
+"""The AWS account of the user's own credentials, and in one sentence why it cannot be reached.
+
+`python -m cli.account` says which it is, or what to do.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.client import SFNClient
+
+_EXECUTION_ARN = re.compile(r"arn:[a-z-]+:states:(?P<region>[a-z0-9-]+):\d{12}:execution:[^:\s]{1,80}:[^:\s]{1,80}")
+
+_SIGN_IN = "name a profile with AWS_PROFILE, or sign in with `aws sso login` or `aws login`, then try again"
+
+
+# A person waits for it: the default waits a minute for each of five attempts.
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=20)
+
+
+class AccountError(Exception):
+    """The account cannot be used. The message says why, and what to do."""
+
+
+@contextmanager
+def said_plainly() -> Iterator[None]:
+    """Turn what boto3 raises inside into an AccountError."""
+    try:
+        yield
+    except NoCredentialsError:
+        raise AccountError(f"There are no AWS credentials: {_SIGN_IN}.") from None
+    except NoRegionError:
+        raise AccountError("There is no AWS Region: set AWS_REGION, then try again.") from None
+    except (ConnectionError, HTTPClientError) as problem:
+        raise AccountError(f"AWS cannot be reached from here (proxy, firewall, AWS_ENDPOINT_URL?): {problem}") from None
+    except ClientError as problem:
+        code, message = problem.response["Error"]["Code"], problem.response["Error"]["Message"]
+        expired = f" The credentials are refused: {_SIGN_IN}." if "Token" in code or "Signature" in code else ""
+        raise AccountError(f"{problem.operation_name} failed with {code}: {message}.{expired}") from None
+    # An endpoint that is no URL is a ValueError.
+    except (BotoCoreError, ValueError) as problem:
+        raise AccountError(f"The AWS settings of this machine do not work: {problem}") from None
+
+
+def execution_client(execution: str) -> "SFNClient":
+    """A Step Functions client for the Region of an execution.
+
+    Args:
+        execution: its ARN.
+
+    Raises:
+        AccountError: it is no such ARN, or there are no credentials.
+    """
+    arn = _EXECUTION_ARN.fullmatch(execution)
+    if not arn:
+        raise AccountError(
+            "EXECUTION: must be the ARN of an execution of a Standard workflow, such as "
+            f"arn:aws:states:us-east-1:123456789012:execution:StartImageBuilder:0123abcd, not {execution!r}"
+        )
+    with said_plainly():
+        session = boto3.Session()
+        if session.get_credentials() is None:
+            raise NoCredentialsError
+        return session.client("stepfunctions", region_name=arn["region"], config=_CONFIG)
+
+
+def main() -> int:
+    """Returns: the exit status: 0, or 2 when there is no account to work with."""
+    try:
+        with said_plainly():
+            # The CDK asks AWS_REGION first; boto3 does not know it.
+            session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
+            if not session.region_name:
+                raise NoRegionError
+            account = session.client("sts", config=_CONFIG).get_caller_identity()["Account"]
+    except AccountError as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    print(f"AWS account {account}, Region {session.region_name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,1 +1,0 @@
-"""What a reader looks up, and the scripts that write its generated pages."""

@@ -1,0 +1,1 @@
+"""The Lambda functions: a module each, over the package image_builder."""

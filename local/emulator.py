@@ -1,0 +1,244 @@
+"""The local stand-in for AWS: MiniStack and the AppStream double on free loopback ports, and the CDK against them."""
+
+import os
+import subprocess  # nosec B404 # its constants
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from local.fake_appstream.control import Control
+from local.loopback import OPENER, free_port
+from local.processes import end_descendants, process_tree, running
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.client import CloudFormationClient
+
+PROJECT = Path(__file__).parent.parent
+MINISTACK_PYTHON = PROJECT / ".venv-ministack" / "bin" / "python"
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+STARTUP_SECONDS = 60
+CREDENTIALS = ("test", "secret-of-the-stand-in")
+"""Of no account: what the functions hold as the secret that nothing may show. A test looks for it."""
+
+
+class EmulatorError(Exception):
+    """The local stand-in could not be brought up. The message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emulator:
+    """A running stand-in.
+
+    Attributes:
+        endpoint_url: of MiniStack, for every service but AppStream.
+        appstream: control of the AppStream double.
+        time_scale: real seconds a simulated second lasts, for the workflow's waits and the builders alike.
+        directory: where this run keeps its files; gone with the run.
+        pids: of the servers.
+    """
+
+    endpoint_url: str
+    appstream: Control
+    time_scale: float
+    directory: Path
+    pids: tuple[int, ...]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which an AWS tool talks to this stand-in, and to nothing else."""
+        return {
+            **_clean_environment(),
+            "TMPDIR": str(self.directory / "tmp"),
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ENDPOINT_URL_S3": self.endpoint_url,
+            "AWS_ENDPOINT_URL_APPSTREAM": self.appstream.url,
+            "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": self.appstream.url,
+        }
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of one of the stand-in's services; AppStream's is the double."""
+        session = boto3.Session(*CREDENTIALS, region_name=REGION)
+        endpoint_url = self.appstream.url if service == "appstream" else self.endpoint_url
+        # Loopback is never behind a proxy, whatever the environment says.
+        return session.client(service, endpoint_url=endpoint_url, config=Config(proxies={}, max_pool_connections=64))  # type: ignore[call-overload]  # by name
+
+    def deploy(self, output: IO[str], *context: str) -> None:
+        """Bootstrap and deploy, with the CDK CLI, the template as it is.
+
+        Args:
+            output: a text file that takes what the CDK prints.
+            context: options of `cdk synth` that change the configuration, such as "-c", "stackName=...".
+
+        Raises:
+            EmulatorError: the CDK failed; its output says why.
+        """
+        assembly = str(self.directory / "cdk.out")
+        # Side by side: neither needs the other. Bootstrap runs where there is no cdk.json, or it would synthesize too.
+        with (
+            self._cdk(output, PROJECT, "synth", "--quiet", "--output", assembly, *context) as synth,
+            self._cdk(output, self.directory, "bootstrap", f"aws://{ACCOUNT}/{REGION}") as bootstrap,
+        ):
+            _must_succeed(bootstrap, "cdk bootstrap")
+            _must_succeed(synth, "cdk synth")
+        with self._cdk(output, PROJECT, "deploy", "--all", "--app", assembly, "--require-approval", "never") as deploy:
+            _must_succeed(deploy, "cdk deploy")
+
+    def _cdk(
+        self, output: IO[str], directory: Path, *arguments: str
+    ) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        cdk = str(PROJECT / "node_modules" / ".bin" / "cdk")
+        return running(
+            [cdk, *arguments, "--no-notices", "--ci", "--no-color"],
+            directory=directory,
+            environment=self.environment,
+            output=output,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def outputs(self, stack_name: str) -> dict[str, str]:
+        """The outputs of a deployed stack, by name."""
+        cloudformation: CloudFormationClient = self.client("cloudformation")
+        (stack,) = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+    def resident_bytes(self) -> int:
+        """Memory that the servers and their function workers hold now: the sum of their proportional set sizes."""
+        return sum(_proportional_set_size(pid) for root in self.pids for pid in process_tree(root))
+
+
+@contextmanager
+def running_emulator(*, time_scale: float) -> Iterator[Emulator]:
+    """Start the stand-in, and stop everything it started on the way out.
+
+    Raises:
+        EmulatorError: a server did not come up.
+    """
+    if not MINISTACK_PYTHON.exists():
+        raise EmulatorError("MiniStack is not installed in .venv-ministack: run `make setup` first")
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="start-image-builder-")))
+        stack.push(_end_all_on_interrupt)
+        double = stack.enter_context(
+            _server(
+                [sys.executable, "-m", "local.fake_appstream", "--port", str(port := free_port())],
+                log=directory / "appstream.log",
+                environment=_clean_environment(),
+                options=["--time-scale", str(time_scale), "--stop-with-stdin"],
+                health=f"http://127.0.0.1:{port}/_fake/clock",
+            )
+        )
+        appstream = Control(f"http://127.0.0.1:{port}")
+        gateway = free_port()
+        endpoint_url = f"http://127.0.0.1:{gateway}"
+        (directory / "tmp").mkdir()
+        ministack = stack.enter_context(
+            _server(
+                [str(MINISTACK_PYTHON), str(PROJECT / "local" / "ministack_launcher.py")],
+                log=directory / "ministack.log",
+                environment={
+                    **_clean_environment(),
+                    # By default it binds to every interface.
+                    "BIND_HOST": "127.0.0.1",
+                    "GATEWAY_PORT": str(gateway),
+                    "STATE_DIR": str(directory / "state"),
+                    "S3_DATA_DIR": str(directory / "s3"),
+                    "TMPDIR": str(directory / "tmp"),
+                    "SFN_WAIT_SCALE": str(time_scale),
+                    "LAMBDA_EXECUTOR": "local",
+                    # Functions inherit these, so that the template need not know of the stand-in.
+                    "AWS_ENDPOINT_URL": endpoint_url,
+                    "AWS_ENDPOINT_URL_APPSTREAM": appstream.url,
+                    # Image builders' tags are where the image builders are.
+                    "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": appstream.url,
+                },
+                health=f"{endpoint_url}/_ministack/health",
+            )
+        )
+        yield Emulator(endpoint_url, appstream, time_scale, directory, (double.pid, ministack.pid))
+
+
+def _end_all_on_interrupt(kind: type[BaseException] | None, *_: object) -> None:
+    # It may have come while a process was being ended: whatever still writes to the directory would hinder its removal.
+    if kind and issubclass(kind, KeyboardInterrupt):
+        end_descendants()
+
+
+def _must_succeed(process: subprocess.Popen[bytes], name: str) -> None:
+    if process.wait():
+        raise EmulatorError(f"{name} failed")
+
+
+@contextmanager
+def _server(
+    command: list[str], *, log: Path, environment: Mapping[str, str], health: str, options: list[str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    with (
+        log.open("wb") as output,
+        # The pipe to its standard input closes when this process ends, even when it is killed: the server ends with it.
+        running(
+            [*command, *(options or [])],
+            directory=PROJECT,
+            environment=environment,
+            output=output,
+            stdin=subprocess.PIPE,
+        ) as process,
+    ):
+        _wait_until_healthy(process, health, log)
+        yield process
+
+
+def _wait_until_healthy(process: subprocess.Popen[bytes], health: str, log: Path) -> None:
+    deadline = time.monotonic() + STARTUP_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise EmulatorError(f"{log.stem} ended while it started; its last words:\n{_tail(log)}")
+        try:
+            with OPENER.open(health, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise EmulatorError(f"{log.stem} did not answer within {STARTUP_SECONDS} seconds; its last words:\n{_tail(log)}")
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-5:])
+
+
+def _clean_environment() -> dict[str, str]:
+    """This process's environment, with this project's tools and without settings for AWS, the CDK and Powertools."""
+    tools = (PROJECT / ".venv" / "bin", PROJECT / "node_modules" / ".bin")
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_", "POWERTOOLS_"))
+    }
+    access_key, secret_key = CREDENTIALS
+    return {
+        **environment,
+        "PATH": os.pathsep.join([*map(str, tools), os.environ.get("PATH", "")]),
+        "AWS_ACCESS_KEY_ID": access_key,
+        "AWS_SECRET_ACCESS_KEY": secret_key,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        # A proxy for the world outside must not be asked for loopback.
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
+    }
+
+
+def _proportional_set_size(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0

@@ -1,0 +1,6 @@
+"""A local double of the Amazon AppStream 2.0 image builder API.
+
+It answers boto3 and the AWS CLI unchanged, over HTTP on loopback (`python -m local.fake_appstream`) or in process
+(`in_process.install`). Shapes, constraints and error classes are those of botocore's service model; states and
+preconditions are those of the AppStream 2.0 administration guide, "Image Builder Actions".
+"""
