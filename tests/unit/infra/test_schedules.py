@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.config.schedules import Cron, Schedule, parse, skipped, utc
+from infra.config.schedules import Cron, Schedule, parse, utc
 from infra.config.settings import InvalidSettings, Settings
 
 SCHEDULE: dict[str, Any] = {"name": "night", "expression": "rate(1 day)", "request": {"Name": "gold"}}
@@ -128,11 +128,17 @@ def test_an_expression_that_scheduler_refuses_is_refused_with_the_part(why: str,
     ],
 )
 def test_a_time_in_a_daylight_saving_gap_is_warned_of(expression: str, timezone: str, moment: datetime | None) -> None:
-    assert skipped(expression, timezone, NOW) == moment
     settings = {"stackName": "Night", "schedules": [SCHEDULE | {"expression": expression, "timezone": timezone}]}
     warnings = Settings.load(settings, now=NOW).warnings(NOW)
     assert len(warnings) == (moment is not None)
     assert all(f"(night): EventBridge Scheduler skips {moment:%Y-%m-%d %H:%M}" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("change", [{"enabled": False}, {"end": "2027-03-28T00:59:59Z"}])
+def test_a_schedule_that_does_not_fire_then_is_not_warned_of(change: dict[str, Any]) -> None:
+    schedule = {**SCHEDULE, "expression": "cron(30 2 * * ? *)", "timezone": "Europe/Berlin"}
+    assert len(Settings.load({"stackName": "Night", "schedules": [schedule]}, now=NOW).warnings(NOW)) == 1
+    assert Settings.load({"stackName": "Night", "schedules": [schedule | change]}, now=NOW).warnings(NOW) == []
 
 
 def test_a_schedule_has_defaults() -> None:
