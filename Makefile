@@ -38,6 +38,8 @@ with = $(if $(filter PYTHON,$(typed)),"$$typed_PYTHON","$${PYTHON:-python3}") -m
 all := app demo emulator test lint bench docs node
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(value PATH)
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
+# A company's proxy may have a certificate that only the machine knows.
+export NODE_USE_SYSTEM_CA ?= 1
 # Container images set it. Each synth would compile the CDK's modules again, for three seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
