@@ -75,7 +75,8 @@ lint: ## Check format, types, security, the template and the state machines
 	  python -m cli.definition .local && asl-validator $(foreach name,start_image_builder stop_image_builder start_fleet,--json-path .local/$(name).asl.json)
 
 audit: ## Look for known vulnerabilities in what is locked
-	@$(call with,lint) pip-audit --disable-pip --require-hashes --progress-spinner off $(foreach lock,$(LOCKS),--requirement $(lock))
+	@$(call with,lint) for lock in requirements-dev.txt lambdas/requirements.txt local/requirements.txt; do \
+	  pip-audit --strict --disable-pip --require-hashes --progress-spinner off --requirement $$lock || exit 1; done
 
 synth: ## Synthesize the CloudFormation template into cdk.out/
 	@$(call with,app node) cdk synth --quiet --no-notices
@@ -110,7 +111,6 @@ docs: ## Write the parts of the documentation that come from the code
 bench: ## Measure every figure of the documentation again
 	@$(call with,$(all)) python -W ignore -m bench.measure_all
 
-LOCKS := requirements-dev.txt lambdas/requirements.txt local/requirements.txt
 compile := uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url
 universal := $(compile) --universal --python-version 3.11
 lock: ## Lock the dependencies of pyproject.toml
