@@ -215,8 +215,9 @@ CONTRACTS: Mapping[str, Callable[[object], object]] = {
 
 Workflow = Annotated[Literal["start", "stop", "fleet"], Rule(f"one of {', '.join(CONTRACTS)}")]
 
-_MAX_REQUEST_BYTES = 262_144
-"""Bytes. Source: AWS Step Functions developer guide, Service quotas, input of an execution."""
+_MAX_INPUT_BYTES = 261_844
+"""Of the 262,144 of an execution's input, 300 less for what Scheduler puts in the place of its keywords. Source: AWS
+Step Functions developer guide, Service quotas."""
 
 _NO_TIMEZONES = {"Factory", "localtime", "posixrules"}
 """Files beside the IANA time zones that are none."""
@@ -260,9 +261,26 @@ def _request(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
             CONTRACTS[info.data["workflow"]](value)
         except InvalidRequest as problems:
             raise problem(str(problems)) from None
-    if len(written(value)) > _MAX_REQUEST_BYTES:
-        raise problem(f"must be at most {_MAX_REQUEST_BYTES} bytes long as JSON, with \\u.... for what is not ASCII")
+    if len(_event(value)) > _MAX_INPUT_BYTES:
+        raise problem(f"must be at most {_MAX_INPUT_BYTES} bytes long as JSON, with \\u.... for what is not ASCII")
     return value
+
+
+def _event(request: dict[str, Any]) -> str:
+    """The input of a schedule's executions: an event that names the schedule, so that notifications can.
+
+    Scheduler replaces the keywords. Source: EventBridge Scheduler user guide, Adding context attributes.
+    """
+    return written(
+        {
+            "detail-type": "Scheduled start",
+            "source": "start-image-builder.schedule",
+            "resources": ["<aws.scheduler.schedule-arn>"],
+            "time": "<aws.scheduler.scheduled-time>",
+            # A request may be such an event itself.
+            "detail": request.get("detail") if "detail-type" in request else request,
+        }
+    )
 
 
 def _no_moment_of_once(value: datetime, info: ValidationInfo) -> datetime:
@@ -306,8 +324,8 @@ class Schedule(Strict):
 
     @property
     def input(self) -> str:
-        """The request as the template holds it."""
-        return written(self.request)
+        """The input of its executions, as the template holds it."""
+        return _event(self.request)
 
     def still_to_come(self, now: datetime) -> "Schedule | None":
         """The schedule with a start that is not past; None: it is over.

@@ -44,7 +44,7 @@ def test_a_schedule_starts_the_alias_with_its_request_and_keeps_what_it_cannot_d
     # With milliseconds, without which CloudFormation refuses them.
     assert (night["StartDate"], night["EndDate"]) == ("2199-01-01T00:00:00.000Z", "2199-12-31T22:00:00.000Z")
     assert not {"StartDate", "EndDate"} & set(off)
-    assert json.loads(night["Target"]["Input"]) == {"Name": "golden-image", "StopAfterMinutes": 240}
+    assert json.loads(night["Target"]["Input"])["detail"] == {"Name": "golden-image", "StopAfterMinutes": 240}
     aliases = triggered.resources("AWS::StepFunctions::StateMachineAlias")
     starts, stops = (schedule["Target"]["Arn"]["Fn::GetAtt"][0] for schedule in (night, off))
     assert starts != stops

@@ -1,5 +1,6 @@
 """Schedule expressions, and what a wrong schedule says at synth: its place and name, the key, and the rule."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from infra.config.schedules import Cron, Schedule, parse, utc
 from infra.config.settings import InvalidSettings, Settings
+from lambdas.image_builder.request import STARTED_BY_EXECUTION, parse_request
 
 SCHEDULE: dict[str, Any] = {"name": "night", "expression": "rate(1 day)", "request": {"Name": "gold"}}
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -152,6 +154,14 @@ def test_a_schedule_has_defaults() -> None:
     }
 
 
+@pytest.mark.parametrize("request_", [{"Name": "gold"}, {"detail-type": "Start", "detail": {"Name": "gold"}}])
+def test_an_execution_gets_the_request_in_an_event_that_names_the_schedule(request_: dict[str, Any]) -> None:
+    event = json.loads(load(SCHEDULE | {"request": request_})[0].input)
+    assert event["detail"] == {"Name": "gold"}
+    assert event["resources"] == ["<aws.scheduler.schedule-arn>"]
+    assert parse_request(event)["Name"] == "gold"
+
+
 @pytest.mark.parametrize(
     ("expression", "start", "deployed"),
     [
@@ -230,11 +240,11 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     (
         "request",
         "must be what JSON can hold",
-        [{"detail-type": text, "detail": {"Name": "a"}} for text in (float("nan"), "\ud800")],
+        [{"Name": "a", STARTED_BY_EXECUTION: text} for text in (float("nan"), "\ud800")],
     ),
-    ("request", "must be at most 262144 bytes", [{"detail-type": "a" * 262_144, "detail": {"Name": "a"}}]),
+    ("request", "must be at most 261844 bytes", [{"Name": "a", STARTED_BY_EXECUTION: "a" * 261_844}]),
     # Six times as long once it is escaped, as the template has it.
-    ("request", "must be at most 262144 bytes", [{"detail-type": "\u00e4" * 44_000, "detail": {"Name": "a"}}]),
+    ("request", "must be at most 261844 bytes", [{"Name": "a", STARTED_BY_EXECUTION: "\u00e4" * 44_000}]),
     *((key, "must not be null; leave the key out", [None]) for key in [*SCHEDULE, "timezone", "workflow", "end"]),
     ("zone", "there is no such key; there are name, expression", ["UTC"]),
     ("timeZone", "there is no such key; did you mean timezone?", ["UTC"]),
