@@ -1,7 +1,7 @@
 """A fleet of 1, 10, 100 and 1,000 image builders, against AppStream with a rate limit, on a virtual clock.
 
 `PYTHONPATH=lambdas python -m bench.fleet` prints the table of docs/scale.md. Each builder is a run of the project's own
-definition and functions, and all runs share one double behind a token bucket for each operation, as AWS limits the
+definition and functions, and all runs share one fake of AppStream behind a token bucket for each operation, as AWS limits the
 calls of an account. How the Map state of the fleet begins its children (their turn, MaxConcurrency) is done here; what
 it asks of them is what its own function lists.
 """
@@ -60,7 +60,7 @@ class Bucket:
 
 
 class Limited(FakeAppStream):
-    """The double with a rate limit for each operation, or one for all of them together."""
+    """The fake with a rate limit for each operation, or one for all of them together."""
 
     shared: bool = False
 
@@ -71,14 +71,14 @@ class Limited(FakeAppStream):
         self.throttled = 0
         self._buckets: dict[str, Bucket] = {}
 
-    def reply(self, operation: str, content: Any, region: str, refusal: ServiceError | None = None) -> Reply:
+    def reply(self, operation: str, content: Any, refusal: ServiceError | None = None) -> Reply:
         """What becomes of a call: it may be throttled."""
         bucket = self._buckets.setdefault("" if self.shared else operation, Bucket(at=self.clock.now()))
         self.seen[operation] += 1
         if not bucket.take(self.clock.now()):
             self.throttled += 1
             refusal = ServiceError("ThrottlingException", "Rate exceeded")
-        return super().reply(operation, content, region, refusal)
+        return super().reply(operation, content, refusal)
 
 
 @dataclass
