@@ -8,6 +8,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.image_builder import appstream
+from lambdas.image_builder.errors import routed
 from lambdas.image_builder.fleet import by_tag, failed_result, fleet, parse_fleet_request
 from lambdas.image_builder.request import InvalidRequest
 
@@ -40,8 +41,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> Any:
         A `Fleet`, or the result of the image builder that failed.
 
     Raises:
-        InvalidRequest: with every problem.
-        RoutedError: the image builders that have the tag could not be listed.
+        RoutedError: InvalidRequest, with every problem; or the image builders that have the tag could not be listed.
     """
     logger.append_keys(execution=event["Execution"])
     metrics.add_metric("RequestsRefused", MetricUnit.Count, 0)
@@ -55,6 +55,6 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> Any:
     except InvalidRequest as problems:
         metrics.add_metric("RequestsRefused", MetricUnit.Count, 1)
         logger.warning("Request refused", problems=str(problems))
-        raise
+        raise routed("InvalidRequest", str(problems)) from None
     logger.info("Fleet listed", image_builders=len(listed["Requests"]), gone=listed["Gone"])
     return listed

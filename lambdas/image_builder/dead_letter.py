@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.image_builder.notification import Notice, Reference, Step, command, console, json_argument, part
@@ -23,6 +24,7 @@ def notice_of(record: Mapping[str, Any]) -> Notice:
     workflow, error = attributes.get("TARGET_ARN", ""), attributes.get("ERROR_CODE") or "Unknown"
     retries = attributes.get("RETRY_ATTEMPTS", "0")
     name, request = arn.rpartition("/")[2], _json(record.get("body", ""))
+    sent = record.get("attributes", {}).get("SentTimestamp")
     short = len(request) <= _MAX_ARGUMENT
     start = command(
         *("aws", "stepfunctions", "--region", part(workflow, 3), "start-execution"),
@@ -46,7 +48,7 @@ def notice_of(record: Mapping[str, Any]) -> Notice:
                 f"{start} '{request}'" if short else f"{start} file://request.json",
             ),
         ),
-        history=(),
+        history=(f"Given up at {datetime.fromtimestamp(int(sent) / 1_000, UTC):%Y-%m-%d %H:%M} UTC.",) if sent else (),
         references=(
             Reference("Request", request),
             Reference(kind, arn),

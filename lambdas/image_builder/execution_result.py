@@ -69,8 +69,8 @@ def read_execution_result(detail: Mapping[str, Any]) -> ExecutionResult:
 
     Args:
         detail: as DescribeExecution answers it; the workflow sends the same members about itself. `input`, `output` and
-            `cause` are JSON texts or the objects themselves; each may be missing, null or cut. Source: AWS Step
-            Functions API reference, DescribeExecution.
+            `cause` are JSON texts or the objects themselves; each may be missing, null or cut. The workflow that starts
+            adds `attempts`. Source: AWS Step Functions API reference, DescribeExecution.
     """
     execution, status, text = detail["executionArn"], detail["status"], detail.get("cause")
     if status == "SUCCEEDED":
@@ -78,7 +78,7 @@ def read_execution_result(detail: Mapping[str, Any]) -> ExecutionResult:
     cause = json_object(text) or leading_members(text)
     # The caller of StopExecution may give any cause: only the workflow's own has a route.
     if status == "FAILED" and all(isinstance(cause.get(key), str) for key in ("Route", "Message", "Advice")):
-        attempts = cause.get("Attempts")
+        attempts = detail.get("attempts")
         return ExecutionResult(
             execution,
             status,
@@ -195,7 +195,7 @@ def _headline(result: ExecutionResult) -> str:
 
 def _builder(result: ExecutionResult) -> str:
     arn, state = result.execution, result.state
-    which = "several" if result.aim == "fleet" else result.name or "none that can exist was named"
+    which = "several" if result.aim == "fleet" else result.name or "the request names none that can exist"
     billed = {"RUNNING": "; it is billed now"}.get(state, "; it is billed once it is RUNNING")
     if state in ("STOPPED", "STOPPING", "FAILED", "DELETING"):
         billed = ""
@@ -221,6 +221,14 @@ def _steps(result: ExecutionResult, described: Mapping[str, Any]) -> list[Step]:
     if result.name and result.route in ("notify", "uncaught"):
         describe = command(*appstream, "describe-image-builders", "--names", result.name)
         steps.append(Step("See the state of the image builder: it is billed while it is RUNNING.", describe))
+    if result.route in ("notify", "uncaught"):
+        query = f"filter execution = {json_argument(result.execution)} | sort @timestamp"
+        steps.append(
+            Step(
+                "Read the log lines of the execution in CloudWatch Logs Insights, over the log groups of the stack.",
+                query,
+            )
+        )
     if result.name and (result.aim == "stop" or not result.error or result.error == "AutoStopNotScheduled"):
         steps.append(Step("Stop the image builder by hand when nobody needs it.", stop))
     elif result.error:
@@ -239,6 +247,7 @@ def _start_again(result: ExecutionResult, described: Mapping[str, Any], states: 
             Step("Save the input of the execution, and correct it.", f"{read} > request.json"),
             Step("Start again with the corrected request.", f"{start} file://request.json"),
         ]
+    when = "if it is still wanted" if result.status == "ABORTED" else "when the cause is fixed"
     fleet = " Image builders that are RUNNING are left alone." if result.aim == "fleet" else ""
     try:
         # Only a request that keeps the contract is shown: another one may hold a secret in an unknown field.
@@ -247,15 +256,15 @@ def _start_again(result: ExecutionResult, described: Mapping[str, Any], states: 
     except (InvalidRequest, RecursionError):
         shown = ""
     same = f"'{shown}'" if 0 < len(shown) <= _MAX_SHOWN_REQUEST else f'"$({read})"'
-    return [Step(f"When the cause is fixed, start again with the same request.{fleet}", f"{start} {same}")]
+    return [Step(f"Start again with the same request, {when}.{fleet}", f"{start} {same}")]
 
 
 def _history(result: ExecutionResult, described: Mapping[str, Any], now: datetime) -> list[str]:
     began, ended = described.get("startDate"), described.get("stopDate") or now
     word = "Failed" if result.error else "Finished"
-    tries = f", after {result.attempts} attempts to start" if result.attempts > 1 else ""
+    tries = f" and after {result.attempts} attempts" if result.attempts > 1 else ""
     if not isinstance(began, datetime):
-        return [f"{word} at {ended:%Y-%m-%d %H:%M} UTC{tries}.", "Started by: unknown, as the input could not be read."]
+        return [f"{word} at {ended:%Y-%m-%d %H:%M} UTC. Who started it is not known: it could not be described."]
     took = _duration((ended - began).total_seconds())
     return [
         f"{word} at {ended.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {took} after its start{tries}.",

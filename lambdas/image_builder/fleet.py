@@ -237,7 +237,8 @@ def failed_result(item: Mapping[str, Any], failure: Mapping[str, Any]) -> dict[s
         "Name": name if is_builder_name(name) else None,
         "Outcome": "Failed",
         "Error": quote(result.error, _MAX_ERROR),
-        "Notified": result.notified,
+        # An execution that fails notifies the operators itself, or its status change event does.
+        "Notified": "ExecutionArn" in run or result.route != "uncaught",
         **({"Message": quote(message or "", item["MessageLength"])} if item["MessageLength"] else {}),
     }
 

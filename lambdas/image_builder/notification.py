@@ -27,7 +27,7 @@ _MAX_CHAT_TEXT = 1_000
 _MIN_NAME = 12
 """Characters of the name that a subject keeps; then the cause is cut."""
 
-_LINK = re.compile(r"://|www\.|@|\.[a-z]{2,}/|\b(?:mailto|tel|data|javascript):", re.IGNORECASE)
+_LINK = re.compile(r"://|www\.|@|\.[a-z]{2,}/", re.IGNORECASE)
 _MARKDOWN = str.maketrans({char: chr(ord(char) + 0xFEE0) for char in "*~`[]<>|@#\\"})
 """Each character of Slack's and Teams' markdown, and its full-width form, which reads alike and means nothing."""
 
@@ -107,8 +107,7 @@ def quote(text: object, most: int = 8_000, *, markdown: bool = False) -> str:
 
 def json_argument(value: object) -> str:
     """A value as JSON that means the same, yet holds no quotation mark of a shell, no link and no markdown."""
-    # A colon after a letter is inside a string: one of the syntax comes after a quotation mark.
-    unsafe = re.compile(r"['`<>&|@*~/]|(?<=\w):|(?<=www)\.", re.IGNORECASE)
+    unsafe = re.compile(r"['`<>&|@*~/]|(?<=www)\.", re.IGNORECASE)
     return unsafe.sub(lambda char: f"\\u{ord(char[0]):04x}", json.dumps(value))
 
 
@@ -128,7 +127,7 @@ def console(arn: str, path: str, fragment: str) -> str:
     if not host or not re.fullmatch(r"[a-z0-9-]+", region):
         return ""
     # The one host of a partition leads on to the Region's own.
-    return f"https://{host}/{path}?region={region}#{urllib.parse.quote(fragment, safe='/:?=')}"
+    return f"https://{host}/{path}?region={region}#{urllib.parse.quote(fragment, safe='/:?=', errors='replace')}"
 
 
 def sns_message(notice: Notice, runbook_url: str, *, with_chat: bool) -> dict[str, str]:
@@ -170,7 +169,7 @@ def mail(notice: Notice, runbook_url: str) -> str:
             [f"WHAT TO DO ({notice.actor})" if notice.actor else "WHAT TO DO"]
             + [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
         ),
-        "\n".join(["WHEN AND WHO", *map(quote, notice.history)]),
+        "\n".join(["WHEN AND WHO", *map(quote, notice.history)]) if notice.history else "",
         *(
             "\n".join(filter(None, (each.heading.upper(), quote(each.text, MAX_SNS_BYTES), each.url)))
             for each in notice.references
@@ -195,7 +194,8 @@ def chat(notice: Notice, runbook_url: str) -> str:
         "When and who": " ".join(notice.history),
         **{each.heading: each.text for each in notice.references},
     }
-    title = text(subject(notice), _MAX_CHAT_TITLE)
+    outcome = f"[{notice.outcome}] "
+    title = outcome + text(subject(notice).removeprefix(outcome), _MAX_CHAT_TITLE - len(outcome))
     notification: dict[str, Any] = {
         "version": "1.0",
         "source": "custom",
@@ -215,11 +215,11 @@ def chat(notice: Notice, runbook_url: str) -> str:
             "enableCustomActions": False,
         },
     }
-    return json.dumps(notification)
+    return json.dumps(notification, ensure_ascii=False)
 
 
 def _anchor(notice: Notice) -> str:
-    return urllib.parse.quote(notice.section)
+    return urllib.parse.quote(notice.section[:100], errors="replace")
 
 
 def _ascii(text: str) -> str:
@@ -238,6 +238,6 @@ def _size(text: str) -> int:
 def _cut(text: str, most: int) -> str:
     """A text of at most so many bytes inside JSON. What matters comes first, so the end is cut."""
     note, keep = "", len(text)
-    while (size := _size(text[:keep] + note)) > most:
-        note, keep = f"... (cut: {len(text)} characters)\n", keep * most // size - 50
+    while keep and (size := _size(text[:keep] + note)) > most:
+        note, keep = f"... (cut: {len(text)} characters)\n", max(0, keep * most // size - 50)
     return text[:keep] + note
