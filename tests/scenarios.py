@@ -9,6 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from lambdas.image_builder.notification import quote
+
 EVENTS = json.loads((Path(__file__).parent.parent / "docs" / "events.schema.json").read_text("utf-8"))
 FOR_EVER = None
 BUILDER = "golden-image"
@@ -123,8 +125,8 @@ class Scenario:
         assert self.says in run.cause["Message"]
         (message,) = run.messages
         assert self.error in message
-        assert run.cause["Message"] in message
-        assert run.cause["Advice"] in message
+        assert quote(run.cause["Message"]) in message
+        assert quote(run.cause["Advice"]) in message
 
 
 def parametrize(scenarios: Sequence[Scenario]) -> pytest.MarkDecorator:
