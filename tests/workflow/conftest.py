@@ -80,7 +80,7 @@ class Executions:
 
 @dataclass
 class World:
-    """The workflow with its real handlers, in front of a double of AppStream, all on one virtual clock.
+    """The workflow with its real handlers, in front of the fake of AppStream, all on one virtual clock.
 
     Attributes:
         fleet: the engine of the last fleet.
@@ -88,7 +88,7 @@ class World:
     """
 
     clock: ManualClock
-    double: FakeAppStream
+    fake: FakeAppStream
     engine: Engine
     topic: Topic
     undelivered: list[Any] = field(default_factory=list)
@@ -97,10 +97,10 @@ class World:
     @classmethod
     def new(cls, kind: type[FakeAppStream] = FakeAppStream, **engine: Any) -> "World":
         clock = ManualClock()
-        double = kind(clock)
+        fake = kind(clock)
         client, mutating_client = appstream.connect(), appstream.connect(appstream.MUTATE)
         for each in (client, mutating_client):
-            install(double, each)
+            install(fake, each)
         for module in WITH_CLIENT:
             module.client = client  # type: ignore[attr-defined]  # the handlers' own
         for module in (start_image_builder, stop_image_builder):
@@ -108,10 +108,10 @@ class World:
         topic = Topic()
         notify_operators.sns = topic  # type: ignore[assignment]  # what it uses of it
         tagging = boto3.client("resourcegroupstaggingapi", config=appstream.READ)
-        install(double, tagging)
+        install(fake, tagging)
         list_image_builders.tagging = lambda: tagging  # type: ignore[assignment]  # without its cache
         handlers = {module.__name__.rpartition(".")[2]: module.handler for module in HANDLERS}
-        return cls(clock, double, Engine(sleep=clock.advance, handlers=handlers, **engine), topic)
+        return cls(clock, fake, Engine(sleep=clock.advance, handlers=handlers, **engine), topic)
 
     def run(self, execution_input: Any) -> Execution:
         """Run one execution to its end, and hand on the event that Step Functions publishes of a failed one."""
@@ -151,7 +151,7 @@ class World:
 
     def _run(self, engine: Engine, execution_input: Any) -> Execution:
         answers, outer = Executions(execution_input), notify_operators.stepfunctions
-        notify_operators.stepfunctions = lambda: answers  # type: ignore[assignment,return-value]  # what it uses of it
+        notify_operators.stepfunctions = lambda: answers  # type: ignore[assignment]  # what it uses of it
         # boto3 waits between its own retries.
         with patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self.clock.advance)):
             execution = answers.execution = engine.run(execution_input)
@@ -168,7 +168,7 @@ class World:
 
     def outcome(self, execution: Execution) -> Outcome:
         messages = [message["Message"] for message in self.topic.messages]
-        calls = [asdict(call) for call in self.double.calls]
+        calls = [asdict(call) for call in self.fake.calls]
         events = [
             {"source": entry["Source"], "detail-type": entry["DetailType"], "detail": entry["Detail"]}
             for entry in self.engine.announced
@@ -181,9 +181,9 @@ class World:
 
     def prepare(self, builder: Mapping[str, Any] | None, faults: Sequence[Mapping[str, Any]] = ()) -> None:
         if builder is not None:
-            self.double.put_builder(BUILDER, **builder)
+            self.fake.put_builder(BUILDER, **builder)
         for fault in faults:
-            self.double.faults.add(Fault.parse({"name": BUILDER, **fault}))
+            self.fake.faults.add(Fault.parse({"name": BUILDER, **fault}))
 
 
 def status_change(execution: Execution, execution_input: Any) -> dict[str, Any]:

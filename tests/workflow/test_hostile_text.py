@@ -42,8 +42,8 @@ def test_hostile_text_is_inert_in_the_notification_of_every_workflow(
     world: World, monkeypatch: pytest.MonkeyPatch, workflow: str, request_: Any
 ) -> None:
     # AWS repeats what a request says.
-    world.double.faults.add(Fault.parse({"error": {"code": "OddException", "message": HOSTILE}, "times": None}))
-    world.double.put_builder("gold")
+    world.fake.faults.add(Fault.parse({"error": {"code": "OddException", "message": HOSTILE}, "times": None}))
+    world.fake.put_builder("gold")
     monkeypatch.setattr(notify_operators, "settings", replace(notify_operators.settings, chat=True))
     assert getattr(world, workflow)(request_).status == "FAILED"
     assert world.topic.messages

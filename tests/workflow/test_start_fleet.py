@@ -40,8 +40,8 @@ def results(fleet: Execution) -> list[Any]:
 
 
 def test_each_image_builder_has_its_own_execution_and_results_keep_the_order(world: World) -> None:
-    world.double.put_builder("a")
-    world.double.put_builder("b", state="RUNNING")
+    world.fake.put_builder("a")
+    world.fake.put_builder("b", state="RUNNING")
     fleet = world.run_fleet({"ImageBuilders": ["b", {"Name": "a", "StopAfterMinutes": 30}, "b"], **ONE_AT_A_TIME})
     assert fleet.status == "SUCCEEDED", fleet
     assert fleet.output == {
@@ -97,8 +97,8 @@ def test_a_fleet_spreads_its_starts_to_four_or_five_a_second(world: World) -> No
 
 
 def test_a_failure_stops_no_other_start_and_has_one_message(world: World) -> None:
-    world.double.put_builder("good")
-    world.double.put_builder("broken", state="FAILED")
+    world.fake.put_builder("good")
+    world.fake.put_builder("broken", state="FAILED")
     bad = {"Name": "bad", "Nmae": 1}
     fleet = world.run_fleet({"ImageBuilders": ["broken", bad, 7, "missing", "good"], **ONE_AT_A_TIME})
     assert (fleet.status, fleet.error) == ("FAILED", "FleetStartIncomplete")
@@ -126,7 +126,7 @@ def test_a_failure_stops_no_other_start_and_has_one_message(world: World) -> Non
 
 
 def test_a_failure_without_an_execution_of_its_own_has_the_message_of_the_fleet(world: World) -> None:
-    world.double.put_builder("broken", state="FAILED")
+    world.fake.put_builder("broken", state="FAILED")
     request = {"ImageBuilders": ["b", "broken"], **ONE_AT_A_TIME}
     fleet = world.run_fleet(request, start_errors=[refusal("AccessDenied")])
     assert fleet.cause["Message"] == (
@@ -187,7 +187,7 @@ def test_an_execution_that_ends_in_any_way_has_a_result(world: World, end: Execu
 
 def test_a_tag_selects_and_what_is_gone_is_named(world: World) -> None:
     for number in range(5):
-        world.double.put_builder(f"b{number}", tags={"Patch": "tuesday" if number % 2 else "friday"})
+        world.fake.put_builder(f"b{number}", tags={"Patch": "tuesday" if number % 2 else "friday"})
     request = {"Tag": {"Key": "Patch", "Value": "tuesday"}, "Defaults": {"DryRun": True}, **ONE_AT_A_TIME}
     expected = {
         "Requested": 2,
@@ -232,10 +232,10 @@ def test_a_refused_fleet_starts_nothing_and_notifies_once(world: World, request_
 def test_a_tag_whose_image_builders_cannot_be_listed_is_retried_then_notified(world: World, operation: str) -> None:
     throttled = {"operation": operation, "error": {"code": "ThrottledException", "message": "Slow down."}}
     request = {"Tag": {"Key": "k", "Value": "v"}, "Defaults": {"DryRun": True}, **ONE_AT_A_TIME}
-    world.double.put_builder("a", tags={"k": "v"})
-    world.double.faults.add(Fault.parse({**throttled, "times": 6}))
+    world.fake.put_builder("a", tags={"k": "v"})
+    world.fake.faults.add(Fault.parse({**throttled, "times": 6}))
     assert world.run_fleet(request).status == "SUCCEEDED"
-    world.double.faults.add(Fault.parse({**throttled, "times": None}))
+    world.fake.faults.add(Fault.parse({**throttled, "times": None}))
     fleet = world.run_fleet(request)
     assert (fleet.error, fleet.cause["Route"]) == ("ThrottlingException", "notify")
     assert fleet.cause["Message"] == "ThrottledException: Slow down."
@@ -243,7 +243,7 @@ def test_a_tag_whose_image_builders_cannot_be_listed_is_retried_then_notified(wo
 
 
 def test_a_refused_call_is_not_retried(world: World) -> None:
-    world.double.faults.add(Fault.parse({"operation": "GetResources", "error": {"code": "AccessDenied"}}))
+    world.fake.faults.add(Fault.parse({"operation": "GetResources", "error": {"code": "AccessDenied"}}))
     fleet = world.run_fleet({"Tag": {"Key": "k", "Value": "v"}})
     assert (fleet.error, fleet.cause["Route"]) == ("AccessDeniedException", "notify")
     assert [event["type"] for event in fleet.history].count("TaskScheduled") == 2  # with the notification
