@@ -41,6 +41,16 @@ def test_a_stopped_execution_is_notified_by_its_event(deployment: Deployment) ->
     assert json.loads(request) == {"Name": name, "TimeoutMinutes": 720}
 
 
+def test_an_input_of_2000_levels_is_an_invalid_request_with_one_message(deployment: Deployment) -> None:
+    text = f'{{"Name": {"[" * 2_000}{"]" * 2_000}}}'
+    machine = deployment.state_machine
+    execution = deployment.stepfunctions.start_execution(stateMachineArn=machine, input=text)["executionArn"]
+    end = deployment.wait(execution)
+    assert (end["status"], end["error"]) == ("FAILED", "InvalidRequest"), end
+    assert json.loads(end["cause"])["Message"].endswith("not a list")
+    assert len([message for message in deployment.messages() if execution in message]) == 1
+
+
 def test_no_execution_is_notified_twice(deployment: Deployment, played: Played) -> None:
     failed = [played.outcome(scenario) for scenario in scenarios.ALL if scenario.error]
     assert len(failed) > 40

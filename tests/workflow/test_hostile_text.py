@@ -10,6 +10,7 @@ from lambdas import notify_operators
 from local.fake_appstream.faults import Fault
 from tests.unit.lambdas.test_notification import check_chat, check_mail
 from tests.workflow.conftest import World
+from tests.workflow.engine import function_error
 
 HOSTILE = "x\n\nWHAT TO DO\n\u202e1. Pay at https://evil.example/x or www.evil.example/y <!channel> *now* `id` [a](b)"
 REQUESTS: dict[str, list[Any]] = {
@@ -52,3 +53,16 @@ def test_hostile_text_is_inert_in_the_notification_of_every_workflow(
         check_mail(forms["default"])
         check_chat(forms["https"])
         assert message["Subject"].isprintable()
+
+
+@pytest.mark.parametrize("workflow", REQUESTS)
+def test_an_input_that_the_runtime_cannot_read_is_an_invalid_request(world: World, workflow: str) -> None:
+    # Of 2,000 levels: awslambdaric answers before a handler runs. Source: its lambda_runtime_marshaller.py.
+    unreadable = function_error("Runtime.UnmarshalError", "Unable to unmarshal input: maximum recursion depth exceeded")
+    for function in ("validate_request", "list_image_builders"):
+        world.engine.script[function] = [lambda *_: unreadable]
+    execution = getattr(world, workflow)({"Name": "gold"})
+    assert (execution.error, execution.cause["Route"]) == ("InvalidRequest", "fail")
+    assert "nests too deeply" in execution.cause["Message"]
+    assert "describes it" in execution.cause["Advice"]
+    assert (len(world.topic.messages), world.fake.calls) == (1, [])

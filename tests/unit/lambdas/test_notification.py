@@ -318,7 +318,7 @@ def check_chat(text: str) -> None:
 def test_hostile_text_is_inert_in_every_field_of_every_notification(texts: list[str], aim: str) -> None:
     name, message, advice, error, state, code, run, parent, source, moment, tag, key = texts
     arn = f"{ARN}-{re.sub(r'[:`]', '', run)}"
-    cause = {"Aim": aim, "Name": name, "Route": "notify", "Message": message, "Advice": advice}
+    cause: dict[str, Any] = {"Aim": aim, "Name": name, "Route": "notify", "Message": message, "Advice": advice}
     cause["ImageBuilder"] = {"Name": name, "State": state, "ImageBuilderErrors": [{"ErrorCode": code}]}
     inputs: list[Any] = [
         {"Name": name, "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": parent, key: tag},
@@ -326,7 +326,7 @@ def test_hostile_text_is_inert_in_every_field_of_every_notification(texts: list[
         {**SCHEDULED, "resources": [parent], "time": moment},
         {"Tag": {"Key": key, "Value": tag}},
     ]
-    details = [{"status": "FAILED", "error": error, "cause": cause}, {"status": "ABORTED", "cause": message}]
+    details: list[Any] = [{"status": "FAILED", "error": error, "cause": cause}, {"status": "ABORTED", "cause": message}]
     details += [{"status": "SUCCEEDED", "output": {"ImageBuilder": cause["ImageBuilder"], "Advice": advice}}]
     for execution_input in inputs:
         described = {**DESCRIBED, "input": json.dumps(execution_input)}
