@@ -82,7 +82,7 @@ def report(run: Run, definition: dict[str, Any]) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    told = [step.answer for step in run.steps if isinstance(step.answer, dict) and step.answer.get("Told")]
+    told = [step.answer for step in run.steps if isinstance(step.answer, dict) and step.answer.get("Notified")]
     return environment.get_template("report.html.jinja").render(
         run=run,
         headline=run.about,

@@ -140,9 +140,9 @@ class Functions(Construct):
             "ListImageBuilders",
             code=code,
             module="list_image_builders",
-            description="Holds a fleet's request against its contract, and finds the image builders that carry a tag",
+            description="Checks a fleet's request, and finds the image builders that have a tag and still exist",
             # Without resource types in the service authorization reference, as the two above.
-            statements=[iam.PolicyStatement(actions=["tag:GetResources"], resources=["*"])],
+            statements=[describe, iam.PolicyStatement(actions=["tag:GetResources"], resources=["*"])],
         ).function
         self.notify_operators = TaskFunction(
             self,

@@ -90,7 +90,7 @@ def test_nothing_that_somebody_else_wrote_becomes_markup() -> None:
         (1, "TaskScheduled", {}),
         failed(2, hostile, hostile),
         (2, "TaskScheduled", {}),
-        answered(3, {"Told": True, "Subject": hostile, "Message": hostile, **look(hostile)}),
+        answered(3, {"Notified": True, "Subject": hostile, "Message": hostile, **look(hostile)}),
         status="FAILED",
         input=json.dumps({"Name": hostile}),
         error=hostile,
