@@ -244,8 +244,9 @@ CONTRACTS: Mapping[str, Callable[[object], object]] = {
 
 Workflow = Annotated[Literal["start", "stop", "fleet"], Rule(f"one of {', '.join(CONTRACTS)}")]
 
-_LONGEST_REQUEST = 262_144
-"""Bytes. Source: AWS Step Functions developer guide, Service quotas, input of an execution."""
+_LONGEST_REQUEST = 261_000
+"""Bytes: of the 262,144 of an execution's input, the event around a scheduled request takes the rest. Source: AWS Step
+Functions developer guide, Service quotas."""
 
 _NO_TIMEZONES = {"Factory", "localtime", "posixrules"}
 """Files beside the IANA time zones that are none."""
@@ -353,8 +354,20 @@ class Schedule(Strict):
 
     @property
     def input(self) -> str:
-        """The request as the template holds it."""
-        return written(self.request)
+        """The request in the form of an event that names its schedule, as the template holds it.
+
+        EventBridge Scheduler replaces the keywords wherever they stand in the input. Source: its user guide, Adding
+        context attributes.
+        """
+        event = {
+            "detail-type": "Scheduled start",
+            "source": "start-image-builder.schedule",
+            "resources": ["<aws.scheduler.schedule-arn>"],
+            "time": "<aws.scheduler.scheduled-time>",
+            # A request may be such an event itself.
+            "detail": self.request["detail"] if "detail-type" in self.request else self.request,
+        }
+        return written(event)
 
     def still_to_come(self, now: datetime) -> "Schedule | None":
         """The schedule with a start that is not past; None: it is over.
