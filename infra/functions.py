@@ -145,6 +145,13 @@ class Functions(Construct):
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
         depends_on_what_the_cdk_orders(function)
+        for finding in ("AwsSolutions::AwsSolutions-L1", "Serverless::Serverless-LambdaLatestVersion"):
+            acknowledge(
+                function,
+                finding,
+                "Python 3.13 is supported until June 2029 (Lambda developer guide, Lambda runtimes), and is the newest "
+                "on which the functions can be tested. A test fails once the CI machine has Python 3.14.",
+            )
         for statement in statements:
             role.add_to_principal_policy(statement)
         acknowledge_wildcard(
