@@ -63,8 +63,8 @@ class Monitoring(Construct):
     def _alarms(self, dead_letters: sqs.Queue, start_dead_letters: sqs.Queue) -> None:
         self._alarm(
             "ExecutionsFailing",
-            "Three or more executions failed within an hour. Each has a notification of its own; together they point to a "
-            "common cause.",
+            "Three or more executions failed within an hour. Each has its own notification; together they point to a common "
+            "cause.",
             self._of_workflows("ExecutionsFailed", HOUR),
             threshold=3,
         )
@@ -80,15 +80,15 @@ class Monitoring(Construct):
         )
         self._alarm(
             "FailuresNotNotified",
-            "Within an hour of the clock, more executions ended without success than notifications were published. Find the "
-            "executions in the Step Functions console: their image builders may be running.",
+            "Within an hour of the clock, more executions ended without success than notifications were published. Find "
+            "the executions in the Step Functions console: their image builders may be running.",
             self._not_notified(HOUR),
             wall_clock=True,
         )
         self._alarm(
             "FunctionErrors",
-            "The functions failed ten or more times within 15 minutes. Errors that AppStream answers count as well: the "
-            "workflow retries them, and notifies of a start that it gives up.",
+            "The functions failed ten or more times within 15 minutes. Errors that AppStream answers count as well: "
+            "the workflow retries them, and notifies of a start that it gives up.",
             self._of_functions("Errors", Duration.minutes(15)),
             threshold=10,
         )
@@ -144,8 +144,8 @@ class Monitoring(Construct):
 
     def _dashboard(self) -> None:
         start, stop = self._state_machines["start"], self._state_machines["stop"]
-        errors = f'SEARCH(\'{{"{METRICS_NAMESPACE}",Error,service}} MetricName="AppStreamErrors"\', \'Sum\', 3600)'
-        rows = [
+        errors = f"SEARCH('{{\"{METRICS_NAMESPACE}\",Error,service}} MetricName=\"AppStreamErrors\"', 'Sum', 3600)"
+        rows: list[dict[str, Sequence[cloudwatch.IMetric]]] = [
             {
                 "Starts": [
                     start.metric_started(period=HOUR, label="executions started"),

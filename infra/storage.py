@@ -68,7 +68,7 @@ class Storage(Construct):
         return sqs.Queue(
             scope,
             construct_id,
-            # Without a setting no key of our own: it would be one more thing that can stop the last resort from working.
+            # Without the setting, SQS's own key: another is one more thing that can stop the last resort from working.
             encryption=sqs.QueueEncryption.KMS if self.key else sqs.QueueEncryption.SQS_MANAGED,
             encryption_master_key=self.key,
             enforce_ssl=True,
@@ -101,8 +101,8 @@ class Storage(Construct):
     def _permit_services(self, key: kms.IKey) -> None:
         """Permit what writes as a service: CloudWatch Logs, for the log groups of this stack; EventBridge and SNS.
 
-        Sources: Amazon CloudWatch Logs user guide, Encrypt log data in CloudWatch Logs using AWS KMS; Amazon SQS developer
-        guide, Key management, Configuring AWS KMS permissions for AWS services.
+        Sources: Amazon CloudWatch Logs user guide, Encrypt log data in CloudWatch Logs using AWS KMS; Amazon SQS
+        developer guide, Key management, Configuring AWS KMS permissions for AWS services.
         """
         groups = [
             Stack.of(self).format_arn(
@@ -121,8 +121,8 @@ class Storage(Construct):
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal(f"{service}.amazonaws.com") for service in ("events", "sns")],
                 actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                # Without a condition, as AWS documents it: one that a service does not meet would lose dead letters. Who
-                # may send, the queues' policies say.
+                # Without a condition, as AWS documents it: one that a service does not meet would lose dead letters.
+                # Who may send, the queues' policies say.
                 resources=["*"],
             ),
         ):

@@ -52,7 +52,7 @@ def takes_an_expression_for_a_number(construct: IConstruct) -> None:
     """Suppress E3601 (the definition against cfn-lint's schema) on the state machine behind a construct.
 
     The schema wants a number for a Map state's MaxConcurrency; with JSONata it may be an expression. Source: AWS Step
-    Functions developer guide, Map state in distributed mode. `make lint` checks the definition by asl-validator as well.
+    Functions developer guide, Map state in distributed mode. `make lint` checks the definition by asl-validator, too.
     """
     _ignore(construct, "W3005", "E3601")
 

@@ -23,8 +23,8 @@ RETRY_FOR = Duration.hours(1)
 MAX_RETRIES = 185
 
 MAX_RECEIVES = 5
-"""Of a dead letter by the function that notifies. Source: AWS Lambda developer guide, Creating and configuring an Amazon
-SQS event source mapping: at least 5, since a throttled invocation counts as well."""
+"""Of a dead letter by the function that notifies. Source: AWS Lambda developer guide, Creating and configuring an
+Amazon SQS event source mapping: at least 5, since a throttled invocation counts as well."""
 
 _MAX_RULE_NAME = 64
 """Characters. Source: Amazon EventBridge API reference, PutRule."""

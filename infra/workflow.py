@@ -150,7 +150,7 @@ class Workflow(Construct):
             acknowledge_wildcard(
                 self.state_machine,
                 f"<{logical_id(function)}.Arn>:*",
-                "Versions of one function: executions in flight and earlier versions of the workflow invoke earlier ones.",
+                "Versions of one function: executions in flight, and earlier versions of the workflow, need earlier ones.",
             )
 
     def _may_run(self, workflow: "Workflow") -> None:
@@ -203,7 +203,7 @@ class Workflow(Construct):
             self,
             "Version",
             state_machine_arn=self.state_machine.state_machine_arn,
-            # Changes with the definition, the functions in it, the role and the logging: each change publishes a version.
+            # Changes with the definition, the functions in it, the role and the logging: each publishes a version.
             state_machine_revision_id=self.state_machine.state_machine_revision_id,
             description="Published by a deployment",
         )
@@ -226,5 +226,5 @@ class Workflow(Construct):
 
 
 def _stack_uuid() -> str:
-    """The last part of the stack's id: a stack that is created again does not meet the logs that an earlier one left."""
+    """The last part of the stack's id: a stack that is created again does not meet the logs that were kept before."""
     return Fn.select(2, Fn.split("/", Aws.STACK_ID))
