@@ -25,6 +25,6 @@ cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(ap
 template = Path(app.synth().get_stack_by_name(settings.stack_name).template_full_path)
 if (size := template.stat().st_size) > LARGEST_TEMPLATE:
     sys.exit(
-        f"The template is too large for CloudFormation: {size:,} bytes of at most {LARGEST_TEMPLATE:,}. Put some schedules "
-        "into a second deployment, with another stackName, or let them find their image builders by a tag."
+        f"The template is too large for CloudFormation: {size:,} bytes of at most {LARGEST_TEMPLATE:,}. Put some "
+        "schedules into a second deployment, with another stackName, or let them find their image builders by a tag."
     )
