@@ -63,8 +63,8 @@ class Monitoring(Construct):
     def _alarms(self, dead_letters: sqs.Queue, start_dead_letters: sqs.Queue) -> None:
         self._alarm(
             "ExecutionsFailing",
-            "Three or more executions failed within an hour. Each has its own notification; together they point to a common "
-            "cause.",
+            "Three or more executions failed within an hour. Each has its own notification; together they point to a "
+            "common cause.",
             self._of_workflows("ExecutionsFailed", HOUR),
             threshold=3,
         )
@@ -80,8 +80,8 @@ class Monitoring(Construct):
         )
         self._alarm(
             "FailuresNotNotified",
-            "Within an hour of the clock, more executions ended without success than notifications were published. Find "
-            "the executions in the Step Functions console: their image builders may be running.",
+            "Within an hour of the clock, more executions ended without success than notifications were published. "
+            "Find the executions in the Step Functions console: their image builders may be running.",
             self._not_notified(HOUR),
             wall_clock=True,
         )

@@ -1,6 +1,7 @@
 """Who is notified of execution results: the operators' topic, its key, its subscribers, its dead letters."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 
 from aws_cdk import Annotations, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -56,7 +57,8 @@ class Notifications(Construct):
         for subscriber in subscribers:
             sns.Subscription(
                 self,
-                f"Subscriber-{subscriber.protocol}-{subscriber.endpoint}",
+                # The CDK would make one id of two endpoints that differ in / and -- only.
+                f"Subscriber-{subscriber.protocol}-{sha256(subscriber.endpoint.encode()).hexdigest()[:16]}",
                 topic=self.topic,
                 protocol=sns.SubscriptionProtocol[subscriber.protocol.upper()],
                 endpoint=subscriber.endpoint,

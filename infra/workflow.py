@@ -150,7 +150,7 @@ class Workflow(Construct):
             acknowledge_wildcard(
                 self.state_machine,
                 f"<{logical_id(function)}.Arn>:*",
-                "Versions of one function: executions in flight, and earlier versions of the workflow, need earlier ones.",
+                "Versions of one function: executions in flight, and earlier versions of the workflow, need theirs.",
             )
 
     def _may_run(self, workflow: "Workflow") -> None:
