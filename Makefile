@@ -61,7 +61,7 @@ test: ## Run the tests: unit, infra, workflow, e2e
 	@$(call with,$(all)) NO_SKIPS=1 python -m pytest
 
 test-full: ## Run the tests, then random runs of the workflow (10,000 unless EXAMPLES says otherwise) and all mutants
-	@$(call with,$(all)) NO_SKIPS=1 python -m pytest && \
+	@$(call with,$(all)) NO_SKIPS=1 python -m pytest -m "" && \
 	  MODEL_EXAMPLES="$${typed_EXAMPLES:-10000}" python -m pytest tests/workflow/test_random_runs.py -n 0 && \
 	  python -W ignore -m tests.workflow.mutants
 

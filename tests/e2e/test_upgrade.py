@@ -1,4 +1,4 @@
-"""A second deployment with other code: what runs ends with the code that it began with, and an alias moves both back."""
+"""A second deployment with other code: executions in flight keep theirs, and an alias that is moved back brings it back."""
 
 import json
 import shutil
