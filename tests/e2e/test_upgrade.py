@@ -1,4 +1,4 @@
-"""A second deployment with other code: executions in flight keep theirs, and an alias that is moved back brings it back."""
+"""A second deployment with other code: executions in flight keep theirs, and moving an alias back brings it back."""
 
 import json
 import shutil
