@@ -38,6 +38,8 @@ with = $(if $(filter PYTHON,$(typed)),"$$typed_PYTHON","$${PYTHON:-python3}") -m
 all := app demo emulator test lint bench docs node
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(value PATH)
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
+# A company's proxy may have a certificate that only the machine knows.
+export NODE_USE_SYSTEM_CA ?= 1
 # Container images set it. Each synth would compile the CDK's modules again, for three seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -73,7 +75,8 @@ lint: ## Check format, types, security, the template and the state machines
 	  python -m cli.definition .local && asl-validator $(foreach name,start_image_builder stop_image_builder start_fleet,--json-path .local/$(name).asl.json)
 
 audit: ## Look for known vulnerabilities in what is locked
-	@$(call with,lint) pip-audit --disable-pip --require-hashes --progress-spinner off $(foreach lock,$(LOCKS),--requirement $(lock))
+	@$(call with,lint) for lock in requirements-dev.txt lambdas/requirements.txt local/requirements.txt; do \
+	  pip-audit --strict --disable-pip --require-hashes --progress-spinner off --requirement $$lock || exit 1; done
 
 synth: ## Synthesize the CloudFormation template into cdk.out/
 	@$(call with,app node) cdk synth --quiet --no-notices
@@ -108,7 +111,6 @@ docs: ## Write the parts of the documentation that come from the code
 bench: ## Measure every figure of the documentation again
 	@$(call with,$(all)) python -W ignore -m bench.measure_all
 
-LOCKS := requirements-dev.txt lambdas/requirements.txt local/requirements.txt
 compile := uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url
 universal := $(compile) --universal --python-version 3.11
 lock: ## Lock the dependencies of pyproject.toml

@@ -21,6 +21,7 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess  # nosec B404 # runs venv, pip, uv and npm
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -192,13 +193,22 @@ def _uv(*arguments: str) -> None:
     Raises:
         SetupError: it failed.
     """
-    uv = [str(VENV / "bin" / "uv"), *arguments]
-    with subprocess.Popen(uv, cwd=PROJECT, stderr=subprocess.PIPE, text=True) as process:  # nosec B603
+    uv, variables = [str(VENV / "bin" / "uv"), *arguments], uv_environment()
+    with subprocess.Popen(uv, cwd=PROJECT, env=variables, stderr=subprocess.PIPE, text=True) as process:  # nosec B603
         for line in process.stderr or ():
             if not line.startswith((" + ", " - ", " ~ ", "Using ", "Creating ", "Activate ")):
                 print(f"      {line}", end="", flush=True)
     if process.returncode:
         raise SetupError(f"uv could not install the packages.\n{INDEX_HELP}")
+
+
+def uv_environment() -> dict[str, str]:
+    """This environment, with pip's index and the machine's certificates for uv, which reads neither by itself."""
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "config", "list"]
+    settings = subprocess.run(pip, capture_output=True, text=True, check=False).stdout  # nosec B603 # fixed arguments
+    index = re.findall(r"^(?:global|user|site|install|:env:)\.index-url='(.*)'$", settings, re.MULTILINE)
+    certificates = {"UV_SYSTEM_CERTS": "true"} if ssl.get_default_verify_paths().cafile else {}
+    return {**certificates, **({"UV_DEFAULT_INDEX": index[-1]} if index else {}), **os.environ}
 
 
 def find_python(version: str) -> Path | None:

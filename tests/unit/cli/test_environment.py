@@ -151,6 +151,18 @@ def test_a_machine_without_network_gets_a_sentence_and_the_next_run_starts_again
     assert steps(project, "app") == [CREATE, UV, APP]
 
 
+@pytest.mark.parametrize("where", ["a file", "the environment"])
+def test_uv_uses_the_index_that_pip_is_set_to(installed: Path, where: str) -> None:
+    configuration = installed / "pip.conf"
+    configuration.write_text("[global]\nindex-url = http://127.0.0.1:9/simple\n" if where == "a file" else "")
+    variables = {"PIP_CONFIG_FILE": str(configuration)}
+    if where == "the environment":
+        variables["PIP_INDEX_URL"] = "http://127.0.0.1:9/simple"
+    code = "import cli.environment as e; print(e.uv_environment().get('UV_DEFAULT_INDEX'))"
+    assert python(installed, "-c", code, **variables).stdout == "http://127.0.0.1:9/simple\n"
+    assert python(installed, "-c", code, **variables, UV_DEFAULT_INDEX="own").stdout == "own\n"
+
+
 def test_a_python_without_venv_gets_a_sentence(project: Path) -> None:
     (project / ".venv").write_text("in the way")
     run = python(project, "-m", "cli.environment", "app")
