@@ -97,8 +97,9 @@ def expected(settings: Mapping[str, object], *, of_checkov: bool) -> set[str]:
 def nag(settings: Mapping[str, object]) -> set[str]:
     """The rules of cdk-nag's packs that find something."""
     with _synthesized(settings, NAG_PACKS) as assembly:
-        violations = [each for report in assembly.reports.values() for each in report.get("violations", [])]
-    return {violation["ruleName"].rpartition("-")[2] for violation in violations}
+        found = [(pack, each) for pack, report in assembly.reports.items() for each in report.get("violations", [])]
+    # Warnings of the app stand in the report as well.
+    return {each["ruleName"].removeprefix(f"{pack}-") for pack, each in found if each["ruleName"].startswith(pack)}
 
 
 def checkov(settings: Mapping[str, object]) -> set[str]:
