@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import poll_interval, run_cost, runbook_page
+from bench import compliance, poll_interval, run_cost, runbook_page
 from cli import diagram
 from infra.config import settings as config
 
@@ -11,6 +11,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     DOCS / "deploy.md": {"configuration": config.reference, "cost": run_cost.table},
+    DOCS / "compliance.md": {"verdicts": compliance.verdicts, "acknowledged": compliance.acknowledged},
     DOCS / "performance.md": {"looks": poll_interval.table},
 }
 """By page and the name of the comments that the table stands between."""
