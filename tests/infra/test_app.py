@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import aws_cdk as cdk
@@ -12,45 +11,44 @@ import pytest
 from aws_cdk import aws_sqs as sqs
 from cdk_nag import AwsSolutionsChecks
 
+from infra.bundling import PipBundling
 from tests.infra.conftest import STRICT, Assembly, build, run_app
 
 pytestmark = pytest.mark.xdist_group("app")
 
 
 @pytest.fixture(scope="module")
-def twice(tmp_path_factory: pytest.TempPathFactory) -> list[Assembly]:
-    """Two syntheses of one source."""
-    directories = [tmp_path_factory.mktemp("app") / "cdk.out" for _ in range(2)]
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(run_app, directories))
+def app(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    return run_app(tmp_path_factory.mktemp("app") / "cdk.out")
 
 
-def test_the_same_source_gives_the_same_template_and_assets(twice: list[Assembly]) -> None:
-    first, second = twice
-    assert first.template == second.template
-    assert first.asset.name == second.asset.name
-
-
-def test_the_app_gives_what_the_tests_of_the_template_examine(twice: list[Assembly], assembly: Assembly) -> None:
-    def without_assets(template: object) -> object:
-        """The keys of assets and, with them, the hashes in the ids of the functions' versions."""
-        text = json.dumps(template)
-        for resource in assembly.resources("AWS::Lambda::Version"), twice[0].resources("AWS::Lambda::Version"):
-            for name in resource:
-                text = text.replace(name, name[:-32])
-        found = json.loads(text)
-        for resource in found["Resources"].values():
+def test_another_process_gives_the_template_that_the_tests_examine(app: Assembly, assembly: Assembly) -> None:
+    def without_assets(found: Assembly) -> object:
+        """The template without hashes of the functions' code, which are in the ids of their versions as well."""
+        text = json.dumps(found.template)
+        for name in found.resources("AWS::Lambda::Version"):
+            text = text.replace(name, name[:-32])
+        template = json.loads(text)
+        for resource in template["Resources"].values():
             resource.get("Properties", {}).pop("Code", None)
             resource.get("Metadata", {}).pop("aws:asset:path", None)
-        return found
+        return template
 
-    assert without_assets(twice[0].template) == without_assets(assembly.template)
-    assert set(twice[0].reports) == set(assembly.reports) >= {"AwsSolutions", "Serverless"}
-    assert {report["conclusion"] for report in twice[0].reports.values()} == {"success"}
+    assert without_assets(app) == without_assets(assembly)
+    assert set(app.reports) == set(assembly.reports) >= {"AwsSolutions", "Serverless"}
+    assert {report["conclusion"] for report in app.reports.values()} == {"success"}
 
 
-def test_the_asset_has_powertools_and_the_handlers_but_no_sdk(twice: list[Assembly]) -> None:
-    asset = twice[0].asset
+def test_the_same_source_gives_the_same_asset(app: Assembly, tmp_path: Path) -> None:
+    def files(directory: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+    PipBundling().try_bundle(str(tmp_path))
+    assert files(tmp_path) == files(app.asset)
+
+
+def test_the_asset_has_powertools_and_the_handlers_but_no_sdk(app: Assembly) -> None:
+    asset = app.asset
     names = {path.name for path in asset.iterdir()}
     assert {"aws_lambda_powertools", "lambdas"} <= names
     assert (asset / "lambdas" / "start_image_builder.py").exists()
@@ -59,8 +57,8 @@ def test_the_asset_has_powertools_and_the_handlers_but_no_sdk(twice: list[Assemb
     assert not list(asset.rglob("*requirements*"))
 
 
-def test_the_asset_is_small_and_runs_on_any_machine(twice: list[Assembly], tmp_path: Path) -> None:
-    asset = twice[0].asset
+def test_the_asset_is_small_and_runs_on_any_machine(app: Assembly, tmp_path: Path) -> None:
+    asset = app.asset
     assert not list(asset.rglob("*.so"))
     package = shutil.make_archive(str(tmp_path / "package"), "zip", asset)
     assert Path(package).stat().st_size <= 2**20
@@ -86,9 +84,9 @@ def test_wrong_settings_stop_the_synth_with_each_key_and_its_rule(tmp_path: Path
 
 
 def test_a_finding_of_cdk_nag_stops_the_synth(tmp_path: Path) -> None:
-    app = build(tmp_path / "cdk.out", STRICT, lambda app: [AwsSolutionsChecks(app)])
-    (stack,) = (child for child in app.node.children if isinstance(child, cdk.Stack))
+    built = build(tmp_path / "cdk.out", STRICT, lambda app: [AwsSolutionsChecks(app)])
+    (stack,) = (child for child in built.node.children if isinstance(child, cdk.Stack))
     sqs.CfnQueue(stack, "WithoutEncryption")
     with pytest.raises(RuntimeError, match="AwsSolutions-SQS4"):
-        app.synth()
+        built.synth()
     assert Assembly(tmp_path / "cdk.out").reports["AwsSolutions"]["conclusion"] == "failure"
