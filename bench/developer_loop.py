@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.emulator import running_emulator
-from tests.infra.conftest import synthesize
+from tests.infra.conftest import run_app
 from tests.scenarios import BUILDER
 
 PROJECT = Path(__file__).parent.parent
@@ -57,7 +57,7 @@ def table() -> str:
     steps = Steps()
     with tempfile.TemporaryDirectory() as directory:
         with steps.step("synth", "the app alone"):
-            synthesize(Path(directory) / "alone")
+            run_app(Path(directory) / "alone")
         with steps.step("synth", "with the CDK CLI, again"):
             _run("cdk", "synth", "--quiet", "--output", f"{directory}/cli")
     with Path(os.devnull).open("w") as nowhere:

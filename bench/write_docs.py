@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import poll_interval, run_cost, runbook_page
+from bench import compliance, poll_interval, run_cost, runbook_page
 from cli import diagram
 from infra.config import settings as config
 
@@ -13,6 +13,7 @@ SCHEMA = DOCS / "settings.schema.json"
 
 TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     DOCS / "deploy.md": {"configuration": config.reference, "cost": run_cost.table},
+    DOCS / "compliance.md": {"verdicts": compliance.verdicts, "acknowledged": compliance.acknowledged},
     DOCS / "performance.md": {"looks": poll_interval.table},
 }
 """By page and the name of the comments that the table stands between."""
