@@ -7,16 +7,20 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from bench import cold_start, developer_loop, fleet_load, poll_interval, run_cost
 from bench.samples import SAMPLES
 from cli import diagram
-from infra.config import settings
+from infra.config.event_patterns import Trigger
+from infra.config.schedules import Schedule
+from infra.config.settings import reference, schema
 
 PROJECT = Path(__file__).parent.parent
 DOCS = PROJECT / "docs"
 PERFORMANCE = DOCS / "performance.md"
+SCHEMA = DOCS / "settings.schema.json"
 
 
 def codes() -> str:
@@ -29,7 +33,8 @@ def codes() -> str:
 
 
 WRITTEN: Mapping[Path, Mapping[str, Callable[[], str]]] = {
-    DOCS / "deploy.md": {"settings": settings.reference, "cost": run_cost.table},
+    DOCS / "deploy.md": {"settings": reference, "cost": run_cost.table},
+    DOCS / "start.md": {"schedules": partial(reference, Schedule), "triggers": partial(reference, Trigger)},
     PERFORMANCE: {"poll interval": poll_interval.table},
     DOCS / "reference.md": SAMPLES,
     DOCS / "runbook.md": {"codes": codes},
@@ -63,6 +68,7 @@ def main() -> None:
         for name, part in parts.items():
             page.write_text(write(page, name, part()), "utf-8")
     if not measuring:
+        SCHEMA.write_text(json.dumps(schema(), indent=2) + "\n", "utf-8")
         diagram.main()
         poll_interval.draw()
 
