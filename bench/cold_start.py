@@ -26,6 +26,7 @@ BOTO3 = "import boto3; boto3.client('appstream')"
 FUNCTIONS = sorted(file.stem for file in (PROJECT / "lambdas").glob("*.py") if file.stem != "__init__")
 VARIANTS = {
     "bare botocore client": BOTOCORE,
+    "two bare botocore clients, as to start and to stop": f"{BOTOCORE}; {BOTOCORE}",
     "boto3 client": BOTO3,
     "botocore client, Powertools Logger and Metrics": f"{BOTOCORE}; {POWERTOOLS}",
     "boto3 client, Powertools Logger and Metrics": f"{BOTO3}; {POWERTOOLS}",
@@ -70,7 +71,9 @@ fake.put_builder("gold")
 install(fake, function.client)
 context = SimpleNamespace(function_name="f", function_version="1", memory_limit_in_mb=256,
                           invoked_function_arn="arn", aws_request_id="1")
-event = {{"Request": {{"Name": "gold", "RequireNetworkInterface": False}}, "Execution": "arn"}}
+from lambdas.image_builder.request import parse_request
+event = {{"Contract": "start", "Request": parse_request({{"Name": "gold"}}), "Tracking": {{}}, "WaitedSeconds": 0,
+         "Execution": "arn"}}
 function.handler(event, context)
 began = time.process_time()
 for _ in range({WARM}):
