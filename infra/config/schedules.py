@@ -298,7 +298,8 @@ def _no_moment_of_once(value: datetime, info: ValidationInfo) -> datetime:
     if info.data.get("expression", "").startswith("at("):
         # Source: EventBridge Scheduler API reference, CreateSchedule, StartDate and EndDate.
         raise problem("Scheduler ignores it for at(...): leave it out")
-    if info.field_name == "end" and (info.data.get("start") or value) > value:
+    start = info.data.get("start")
+    if info.field_name == "end" and start and start >= value:
         raise problem("must be after start")
     return value
 
@@ -312,44 +313,25 @@ Moment = Annotated[
 ]
 
 
+Expression = Annotated[str, Rule(RULE), AfterValidator(_expression)]
+Timezone = Annotated[str, AfterValidator(_timezone), Rule("an IANA time zone, such as Europe/Berlin")]
+Request = Annotated[dict[str, Any], Rule("a request, as a JSON object"), AfterValidator(_request)]
+# Source: EventBridge Scheduler API reference, FlexibleTimeWindow.
+WindowMinutes = Annotated[int, Field(ge=0, le=1440), Rule("an integer from 0 to 1440")]
+
+
 class Schedule(Strict):
     """Starts a workflow at a time or times."""
 
-    name: Annotated[Name, Field(description="unique among the schedules")]
-    expression: Annotated[
-        str,
-        Rule(RULE),
-        AfterValidator(_expression),
-        Field(description="`cron(...)`, `rate(...)` or, once, `at(...)`, as EventBridge Scheduler takes it"),
-    ]
-    timezone: Annotated[
-        str,
-        AfterValidator(_timezone),
-        Rule("an IANA time zone, such as Europe/Berlin"),
-        Field(description="an IANA name; cron and at follow its daylight saving time"),
-    ] = "UTC"
-    workflow: Annotated[Workflow, Field(description="the workflow that it starts: `start`, `stop` or `fleet`")] = (
-        "start"
-    )
-    request: Annotated[
-        dict[str, Any],
-        Rule("a request, as a JSON object"),
-        AfterValidator(_request),
-        Field(description="the execution input, checked against the contract of the workflow"),
-    ]
-    flexible_window_minutes: Annotated[
-        int,
-        # Source: EventBridge Scheduler API reference, FlexibleTimeWindow.
-        Field(ge=0, le=1440, description="within how many minutes Scheduler may choose the moment; 0: at the time"),
-        Rule("an integer from 0 to 1440"),
-    ] = 0
-    enabled: Annotated[TrueOrFalse, Field(description="whether it fires")] = True
-    start: Annotated[
-        Moment | None, Field(description="a date and time, with an offset, before which it does not fire")
-    ] = None
-    end: Annotated[
-        Moment | None, Field(description="a date and time, with an offset, after which it does not fire")
-    ] = None
+    name: Name = Field(description="unique among the schedules")
+    expression: Expression = Field(description="`cron(...)`, `rate(...)` or, once, `at(...)`, as Scheduler takes it")
+    timezone: Timezone = Field("UTC", description="an IANA name; cron and at follow its daylight saving time")
+    workflow: Workflow = Field("start", description="the workflow that it starts: `start`, `stop` or `fleet`")
+    request: Request = Field(description="the execution input, checked against the contract of the workflow")
+    flexible_window_minutes: WindowMinutes = Field(0, description="Scheduler may choose the moment within this window")
+    enabled: TrueOrFalse = Field(True, description="whether it fires")
+    start: Moment | None = Field(None, description="a date and time with an offset, before which it does not fire")
+    end: Moment | None = Field(None, description="a date and time with an offset, after which it does not fire")
 
     @property
     def input(self) -> str:
