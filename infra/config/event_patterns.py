@@ -18,7 +18,7 @@ from infra.config.schedules import Workflow
 OWN_SOURCE = "start-image-builder"
 """The source of the events that announce execution results (statemachine/start_image_builder.asl.json)."""
 
-_LONGEST_PATTERN = 2_048
+_MAX_PATTERN_BYTES = 2_048
 """Bytes. Source: Amazon EventBridge user guide, Quotas."""
 
 _KEYS = ("source", "detail-type", "account", "region", "resources", "detail", "time", "version", "id")
@@ -161,8 +161,8 @@ def _pattern(pattern: dict[str, Any]) -> dict[str, Any]:
             elif key != "source":
                 yield from _matches((key,), value)
 
-    if len(written(pattern)) > _LONGEST_PATTERN:
-        raise problem(f"must be at most {_LONGEST_PATTERN} bytes long as JSON")
+    if len(written(pattern)) > _MAX_PATTERN_BYTES:
+        raise problem(f"must be at most {_MAX_PATTERN_BYTES} bytes long as JSON")
     details = [InitErrorDetails(type=error, loc=path, input=value) for path, error, value in problems()]
     if details:
         raise ValidationError.from_exception_data("pattern", details)

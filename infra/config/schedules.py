@@ -23,7 +23,7 @@ RULE = (
     "such as rate(12 hours), or at(yyyy-mm-ddThh:mm:ss)"
 )
 
-_LONGEST = 256
+_MAX_EXPRESSION = 256
 """Characters. Source: EventBridge Scheduler API reference, CreateSchedule, ScheduleExpression."""
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -126,8 +126,8 @@ def parse(expression: str) -> Cron | timedelta | datetime:
     Raises:
         ValueError: it is none, or Scheduler refuses it; the message says what is wrong with it.
     """
-    if not expression.isascii() or len(expression) > _LONGEST:
-        raise ValueError(f"has other characters than ASCII, or more than {_LONGEST}")
+    if not expression.isascii() or len(expression) > _MAX_EXPRESSION:
+        raise ValueError(f"has other characters than ASCII, or more than {_MAX_EXPRESSION}")
     if cron := re.fullmatch(r"cron\((.*)\)", expression):
         return _cron(cron[1].split(" "))
     if expression.startswith("rate("):
@@ -244,7 +244,7 @@ CONTRACTS: Mapping[str, Callable[[object], object]] = {
 
 Workflow = Annotated[Literal["start", "stop", "fleet"], Rule(f"one of {', '.join(CONTRACTS)}")]
 
-_LONGEST_REQUEST = 262_144
+_MAX_REQUEST_BYTES = 262_144
 """Bytes. Source: AWS Step Functions developer guide, Service quotas, input of an execution."""
 
 _NO_TIMEZONES = {"Factory", "localtime", "posixrules"}
@@ -289,8 +289,8 @@ def _request(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
             CONTRACTS[info.data["workflow"]](value)
         except InvalidRequest as problems:
             raise problem(str(problems)) from None
-    if len(written(value)) > _LONGEST_REQUEST:
-        raise problem(f"must be at most {_LONGEST_REQUEST} bytes long as JSON, with \\u.... for what is not ASCII")
+    if len(written(value)) > _MAX_REQUEST_BYTES:
+        raise problem(f"must be at most {_MAX_REQUEST_BYTES} bytes long as JSON, with \\u.... for what is not ASCII")
     return value
 
 

@@ -40,21 +40,21 @@ PROTOCOLS: Mapping[str, tuple[str, str]] = {
 }
 """What the endpoint of each SNS protocol is, in words and as a pattern."""
 
-MOST_TRIGGERS = 9
+MAX_TRIGGERS = 9
 """Each adds a condition to the policy of the queue for dead letters, which has one and may have 10. Source: Amazon SQS
 developer guide, Policy quotas."""
 
-MOST_RESOURCES = 300
+MAX_ADDED_RESOURCES = 300
 """Of a stack's 500, for what the settings add. Source: AWS CloudFormation user guide, Quotas."""
 
-MOST_OF_POLICY = 5_800
+MAX_STATEMENT = 5_800
 """Of the 6,144 characters of a managed policy, for the statement about image builders: into such a policy the CDK puts
 what a role's own has no room for. Source: IAM user guide, IAM and AWS STS quotas."""
 
-_LONGEST_RUNBOOK_URL = 600
+_MAX_RUNBOOK_URL = 600
 """Of the 1,024 characters of an alarm's description. Source: Amazon CloudWatch API reference, PutMetricAlarm."""
 
-_LONGEST_VALUE = 100
+_MAX_QUOTED = 100
 """Characters of a wrong value that are quoted."""
 
 _LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
@@ -99,8 +99,8 @@ StackName = Annotated[
 ]
 RunbookUrl = Annotated[
     str,
-    Field(max_length=_LONGEST_RUNBOOK_URL),
-    Rule(f"{PROTOCOLS['https'][0]}, of at most {_LONGEST_RUNBOOK_URL} characters", PROTOCOLS["https"][1]),
+    Field(max_length=_MAX_RUNBOOK_URL),
+    Rule(f"{PROTOCOLS['https'][0]}, of at most {_MAX_RUNBOOK_URL} characters", PROTOCOLS["https"][1]),
 ]
 # Source: IAM API reference, CreatePolicy, PolicyName and Path.
 Boundary = Annotated[
@@ -191,7 +191,7 @@ class ImageBuilders(Strict):
             "Effect": "Allow",
             "Resource": [f"{arn}{name}" for name in self.names],
         }
-        if len(written(statement)) > MOST_OF_POLICY:
+        if len(written(statement)) > MAX_STATEMENT:
             raise problem("must fit into an IAM policy: name fewer, with * for what differs")
         return self
 
@@ -222,7 +222,7 @@ class Settings(Strict):
         None, description="the name of an IAM managed policy that bounds every role"
     )
     schedules: list[Schedule] = Field([], description="what starts by itself at a time")
-    triggers: list[Trigger] = Field([], max_length=MOST_TRIGGERS, description="what starts by itself on an event")
+    triggers: list[Trigger] = Field([], max_length=MAX_TRIGGERS, description="what starts by itself on an event")
     event_bus: Bus = Field("default", description="name or ARN of the event bus for the results of starts")
     encryption_key: EncryptionKey | None = Field(
         None, description="the KMS key of log groups and queues: its ARN, or `true` for a key of the stack's own"
@@ -245,16 +245,13 @@ class Settings(Strict):
             InvalidSettings: as `load`; or the context has a setting outside of its key `settings`.
         """
         keys = {*_keys(cls), "settings"}
-        strays = {key: close[0] for key in context for close in [_close(key, keys)] if close and key != "settings"}
+        strays = {key: close[0] for key in context if key != "settings" and (close := _close(key, keys))}
         if strays:
-            raise InvalidSettings(
-                "CDK context",
-                (
-                    f"{stray}: the context has no such key"
-                    + ("; it belongs into settings.json" if stray == key else f"; did you mean {key}?")
-                    for stray, key in strays.items()
-                ),
+            hints = (
+                "it belongs into settings.json" if key == close else f"did you mean {close}?"
+                for key, close in strays.items()
             )
+            raise InvalidSettings("CDK context", map("{}: the context has no such key; {}".format, strays, hints))
         return cls.load(context.get("settings"))
 
     @classmethod
@@ -301,10 +298,10 @@ class Settings(Strict):
     @model_validator(mode="after")
     def _fit_into_a_stack(self) -> Self:
         # A trigger is a rule, a role and its policy.
-        if len(self.subscribers) + len(self.schedules) + 3 * len(self.triggers) > MOST_RESOURCES:
+        if len(self.subscribers) + len(self.schedules) + 3 * len(self.triggers) > MAX_ADDED_RESOURCES:
             raise problem(
                 "subscribers, schedules, triggers: must fit into one CloudFormation stack: together at most "
-                f"{MOST_RESOURCES}, a trigger counting as three; put the others into a second deployment"
+                f"{MAX_ADDED_RESOURCES}, a trigger counting as three; put the others into a second deployment"
             )
         return self
 
@@ -407,8 +404,9 @@ def _no_constant(name: str) -> None:
 
 def _sentences(error: ValidationError, values: Mapping[str, Any]) -> Iterator[str]:
     for details in error.errors(include_url=False):
-        path = [key for key in details["loc"] if key != "[key]"]
-        kind, context = details["type"], details.get("ctx", {})
+        kind, context, path = details["type"], details.get("ctx", {}), details["loc"]
+        # pydantic adds this where a key of `tags` breaks its rule.
+        path = path[:-1] if kind == "rule" and path[-1] == "[key]" else path
         place = "".join(_places(path, values)).removeprefix(".")
         start = f"{place}: " if place else ""
         if kind == "extra_forbidden":
@@ -422,19 +420,20 @@ def _sentences(error: ValidationError, values: Mapping[str, Any]) -> Iterator[st
         elif kind == "problem":
             yield start + context["text"]
         else:
-            rule = context.get("rule") or _RULES.get(kind, details["msg"]).format(**context)
-            why = context.get("why")
-            yield f"{start}must be {rule}, not {_quoted(details['input'])}" + (f": {why}" if why else "")
+            rule = _RULES[kind].format(**context)
+            why = f": {context['why']}" if context.get("why") else ""
+            yield f"{start}must {rule}, not {_quoted(details['input'])}{why}"
 
 
 _RULES = {
-    "model_type": "an object",
-    "dict_type": "an object",
-    "list_type": "a list",
-    "too_long": "at most {max_length}",
-    "too_short": "at least {min_length}; leave the key out for all",
+    "rule": "be {rule}",
+    "model_type": "be an object",
+    "dict_type": "be an object",
+    "list_type": "be a list",
+    "too_long": "have at most {max_length}",
+    "too_short": "have at least {min_length}; leave the key out for all",
 }
-"""By pydantic's type of error, where a field has no rule of its own."""
+"""By pydantic's type of error: all that these models can give."""
 
 
 def _places(path: Sequence[str | int], values: Any) -> Iterator[str]:
@@ -457,4 +456,4 @@ def _close(key: str, keys: Iterable[str]) -> list[str]:
 
 def _quoted(value: object) -> str:
     text = json.dumps(value, default=str)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}..."
