@@ -68,14 +68,14 @@ class Limited(FakeAppStream):
         self.throttled = 0
         self._buckets: dict[str, Bucket] = {}
 
-    def reply(self, operation: str, content: Any, region: str, refusal: ServiceError | None = None) -> Reply:
+    def reply(self, operation: str, content: Any, refusal: ServiceError | None = None) -> Reply:
         """The answer to a call, which may be throttled."""
         bucket = self._buckets.setdefault("" if self.shared else operation, Bucket(at=self.clock.now()))
         self.seen[operation] += 1
         if not bucket.take(self.clock.now()):
             self.throttled += 1
             refusal = ServiceError("ThrottlingException", "Rate exceeded")
-        return super().reply(operation, content, region, refusal)
+        return super().reply(operation, content, refusal)
 
 
 @dataclass
