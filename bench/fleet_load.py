@@ -96,7 +96,7 @@ def measure(size: int, *, shared: bool = False, longest: int = LONGEST) -> Measu
     """Run a fleet of this size, whose starts take up to so many seconds."""
     chance = random.Random(size)  # nosec B311 # durations of starts
     world = World.new(kind=Limited)
-    fake = world.double
+    fake = world.fake
     assert isinstance(fake, Limited)  # nosec B101 # for the type checker
     durations = [SHORTEST + (longest - SHORTEST) * (number + 0.5) / size for number in range(size)]
     chance.shuffle(durations)

@@ -27,8 +27,8 @@ RUNS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "a start of 5 minutes": ({"next_start": [("PENDING", 5 * 60), ("RUNNING", None)]}, {}),
     "a start of 10 minutes": ({"next_start": [("PENDING", 10 * 60), ("RUNNING", None)]}, {}),
     "a start that is still PENDING after 60 minutes": ({"next_start": [("PENDING", None)]}, {}),
+    "an auto-stop after 1 hour": ({}, {"StopAfterMinutes": 60}),
     "an auto-stop after 8 hours": ({}, {"StopAfterMinutes": 8 * 60}),
-    "an auto-stop after 2 days": ({}, {"StopAfterMinutes": 2 * 24 * 60}),
 }
 
 

@@ -48,7 +48,7 @@ def _stop() -> str:
 
 def _fleet() -> str:
     world = _world(STARTS)
-    world.double.put_builder("golden-cad", state="RUNNING")
+    world.fake.put_builder("golden-cad", state="RUNNING")
     return _shown(world.run_fleet({"ImageBuilders": ["golden-image", "golden-cad"]}).output)
 
 
