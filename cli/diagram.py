@@ -9,9 +9,11 @@ import re
 import shutil
 import subprocess  # nosec B404 # runs Graphviz
 import textwrap
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,22 @@ def ways(definition: Mapping[str, Any]) -> list[Way]:
     return [Way(*ends, tuple(dict.fromkeys(filter(None, found)))) for ends, found in reasons.items()]
 
 
+def main_path(definition: Mapping[str, Any]) -> list[str]:
+    """The states from the first one to the first state in which the workflow succeeds, by the shortest way."""
+    end = next((name for name, state in definition["States"].items() if state.get("End")), "")
+    paths = deque([[definition["StartAt"]]])
+    seen = {definition["StartAt"]}
+    while paths:
+        path = paths.popleft()
+        if path[-1] == end:
+            return path
+        for way in ways(definition):
+            if way.source == path[-1] and way.route == "" and way.target not in seen:
+                seen.add(way.target)
+                paths.append([*path, way.target])
+    return []
+
+
 def _ways_from(state: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if "Next" in state:
         yield state["Next"], "", ""
@@ -109,6 +127,7 @@ def dot(definition: Mapping[str, Any]) -> str:
         '  node [shape=box style=rounded fontname="Helvetica" fontsize=13 margin="0.22,0.1"];',
         '  edge [fontname="Helvetica" fontsize=10.5 arrowsize=0.7];',
     ]
+    main = main_path(definition)
     for name, state in definition["States"].items():
         shape = _SHAPES.get(state["Type"], "box")
         style = "" if shape != "box" else "style=rounded"
@@ -118,12 +137,15 @@ def dot(definition: Mapping[str, Any]) -> str:
         label = "\\n".join([*_wrapped([name], 24), *notes])
         ending = "success" if state.get("End") else "fail" if state["Type"] == "Fail" else ""
         extra = "peripheries=2" if ending or name == definition["StartAt"] else ""
-        lines.append(f'  "{_escaped(name)}" [label="{label}" shape={shape} {style} {extra} class="{ending}"];')
+        group = "group=main" if name in main else ""
+        lines.append(f'  "{_escaped(name)}" [label="{label}" shape={shape} {style} {extra} {group} class="{ending}"];')
     for way in ways(definition):
         bullet = "• " if len(way.reasons) > 1 else ""
         reasons = _wrapped((f"{bullet}{reason}" for reason in way.reasons), 30)
         label = "".join(f"{_GAP}{reason}\\l" for reason in reasons)
         line = f"style={_LINES[way.route]}" if way.route else ""
+        straight = (way.source, way.target) in pairwise(main) and way.route == ""
+        line += " weight=1000" if straight else ""
         ends = f'"{_escaped(way.source)}" -> "{_escaped(way.target)}"'
         lines.append(f'  {ends} [label="{label}" {line} class="{way.route}"];')
     return "\n".join([*lines, "}"])
