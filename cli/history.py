@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lambdas.image_builder.execution_result import ExecutionResult, read_execution_result
+from lambdas.image_builder.request import STARTED_BY_EXECUTION
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
@@ -44,8 +45,8 @@ class Attempt:
 
     @property
     def failure(self) -> str:
-        """The error with its reason; empty for a success."""
-        return ": ".join(filter(None, (self.error, self.reason)))
+        """The error with its reason, which may begin with it already."""
+        return self.reason if self.reason.startswith(self.error) else f"{self.error}: {self.reason}".removesuffix(": ")
 
 
 @dataclass(slots=True)
@@ -85,16 +86,19 @@ class Step:
         """What the task found out, in words; empty where it described no image builder."""
         if self.builder is None:
             return ""
-        call = next((call for key, call in _ACCEPTED.items() if self.answer.get(key)), "")
+        tracking, call = self.answer.get("Tracking") or {}, ""
+        if self.answer.get("LostAnswer"):
+            call = "AppStream's answer to the start was lost; "
+        elif self.name == "Start image builder" and tracking.get("Claim") == "Confirmed":
+            call = "AppStream accepted the start; "
+        elif self.name == "Stop image builder" and tracking.get("Called"):
+            call = "AppStream was asked to stop it; "
         return f"{call}the image builder is {self.builder}"
 
     @property
     def errors(self) -> list[str]:
         """Of its failed attempts, in order."""
         return [attempt.error for attempt in self.attempts if attempt.error]
-
-
-_ACCEPTED = {"Stopping": "AppStream accepted the stop; ", "Started": "AppStream accepted the start; "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +199,10 @@ class Run:
     def title(self) -> str:
         """What it is for, in words: a start and the auto-stop that it scheduled have different titles."""
         machine = self.execution.split(":")[-2]
-        if "Fleet" in machine:
+        if "StartFleet" in machine:
             return "Start of a fleet of image builders"
-        nested = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID" in self.request
-        aim = ("Auto-stop" if nested else "Stop") if "Stop" in machine else "Start"
+        nested = STARTED_BY_EXECUTION in self.request
+        aim = ("Auto-stop" if nested else "Stop") if "StopImageBuilder" in machine else "Start"
         return f"{aim} of {f'image builder {self.name}' if self.name else 'an image builder without a name'}"
 
     @property

@@ -93,7 +93,7 @@ def report(run: Run, definition: dict[str, Any]) -> str:
         run=run,
         execution_url=_execution_url(run.execution),
         style=diagram.STYLE,
-        card=run.failure.route if run.failure else run.status.lower(),
+        card="failed" if run.failure else run.status.lower(),
         facts=list(_facts(run)),
         diagram=diagram.svg(definition, [*(step.name for step in run.steps), *taken_ways(run, definition)]),
         results=_results(run),
@@ -113,9 +113,8 @@ def taken_ways(run: Run, definition: dict[str, Any]) -> list[diagram.Way]:
     for step, following in pairwise(run.steps):
         between = [way for way in ways if (way.source, way.target) == (step.name, following.name)]
         failed = bool(step.attempts and step.attempts[-1].error)
-        route = "error" if failed else run.failure.route if run.failure else ""
-        # Several routes of errors can lead to one state, and beside them the way of a success.
-        taken += [way for way in between if len(between) == 1 or way.route == route] or between[:1]
+        # A task can lead to one state by its success and by its failure.
+        taken += [way for way in between if (way.kind == "error") == failed] or between[:1]
     return taken
 
 
@@ -141,13 +140,16 @@ def _row(run: Run, entry: Entry) -> Row:
     first, last, whole = entry.steps[0], entry.steps[-1], max(_end(run), 1)
     end = _end(run) if last.left is None else last.left
     named, *happened = entry.lines()
+    name, _, found = named.text.partition(": ") if entry.folded else (named.text, "", "")
+    if found:
+        happened = [Line(named.seconds, "", found)]
     if last is run.steps[-1] and last.left is None:
         happened.append(Line(end, "", "the execution is here now" if run.ended is None else "the execution ended here"))
     return Row(
         begin=first.entered,
         length=end - first.entered,
         kind=first.kind,
-        name=named.text,
+        name=name,
         lines=happened,
         offset=round(100 * first.entered / whole, 2),
         share=round(100 * (end - first.entered) / whole, 2),

@@ -35,9 +35,6 @@ console = Console(highlight=False, emoji=False)
 
 def main() -> int:
     """Returns: the exit status: 0 when everything ended as expected, 1 when it did not, 2 for a wrong option."""
-    # A user's own settings for AWS are not meant for the emulator.
-    for key in [key for key in os.environ if key.startswith("AWS_")]:
-        del os.environ[key]
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--name", default="golden-image", help="NAME: of the image builder")
     parser.add_argument("--stop-after", metavar="MINUTES", help="STOP_AFTER: stop it so many minutes after its start")
@@ -51,6 +48,9 @@ def main() -> int:
     except ValueError as problem:
         say(console, Text(printable(str(problem)), RED))
         return 2
+    # A user's own settings for AWS are not meant for the emulator.
+    for key in [key for key in os.environ if key.startswith("AWS_")]:
+        del os.environ[key]
     # A terminated demo ends what it started, as an interrupted one does.
     processes.interrupt_once(lambda: console.print("Stopping..."))
     try:

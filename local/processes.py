@@ -78,7 +78,7 @@ def ending_all_on_interrupt() -> Iterator[None]:
         for process in descendants:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(descendants, GRACE_SECONDS)
+        _wait(descendants)
         raise
 
 
@@ -91,20 +91,26 @@ def resident_bytes(root: int) -> int:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
+    members: list[psutil.Process] = []
+    with suppress(psutil.NoSuchProcess):
+        members = psutil.Process(process.pid).children(recursive=True)
     for signum in (signal.SIGTERM, signal.SIGKILL):
-        _signal_group(process, signum)
+        # macOS answers PermissionError where all members are zombies.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signum)
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=GRACE_SECONDS)
-    # Its children take a moment to go, and only init can wait for them.
+    _wait(members)
+
+
+def _wait(processes: Sequence[psutil.Process]) -> None:
+    """Wait until none of these processes runs. When init takes note of their end is not known: zombies do not run."""
     deadline = time.monotonic() + GRACE_SECONDS
-    while _signal_group(process, 0) and time.monotonic() < deadline:
+    while any(map(_runs, processes)) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
-def _signal_group(process: subprocess.Popen[bytes], signum: int) -> bool:
-    """Whether there still was a process in the group."""
-    # macOS answers PermissionError where all of them are zombies.
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signum)
-        return True
+def _runs(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False

@@ -1,4 +1,4 @@
-"""What is said when the user's AWS account cannot be used: one sentence, with what to do."""
+"""An AWS account that cannot be used is a sentence with what to do."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from cli.account import AccountError, execution_client, said_plainly
+from cli.account import AccountError, execution_client, explained
 
 PROJECT = Path(__file__).parents[3]
 ARN = "arn:aws:states:us-east-1:123456789012:execution:StartImageBuilder:0123"
@@ -36,9 +36,9 @@ def refused(code: str) -> ClientError:
     ],
 )
 def test_what_boto3_raises_becomes_a_sentence(problem: Exception, sentence: str) -> None:
-    with pytest.raises(AccountError) as said, said_plainly():
+    with pytest.raises(AccountError) as explanation, explained():
         raise problem
-    assert sentence in str(said.value)
+    assert sentence in str(explanation.value)
 
 
 @pytest.mark.parametrize(
