@@ -29,7 +29,7 @@ _EXECUTION_ARN = re.compile(r"arn:[a-z-]+:states:(?P<region>[a-z0-9-]+):\d{12}:e
 _SIGN_IN = "name a profile with AWS_PROFILE, or sign in with `aws sso login` or `aws login`, then try again"
 
 # A person waits for the answer: by default boto3 waits a minute in each of five attempts.
-_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=20)
+CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=20)
 
 
 class AccountError(Exception):
@@ -37,7 +37,7 @@ class AccountError(Exception):
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def said_plainly() -> Iterator[None]:
     """Turn what boto3 raises inside into an AccountError."""
     try:
         yield
@@ -62,14 +62,14 @@ def client(service: str, region: str | None = None) -> Any:
     Raises:
         AccountError: there are no credentials, or no Region.
     """
-    with explained():
+    with said_plainly():
         # The CDK asks AWS_REGION first; boto3 does not know it.
         session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
         if session.get_credentials() is None:
             raise NoCredentialsError
         if not session.region_name:
             raise NoRegionError
-        return session.client(service, config=_CONFIG)  # type: ignore[call-overload]  # by name
+        return session.client(service, config=CONFIG)  # type: ignore[call-overload]  # by name
 
 
 def execution_client(execution: str) -> "SFNClient":
@@ -95,7 +95,7 @@ def main() -> int:
     """Returns: the exit status: 0, or 2 when there is no account to work with."""
     try:
         sts = client("sts")
-        with explained():
+        with said_plainly():
             account = sts.get_caller_identity()["Account"]
     except AccountError as problem:
         print(problem, file=sys.stderr)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from cli.account import AccountError, client, explained
+from cli.account import AccountError, client, said_plainly
 from cli.history import minutes, parsed
 from cli.options import option
 from cli.watch import printable
@@ -121,7 +121,7 @@ def main() -> int:
         if options.name is not None or options.action != "list":
             option("NAME", "Name", options.name or "")
         after = option("MINUTES", "StopAfterMinutes", options.minutes) if options.action == "extend" else 0
-        with explained():
+        with said_plainly():
             return _run(options.action, options.name, after, client("cloudformation"), client("stepfunctions"))
     except (AccountError, ValueError) as problem:
         print(printable(str(problem)), file=sys.stderr)

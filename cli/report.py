@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cli import diagram
-from cli.account import AccountError, execution_client, explained
+from cli.account import AccountError, execution_client, said_plainly
 from cli.history import Entry, Follower, Line, Run, clock, minutes, timeline
 from cli.watch import printable
-from lambdas.image_builder.notification import console_url
+from lambdas.image_builder.notification import console
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
@@ -207,7 +207,7 @@ def _runbook(section: str) -> Fact:
 
 def _console(arn: str, page: str, fragment: str) -> str:
     """A page of the AWS console; empty for the account of the emulator, which has none."""
-    return "" if arn.split(":")[4:5] in ([], ["000000000000"]) else console_url(arn, page, fragment)
+    return "" if arn.split(":")[4:5] in ([], ["000000000000"]) else console(arn, page, fragment)
 
 
 def _execution_url(arn: str) -> str:
@@ -241,7 +241,7 @@ def write_report(stepfunctions: "SFNClient", run: Run, path: Path) -> None:
         AccountError: the definition could not be read.
         OSError: the file could not be written.
     """
-    with explained():
+    with said_plainly():
         described = stepfunctions.describe_state_machine_for_execution(executionArn=run.execution)
     text = report(run, json.loads(described["definition"]))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -266,7 +266,7 @@ def main() -> int:
             print(f"OUTPUT: must be a file to write, not {options.output!r}", file=sys.stderr)
             return 2
         client = execution_client(options.execution)
-        with explained():
+        with said_plainly():
             run = Follower(client, options.execution).run()
         write_report(client, run, path)
     except AccountError as problem:

@@ -22,7 +22,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cli.account import AccountError, execution_client, explained
+from cli.account import AccountError, execution_client, said_plainly
 from cli.history import Follower, Line, Run, Step, clock, parsed, timeline
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def watch(stepfunctions: "SFNClient", execution: str, console: Console, time_sca
         AccountError: the first request failed, or all requests for `PATIENCE_SECONDS`.
     """
     follower = Follower(stepfunctions, execution, time_scale)
-    with explained():
+    with said_plainly():
         run = follower.run()
     now = _Now(run, _usual_seconds(stepfunctions, run))
     failing_since: float | None = None
@@ -88,7 +88,7 @@ def watch(stepfunctions: "SFNClient", execution: str, console: Console, time_sca
         while show(run).status == "RUNNING":
             time.sleep(min(SECONDS_BETWEEN_REQUESTS, 10 * time_scale))
             try:
-                with explained():
+                with said_plainly():
                     run = now.run = follower.run()
             except AccountError as problem:
                 elapsed = run.seconds(datetime.now(UTC))

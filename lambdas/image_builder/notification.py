@@ -74,12 +74,12 @@ def of_execution_result(ending: ExecutionResult) -> Notice:
             About(
                 "Image builders" if ending.aim == "fleet" else "Image builder",
                 _builder(ending),
-                console_url(ending.execution, "appstream2/home", "/images"),
+                console(ending.execution, "appstream2/home", "/images"),
             ),
             About(
                 "Execution",
                 ending.execution,
-                console_url(ending.execution, "states/home", f"/v2/executions/details/{ending.execution}"),
+                console(ending.execution, "states/home", f"/v2/executions/details/{ending.execution}"),
             ),
         ),
         arn=ending.execution,
@@ -106,7 +106,7 @@ def of_dead_letter(letter: DeadLetter) -> Notice:
                 "Workflow",
                 letter.workflow,
                 # The console lists executions by the state machine, whatever alias they were started by.
-                console_url(letter.workflow, "states/home", f"/statemachines/view/{_without_alias(letter.workflow)}"),
+                console(letter.workflow, "states/home", f"/statemachines/view/{_without_alias(letter.workflow)}"),
             ),
         ),
         arn=letter.arn,
@@ -176,7 +176,7 @@ def _runbook(notice: Notice, runbook_url: str) -> str:
     return f"{runbook_url or 'docs/runbook.md'}#{notice.section}"
 
 
-def console_url(arn: str, path: str, fragment: str) -> str:
+def console(arn: str, path: str, fragment: str) -> str:
     """A page of the console of the partition and Region of an ARN; empty where the partition's console is unknown."""
     _, partition, _, region, *_ = f"{arn}::::".split(":")
     host = _CONSOLE_HOSTS.get(partition)

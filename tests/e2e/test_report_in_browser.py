@@ -2,9 +2,6 @@
 
 import json
 import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -14,13 +11,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from cli.history import Follower
 from cli.report import write_report
+from tests.conftest import CHROMIUM
 from tests.e2e.conftest import Deployment
 
-pytestmark = pytest.mark.xdist_group("e2e")
+pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.needs("MiniStack", "Node packages", "Chromium")]
 
 PROJECT = Path(__file__).parents[2]
 AXE = PROJECT / "node_modules" / "axe-core" / "axe.min.js"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 WIDTHS = {"phone": (390, 844), "desktop": (1280, 900)}
 FAILS = {"next_start": {"stages": [["PENDING", 60], ["FAILED", None]]}}
@@ -49,8 +46,6 @@ def reports(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: on Debian, apt install chromium")
     with sync_playwright() as playwright:
         # Chromium refuses its sandbox to root, as which containers run.
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
@@ -166,46 +161,3 @@ def test_it_prints(browser: Browser, reports: dict[str, Path], tmp_path: Path) -
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     assert len(page.pdf()) > 10_000
     page.close()
-
-
-def command(deployment: Deployment, module: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """A command of the Makefile, against the emulator as against AWS: by the environment."""
-    return subprocess.run(
-        [sys.executable, "-m", module, *options],
-        cwd=PROJECT,
-        env=deployment.stack.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_the_commands_watch_and_report_any_execution(deployment: Deployment, tmp_path: Path) -> None:
-    name = f"watched-{uuid4().hex[:8]}"
-    deployment.stack.appstream.put_builder(name)
-    execution = deployment.start({"Name": name})
-    watched = command(deployment, "cli.watch", "--execution", execution)
-    assert watched.returncode == 0, watched.stderr
-    assert "> Start image builder" in watched.stdout
-    assert '"Outcome": "Running"' in watched.stdout
-    output = tmp_path / "new" / "report.html"
-    reported = command(deployment, "cli.report", "--execution", execution, "--output", str(output))
-    assert (reported.returncode, reported.stdout) == (0, f"Report: {output}\n")
-    assert f"<h1>Start of image builder {name}</h1>" in output.read_text("utf-8")
-
-
-@pytest.mark.parametrize("module", ["cli.watch", "cli.report"])
-def test_an_execution_that_does_not_exist_is_a_sentence(deployment: Deployment, module: str) -> None:
-    execution = "arn:aws:states:us-east-1:000000000000:execution:StartImageBuilder:none"
-    done = command(deployment, module, "--execution", execution)
-    assert done.returncode == 2
-    assert "ExecutionDoesNotExist" in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_a_report_that_cannot_be_written_is_a_sentence(deployment: Deployment, reports: dict[str, Path]) -> None:
-    execution = deployment.start({"Name": ""})
-    deployment.wait(execution)
-    done = command(deployment, "cli.report", "--execution", execution, "--output", "/dev/null/report.html")
-    assert done.returncode == 2
-    assert done.stderr.startswith("OUTPUT: the report could not be written")

@@ -14,7 +14,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from cli.account import AccountError, execution_client, explained
+from cli.account import AccountError, execution_client, said_plainly
 
 PROJECT = Path(__file__).parents[3]
 ARN = "arn:aws:states:us-east-1:123456789012:execution:StartImageBuilder:0123"
@@ -36,7 +36,7 @@ def refused(code: str) -> ClientError:
     ],
 )
 def test_what_boto3_raises_becomes_a_sentence(problem: Exception, sentence: str) -> None:
-    with pytest.raises(AccountError) as explanation, explained():
+    with pytest.raises(AccountError) as explanation, said_plainly():
         raise problem
     assert sentence in str(explanation.value)
 

@@ -11,6 +11,9 @@ import pytest
 from cli.diagram import DIAGRAMS, Way, main_path, svg, ways
 
 
+pytestmark = pytest.mark.needs("Node packages")
+
+
 @pytest.mark.parametrize("source", DIAGRAMS, ids=lambda source: source.stem)
 def test_the_diagram_is_drawn_from_the_definition(source: Path) -> None:
     assert DIAGRAMS[source].read_text("utf-8") == svg(json.loads(source.read_text("utf-8"))), "run `make docs`"

@@ -29,6 +29,8 @@ from tests.unit.cli.test_history import (
     succeeded,
 )
 
+pytestmark = pytest.mark.needs("Node packages")
+
 WORKFLOW = json.loads(definition(START))
 
 
