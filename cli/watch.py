@@ -196,7 +196,10 @@ def _progress(elapsed: float, usual: float | None) -> RenderableType:
 
 def _bar(completed: float, total: float, words: str) -> Table:
     bar = Table.grid(padding=(0, 1))
-    bar.add_row(ProgressBar(total=total, completed=completed, width=30, complete_style="magenta"), words)
+    bar.add_row(
+        ProgressBar(total=total, completed=completed, width=30, complete_style="magenta", finished_style="magenta"),
+        words,
+    )
     return bar
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from cli.diagram import DIAGRAMS, Way, main_path, svg, ways
 
-
 pytestmark = pytest.mark.needs("Node packages")
 
 
