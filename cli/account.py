@@ -30,7 +30,7 @@ _SIGN_IN = "name a profile with AWS_PROFILE, or sign in with `aws sso login` or 
 
 
 # A person waits for it: the default waits a minute for each of five attempts.
-_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=20)
+CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=20)
 
 
 class AccountError(Exception):
@@ -76,7 +76,7 @@ def execution_client(execution: str) -> "SFNClient":
         session = boto3.Session()
         if session.get_credentials() is None:
             raise NoCredentialsError
-        return session.client("stepfunctions", region_name=arn["region"], config=_CONFIG)
+        return session.client("stepfunctions", region_name=arn["region"], config=CONFIG)
 
 
 def main() -> int:
@@ -87,7 +87,7 @@ def main() -> int:
             session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
             if not session.region_name:
                 raise NoRegionError
-            account = session.client("sts", config=_CONFIG).get_caller_identity()["Account"]
+            account = session.client("sts", config=CONFIG).get_caller_identity()["Account"]
     except AccountError as problem:
         print(problem, file=sys.stderr)
         return 2

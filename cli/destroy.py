@@ -1,0 +1,150 @@
+"""`make destroy`: ends what runs, then removes the stack.
+
+A state machine is gone only when all its executions have ended, and a nested one can wait for hours: so what runs is
+stopped first, fleets before starts before auto-stops, or waited for. The operators get one summary, no mail for each.
+"""
+
+import json
+import subprocess  # nosec B404 # runs the CDK
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cli.account import AccountError
+from cli.deployment import Deployment, existing, run
+from cli.pause import pause, set_notifications
+
+POLL_SECONDS = 5
+"""ListExecutions may be called twice a second. Source: AWS Step Functions developer guide, Service quotas."""
+
+SETTLE_SECONDS = 10
+"""A rule that was disabled may match a little longer. Source: Amazon EventBridge API reference, DisableRule."""
+
+_NOUNS = {"fleet": "fleet", "start": "start", "stop": "stop or auto-stop"}
+_AT_REST = {"STOPPED", "STOPPING", "FAILED", "DELETING"}
+
+
+def main() -> int:
+    """Returns: the exit status: that of the CDK, or 1 with a sentence."""
+    return run(destroy)
+
+
+def destroy() -> int:
+    """List what runs, ask, end it, and remove the stack."""
+    stack = existing()
+    running = list(_running(stack))
+    for name, execution in running:
+        print(f"{_NOUNS[name]} {execution['name']} runs since {execution['startDate']:%Y-%m-%d %H:%M} UTC")
+    answer = _ask(stack, running)
+    print(f"Disabled: {', '.join(pause(stack)) or 'no schedule or trigger'}.")
+    if answer != "stop":
+        _end(stack, stop=False)
+        return _remove(stack)
+    set_notifications(stack, enabled=False)
+    removed = 1
+    try:
+        time.sleep(SETTLE_SECONDS)
+        _notify(stack, _summary(stack, _end(stack, stop=True)))
+        removed = _remove(stack)
+    finally:
+        if removed:
+            set_notifications(stack, enabled=True)
+    return removed
+
+
+def _running(stack: Deployment) -> Iterator[tuple[str, Any]]:
+    """What runs, as ListExecutions shows it, with the name of its workflow."""
+    # A stack whose creation failed has no outputs, and runs nothing.
+    for workflow in stack.workflows if stack.outputs else ():
+        pages = stack.stepfunctions.get_paginator("list_executions")
+        for page in pages.paginate(stateMachineArn=workflow.state_machine, statusFilter="RUNNING"):
+            yield from ((workflow.name, execution) for execution in page["executions"])
+
+
+def _ask(stack: Deployment, running: list[Any]) -> str:
+    """Returns: "stop", "wait" or "yes". Raises: AccountError: the answer is none of those that fit."""
+    answers = {"stop": "to stop them", "wait": "to wait until they have ended"} if running else {"yes": ""}
+    offered = " or ".join(f"{answer} {then}".strip() for answer, then in answers.items())
+    question = f"Remove {stack.stack_name} from {stack.session.region_name}, with {len(running)} executions that run?"
+    print(f"{question} Type {offered}; anything else changes nothing: ", end="", flush=True)
+    answer = sys.stdin.readline().strip()
+    if answer not in answers:
+        raise AccountError("Nothing was changed.")
+    return answer
+
+
+def _end(stack: Deployment, *, stop: bool) -> dict[str, tuple[str, Any]]:
+    """Stop all executions, or wait for them. What one starts before it ends, the next round sees.
+
+    Returns: those that were seen, by ARN: the name of the workflow and the image builder that the request names.
+    """
+    seen: dict[str, tuple[str, Any]] = {}
+    while running := list(_running(stack)):
+        for name, execution in running:
+            arn = execution["executionArn"]
+            if arn not in seen:
+                seen[arn] = (name, _image_builder(stack.stepfunctions.describe_execution(executionArn=arn)))
+            if stop:
+                _stop(stack, arn)
+        print(f"{len(running)} executions have not ended yet.")
+        time.sleep(POLL_SECONDS)
+    return seen
+
+
+def _stop(stack: Deployment, execution: str) -> None:
+    try:
+        stack.stepfunctions.stop_execution(
+            executionArn=execution, error="DeploymentRemoved", cause="make destroy removes the deployment."
+        )
+    except ClientError as error:
+        # It has just ended.
+        if error.response["Error"]["Code"] != "ValidationException":
+            raise
+
+
+def _image_builder(execution: Mapping[str, Any]) -> Any:
+    request = json.loads(execution["input"])
+    request = request.get("detail", request) if isinstance(request, dict) else {}
+    return request.get("Name") if isinstance(request, dict) else None
+
+
+def _summary(stack: Deployment, stopped: Mapping[str, tuple[str, Any]]) -> str:
+    """What was stopped, and which image builders run on, in lines."""
+    lines = [f"make destroy removes {stack.stack_name}. Stopped:"]
+    lines += [
+        f"  {_NOUNS[name]} {builder or ''} {arn}".replace("  arn", " arn") for arn, (name, builder) in stopped.items()
+    ]
+    cancelled = {builder for name, builder in stopped.values() if name == "stop"}
+    builders = [each for each in _image_builders(stack) if each["State"] not in _AT_REST]
+    lines.append("Image builders that run, and are billed:" if builders else "No image builder runs.")
+    for each in builders:
+        note = ", and its auto-stop was stopped" if each["Name"] in cancelled else ""
+        lines.append(f"  {each['Name']} is {each['State']}{note}")
+    return "\n".join(lines)
+
+
+def _image_builders(stack: Deployment) -> Iterator[Any]:
+    appstream = stack.client("appstream")
+    page = {"NextToken": ""}
+    while page.get("NextToken") is not None:
+        page = appstream.describe_image_builders(**({"NextToken": page["NextToken"]} if page["NextToken"] else {}))
+        yield from page["ImageBuilders"]
+
+
+def _notify(stack: Deployment, summary: str) -> None:
+    print(summary)
+    subject = f"{stack.stack_name} is being removed"[:99]
+    stack.client("sns").publish(TopicArn=stack.output("OperatorTopicArn"), Subject=subject, Message=summary[:200_000])
+
+
+def _remove(stack: Deployment) -> int:
+    """Returns: the exit status of the CDK."""
+    command = ["cdk", "destroy", stack.stack_name, "--force", "--no-notices"]
+    return subprocess.run(command, check=False).returncode  # nosec B603 # fixed arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""`make rollback`: moves the aliases of the three workflows together.
+
+Without TO, onto the versions that were deployed last; with TO=previous, onto those from before the last deployment.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from cli.account import AccountError
+from cli.deployment import Deployment, Workflow, deployed, number, run
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns: the exit status: 0, or 1 with a sentence."""
+    parser = argparse.ArgumentParser(prog="make rollback", description=__doc__)
+    parser.add_argument("--to", choices=["deployed", "previous"], default="deployed")
+    return run(rollback, parser.parse_args(arguments).to)
+
+
+def rollback(to: str) -> int:
+    """Move each alias. Start, stop and fleet meet through their aliases, so all three move, or none does."""
+    stack = deployed()
+    targets = _previous(stack) if to == "previous" else {flow.name: flow.deployed for flow in stack.workflows}
+    for workflow in stack.workflows:
+        before, target = stack.versions_of(workflow), targets[workflow.name]
+        if before != [target]:
+            stack.stepfunctions.update_state_machine_alias(
+                stateMachineAliasArn=workflow.alias,
+                routingConfiguration=[{"stateMachineVersionArn": target, "weight": 100}],
+            )
+        print(f"{workflow.name}: version {number(target)}{' as before' if before == [target] else ''}")
+    if to == "previous":
+        print(
+            "Executions that run end on the version that they began with. `make rollback` without TO moves the aliases "
+            "onto the versions that were deployed last; `make deploy` asks for that first."
+        )
+    return 0
+
+
+def _previous(stack: Deployment) -> dict[str, str]:
+    """By workflow, the version from before the deployment that published the newest of the deployed ones."""
+    versions = {workflow.name: _versions(stack, workflow) for workflow in stack.workflows}
+    newest = max(versions[workflow.name][workflow.deployed] for workflow in stack.workflows)
+    began = max((time for time in _deployments(stack) if time <= newest), default=None)
+    if began is None:
+        raise AccountError(
+            "CloudFormation no longer shows when the last deployment began (it keeps events for 90 days): deploy the "
+            "earlier commit instead."
+        )
+    earlier = {
+        name: max((date, arn) for arn, date in dates.items() if date < began)[1]
+        for name, dates in versions.items()
+        if any(date < began for date in dates.values())
+    }
+    if earlier.keys() != versions.keys():
+        raise AccountError(
+            f"There is no version from before the last deployment ({began:%Y-%m-%d %H:%M} UTC) of: "
+            f"{', '.join(versions.keys() - earlier.keys())}. Nothing was moved."
+        )
+    return earlier
+
+
+def _versions(stack: Deployment, workflow: Workflow) -> dict[str, datetime]:
+    """The versions of a workflow, with the time at which each was published."""
+    found: dict[str, datetime] = {}
+    page: dict[str, Any] = {"nextToken": ""}
+    while "nextToken" in page:
+        token = {"nextToken": page["nextToken"]} if page["nextToken"] else {}
+        page = {**stack.stepfunctions.list_state_machine_versions(stateMachineArn=workflow.state_machine, **token)}
+        found |= {each["stateMachineVersionArn"]: each["creationDate"] for each in page["stateMachineVersions"]}
+    return found
+
+
+def _deployments(stack: Deployment) -> list[datetime]:
+    """When each creation and update of the stack began, for as long as CloudFormation keeps events."""
+    pages = stack.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack.stack_name)
+    return [
+        event["Timestamp"]
+        for page in pages
+        for event in page["StackEvents"]
+        if event["ResourceType"] == "AWS::CloudFormation::Stack"
+        and event["PhysicalResourceId"] == event["StackId"]
+        and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
