@@ -1,8 +1,9 @@
-"""A state machine's definition with its substitutions made, for what reads the definition alone.
+"""The state machines' definitions: with their substitutions made, for what reads a definition alone, and formatted.
 
-`python -m cli.definition DIRECTORY` writes each of them there.
+`python -m cli.definition DIRECTORY` writes each there; `python -m cli.definition --format` formats statemachine/.
 """
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,6 +42,35 @@ def substituted(text: str) -> str:
     return text
 
 
-if __name__ == "__main__":
+def formatted(text: str) -> str:
+    """A definition in its stable form: two spaces a level; what fits into a line of 120 characters stands in one."""
+    return f"{_formatted(json.loads(text), 0)}\n"
+
+
+def _formatted(value: object, indent: int, room: int = 120) -> str:
+    line = json.dumps(value, ensure_ascii=False)
+    nested = isinstance(value, dict) and any(isinstance(member, dict | list) for member in value.values())
+    if not isinstance(value, dict | list) or not value or (len(line) + 1 <= room and not (nested and indent < 6)):
+        return line
+    pad = " " * (indent + 2)
+    if isinstance(value, list):
+        parts = [f"{pad}{_formatted(member, indent + 2, 120 - indent - 2)}" for member in value]
+        return "[\n" + ",\n".join(parts) + f"\n{' ' * indent}]"
+    parts = [
+        f"{pad}{json.dumps(key)}: {_formatted(member, indent + 2, 120 - indent - len(key) - 6)}"
+        for key, member in value.items()
+    ]
+    return "{\n" + ",\n".join(parts) + f"\n{' ' * indent}}}"
+
+
+def main(arguments: list[str]) -> None:
+    """Format the definitions in place, or write them with their substitutions made into a directory."""
     for source in (START, STOP, FLEET):
-        (Path(sys.argv[1]) / source.name).write_text(definition(source), "utf-8")
+        if arguments == ["--format"]:
+            source.write_text(formatted(source.read_text("utf-8")), "utf-8")
+        else:
+            (Path(arguments[0]) / source.name).write_text(definition(source), "utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Lambda task "Poll image builder": describe it and say what its state means for the start."""
+"""Lambda task "Poll image builder": describe it and say what its state means for a start or a stop."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +7,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.image_builder import appstream
 from lambdas.image_builder.metrics import counted_errors
-from lambdas.image_builder.state import BuilderStatus, Phase, status_of
+from lambdas.image_builder.state import BuilderStatus, Claim, Phase, status_of
+from lambdas.image_builder.stop import StopStatus, stop_status
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -19,24 +20,26 @@ client = appstream.connect()
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: "LambdaContext") -> BuilderStatus:
-    """BuilderStatus at an image builder.
+def handler(event: dict[str, Any], context: "LambdaContext") -> BuilderStatus | StopStatus:
+    """Poll an image builder.
 
     Args:
-        event: {"Request": a checked request, "Execution": its ARN}; from the workflow that starts, also "Started", as
-            `BuilderStatus` has it, of what came before, and "WaitedSeconds".
+        event: {"Contract": "start" | "stop", "Request": a checked request of that contract, "Tracking": of the last
+            poll, "WaitedSeconds", "Execution": its ARN}.
         context: of the invocation.
 
     Raises:
-        What `image_builder.appstream` does.
+        RoutedError: the image builder could not be described.
     """
-    request = event["Request"]
+    request, tracking, waited = event["Request"], event["Tracking"], event["WaitedSeconds"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
     metrics.add_metric("Polls", MetricUnit.Count, 1)
     with counted_errors():
         builder = appstream.describe(client, request["Name"])
-    logger.info("Looked", state=builder["State"])
-    look = status_of(builder, request)
-    if look["Phase"] is Phase.RUNNING and event.get("Started"):
-        metrics.add_metric("StartDuration", MetricUnit.Seconds, event["WaitedSeconds"])
-    return look
+    logger.info("Polled", state=builder["State"])
+    if event["Contract"] == "stop":
+        return stop_status(builder, request, tracking, waited)
+    status = status_of(builder, request, tracking, waited)
+    if status["Phase"] is Phase.RUNNING and status["Tracking"]["Claim"] is Claim.CONFIRMED:
+        metrics.add_metric("StartDuration", MetricUnit.Seconds, waited)
+    return status

@@ -6,8 +6,9 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.image_builder import appstream
+from lambdas.image_builder.errors import RoutedError
 from lambdas.image_builder.metrics import counted_errors
-from lambdas.image_builder.state import BuilderStatus, Phase, phase_of, status_of
+from lambdas.image_builder.stop import StopStatus, stop_status
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -15,30 +16,42 @@ if TYPE_CHECKING:
 logger = Logger()
 metrics = Metrics()
 client = appstream.connect()
-
-
-class StopStatus(BuilderStatus):
-    """A look of a stop: `Stopping`, whether AppStream accepted it; `Skipped`, whether the tag forbade it."""
-
-    Stopping: bool
-    Skipped: bool
+mutating_client = appstream.connect(appstream.MUTATE)
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: "LambdaContext") -> StopStatus:
-    """Args: event: {"Request": a checked request, "Execution": its ARN}. Raises what `image_builder.appstream` does."""
-    request = event["Request"]
+    """Stop an image builder.
+
+    Args:
+        event: {"Request": a checked StopRequest, "Tracking": of the last poll, "WaitedSeconds", "Execution": its ARN}.
+        context: of the invocation.
+
+    Raises:
+        RoutedError: a call failed, and the image builder is not stopped by it.
+    """
+    request, tracking, waited = event["Request"], event["Tracking"], event["WaitedSeconds"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
     metrics.add_metric("StopAttempts", MetricUnit.Count, 1)
-    stopping = skipped = False
+    called = skipped = False
     with counted_errors():
         builder = appstream.describe(client, request["Name"])
-        if phase_of(builder) is Phase.RUNNING:
+        if builder["State"] == "RUNNING":
             skipped = request["SkipTag"] in appstream.tags(client, builder["Arn"])
-            stopping = not skipped
-            if stopping:
-                builder = appstream.stop(client, request["Name"]) or builder
-    metrics.add_metric("StopsAccepted", MetricUnit.Count, int(stopping))
-    logger.info("Stop tried", state=builder["State"], stopping=stopping, skipped=skipped)
-    return {**status_of(builder, request), "Stopping": stopping, "Skipped": skipped}
+            if not skipped:
+                builder, called = _stop(request["Name"], builder), True
+    metrics.add_metric("StopsAccepted", MetricUnit.Count, int(called))
+    logger.info("Stop attempted", state=builder["State"], called=called, skipped=skipped)
+    return stop_status(builder, request, tracking, waited, called=called, skipped=skipped)
+
+
+def _stop(name: str, builder: appstream.ImageBuilder) -> appstream.ImageBuilder:
+    """The image builder after the call, whose answer may have been lost: a poll then shows whether it took effect."""
+    try:
+        return appstream.stop(mutating_client, name) or builder
+    except RoutedError as error:
+        if not error.sent:
+            raise
+        logger.warning("The answer to the stop was lost", error=error.message)
+        return builder

@@ -1,6 +1,7 @@
-"""The request contract: what an execution input may say, checked before any AWS call is made."""
+"""The request contract: what an execution input may contain, validated before any AWS call."""
 
 import difflib
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -11,13 +12,17 @@ STARTED_BY_EXECUTION = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 """Step Functions adds this key to the input of a nested execution; it is not part of the request."""
 
 POLL_INTERVAL_SECONDS = 23
-"""From one look to the next. On average RUNNING is seen half of it late; docs/performance.md has the curve."""
+"""The poll interval. On average RUNNING is detected half an interval late; docs/performance.md has the curve."""
 
 _MAX_PROBLEMS = 20
 """Problems listed at most, so that the message of a hostile input stays far below the 32,768 characters of a Cause."""
 
 _MAX_QUOTED = 60
 """Characters of a wrong value or key that are quoted back."""
+
+
+_MAX_SHORT_NAME = 73
+"""Characters: EventBridge names its executions with as many."""
 
 
 class Request(TypedDict):
@@ -210,3 +215,14 @@ def _invalid(problems: list[str]) -> InvalidRequest:
     if len(problems) > _MAX_PROBLEMS:
         listed.append(f"and {len(problems) - _MAX_PROBLEMS} more")
     return InvalidRequest("; ".join(listed))
+
+
+def short_name(execution_arn: str) -> str:
+    """The name of an execution in at most 73 characters, so that `NAME-stop-1` has 80; two names never become one.
+
+    Source: AWS Step Functions API reference, StartExecution, name.
+    """
+    name = execution_arn.rpartition(":")[2]
+    if len(name) <= _MAX_SHORT_NAME:
+        return name
+    return f"{name[: _MAX_SHORT_NAME - 33]}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"

@@ -1,7 +1,7 @@
-"""What an answer of AppStream means for a start: the phase of the builder, and what to do about one that failed."""
+"""What an answer of AppStream means for a start: phase, whose start it is, when to poll next, what to say of it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from lambdas.image_builder.appstream import ImageBuilder
+from lambdas.image_builder.errors import RoutedError
 
 
 class Phase(StrEnum):
-    """What a start does next about a builder; the workflow's Choice goes by it."""
+    """What a start does next about an image builder; the workflow's Choice depends on it."""
 
     STOPPED = "Stopped"
-    """Can be started, and nothing else starts a builder."""
+    """Can be started. No other phase can be."""
     TRANSITIONAL = "Transitional"
-    """On its way somewhere; no action is possible until it is there."""
+    """Between two states: no action is possible until it is over."""
     RUNNING = "Running"
     FAILED = "Failed"
     DELETING = "Deleting"
@@ -41,62 +42,182 @@ PHASES: Mapping[str, Phase] = {
 }
 """Every ImageBuilderState that AppStream models. Source: AppStream 2.0 API reference, ImageBuilder, State."""
 
+STARTING = ("PENDING", "UPDATING_AGENT")
+MAINTENANCE = ("REBOOTING", "UPDATING")
+ENDED = ("STOPPING", "STOPPED", "DELETING", "FAILED")
+
+
+class Claim(StrEnum):
+    """Whether the start that is under way is this execution's own."""
+
+    NONE = "None"
+    PRESUMED = "Presumed"
+    """This execution sent the call, and no answer came back."""
+    CONFIRMED = "Confirmed"
+    """AppStream accepted this execution's call."""
+
+
+class Step(TypedDict):
+    """A state that a poll found, and the seconds waited until then."""
+
+    State: str
+    WaitedSeconds: int
+
+
+class Tracking(TypedDict):
+    """What the workflow carries from one poll to the next.
+
+    Attributes:
+        Claim: on the start that is under way.
+        Ran: whether a poll has found RUNNING under this claim, and no reboot or update since.
+        AgentVersionBefore: AppstreamAgentVersion before the start; null where AppStream does not say.
+        Progress: the states that polls found, in order, each once in a row.
+    """
+
+    Claim: Claim
+    Ran: bool
+    AgentVersionBefore: str | None
+    Progress: list[Step]
+
 
 class Problem(TypedDict):
-    """What AppStream reports as wrong with a builder, for a person, and what to do about it."""
+    """Why a start ends without success, as the workflow fails with it: Error, Route, and texts for a person."""
 
+    Error: str
+    Route: str
     Message: str
     Advice: str
 
 
 class BuilderStatus(TypedDict):
-    """What one look at the builder tells the workflow.
+    """What one poll means for the workflow.
 
-    `Started` is true only where AppStream accepted a StartImageBuilder call within this look. `AgentVersionBefore` is
-    the AppstreamAgentVersion that the builder had before that; null where AppStream does not say.
-    `ImageBuilder` is every field AppStream returned, JSON-safe: timestamps are ISO 8601 strings in UTC.
+    Attributes:
+        Phase: of the image builder.
+        Tracking: for the next poll.
+        PollSeconds: until the next poll.
+        ImageBuilder: every field that AppStream returned; timestamps as ISO 8601 strings in UTC.
+        Seen: {"ImageBuilder": ...}, short enough for a Cause.
+        Result: of the execution if it ends now, without Polls and the auto-stop that is scheduled.
+        Problem: the failure that the phase means, if it means one.
+        TimedOut: the failure if the deadline has passed.
+        DryRun: what a run would do: WouldStart, Route and Why.
+        LostAnswer: why it is not known whether AppStream took the call to start; null where it is known.
     """
 
     Phase: Phase
-    Started: bool
-    AgentVersionBefore: str | None
+    Tracking: Tracking
+    PollSeconds: int
     ImageBuilder: dict[str, Any]
+    Seen: dict[str, Any]
+    Result: dict[str, Any]
     Problem: Problem
+    TimedOut: Problem
+    DryRun: dict[str, Any]
+    LostAnswer: Problem | None
+
+
+MAX_SEEN = 12_000
+"""Characters of a Cause's 32,768 for the image builder."""
+
+MAX_BUILDER = 100_000
+"""Characters of a state's 262,144 bytes. Source: AWS Step Functions developer guide, Service quotas."""
+
+_MAX_REASONS = 3_000
+_MAX_ADVICE = 1_500
 
 
 def phase_of(builder: ImageBuilder) -> Phase:
-    """The phase of a builder. A state nobody has heard of is waited out: the deadline bounds it."""
+    """The phase of an image builder. An unknown state counts as transitional: the deadline bounds it."""
     return PHASES.get(builder["State"], Phase.TRANSITIONAL)
 
 
-def status_of(
-    builder: ImageBuilder, request: Mapping[str, Any], *, before: ImageBuilder | None = None
-) -> BuilderStatus:
-    """What the builder, as AppStream returned it, means for a start or a stop.
+def ends_start(state: str, *, ran: bool) -> bool:
+    """Whether a state shows that a start which was under way is over.
+
+    The workflows that start and stop share this rule. PENDING after RUNNING is somebody else's start, unless a poll has
+    found a reboot or an update between.
 
     Args:
-        builder: as it is now.
-        request: that the look is for: a checked Request or StopRequest.
-        before: the builder as it was before AppStream accepted its start a moment ago; None where it did not.
+        state: that a poll found.
+        ran: whether an earlier poll found RUNNING, and none a reboot or an update since.
     """
-    phase = phase_of(builder)
-    if before is not None and phase is Phase.STOPPED:
-        # The start was accepted: an answer that still says STOPPED must not start it once more.
-        phase = Phase.TRANSITIONAL
-    if phase is Phase.RUNNING and request.get("RequireNetworkInterface") and not _has_network_interface(builder):
-        phase = Phase.TRANSITIONAL
-    return {
-        "Phase": phase,
-        "Started": before is not None,
-        "AgentVersionBefore": (before or builder).get("AppstreamAgentVersion"),
-        "ImageBuilder": json_safe(builder),
-        "Problem": problem_of(builder),
-    }
+    return state in ENDED or (ran and state in STARTING)
 
 
-def _has_network_interface(builder: ImageBuilder) -> bool:
-    # RUNNING can precede it. Source: AppStream 2.0 API reference, NetworkAccessConfiguration.
-    return bool(builder.get("NetworkAccessConfiguration", {}).get("EniPrivateIpAddress"))
+def still_ran(state: str, *, ran: bool) -> bool:
+    """Whether `ran` holds after a poll that found this state."""
+    return state == "RUNNING" or (ran and state not in MAINTENANCE)
+
+
+def status_of(
+    builder: ImageBuilder, request: Mapping[str, Any], tracking: Mapping[str, Any], waited_seconds: int
+) -> BuilderStatus:
+    """What a poll of the image builder means for a start.
+
+    Args:
+        builder: as AppStream returned it.
+        request: a checked Request.
+        tracking: of the poll before; {} for the first.
+        waited_seconds: that the execution has waited so far.
+    """
+    before = _tracking(tracking)
+    claim = Claim.NONE if ends_start(builder["State"], ran=before["Ran"]) else before["Claim"]
+    ran = claim is not Claim.NONE and still_ran(builder["State"], ran=before["Ran"])
+    return _status(builder, request, _next(before, builder, claim, ran, waited_seconds), waited_seconds)
+
+
+def status_of_start(
+    builder: ImageBuilder,
+    request: Mapping[str, Any],
+    tracking: Mapping[str, Any],
+    waited_seconds: int,
+    *,
+    before: ImageBuilder,
+    lost: RoutedError | None = None,
+) -> BuilderStatus:
+    """What AppStream's answer to a call to start means.
+
+    Args:
+        builder: as AppStream returned it, or as it was before the call.
+        request: a checked Request.
+        tracking: of the poll before.
+        waited_seconds: that the execution has waited so far.
+        before: the image builder as it was described before the call.
+        lost: why the answer was lost; None where AppStream accepted the call.
+    """
+    claim = Claim.CONFIRMED if lost is None else Claim.PRESUMED
+    known = _tracking(tracking)
+    known["AgentVersionBefore"] = before.get("AppstreamAgentVersion")
+    after = _next(known, builder, claim, False, waited_seconds)
+    status = _status(builder, request, after, waited_seconds)
+    if status["Phase"] is Phase.STOPPED:
+        # The call was sent: an answer that still says STOPPED must not start it once more.
+        status["Phase"] = Phase.TRANSITIONAL
+    if lost is not None:
+        report = lost.report()
+        status["LostAnswer"] = {
+            "Error": type(lost).__name__,
+            "Route": report["Route"],
+            "Message": f"The last call to start it got no clear answer. {report['Message']}",
+            "Advice": report["Advice"],
+        }
+    return status
+
+
+def poll_seconds(waited_seconds: int, request: Mapping[str, Any], *, own_start: bool) -> int:
+    """Seconds until the next poll.
+
+    After an own start: after one minute, as it may fail at once, and after four, before which none becomes RUNNING.
+    Then every PollIntervalSeconds, later a fortieth of the time waited, at most 5 minutes; the last poll is at the
+    deadline. docs/performance.md compares this with other schedules.
+    """
+    interval: int = request["PollIntervalSeconds"]
+    first = 0
+    if own_start and waited_seconds < 240:
+        first = (60 if waited_seconds < 60 and interval < 60 else 240) - waited_seconds
+    remaining: int = request["TimeoutMinutes"] * 60 - waited_seconds
+    return max(0, min(max(first, interval, waited_seconds // 40), 300, remaining))
 
 
 def json_safe(value: Any) -> Any:
@@ -110,34 +231,185 @@ def json_safe(value: Any) -> Any:
     return value
 
 
-def problem_of(builder: ImageBuilder) -> Problem:
-    """What AppStream reports as wrong with a builder, and the advice for each code it names."""
-    reason = builder.get("StateChangeReason", {})
-    errors = builder.get("ImageBuilderErrors", [])
-    reported = [("StateChangeReason", reason.get("Code"), reason.get("Message"))] if reason else []
-    reported += [("ImageBuilderErrors", error.get("ErrorCode"), error.get("ErrorMessage")) for error in errors]
-    lines = [": ".join(filter(None, [code, message])) for _, code, message in reported]
-    advice = dict.fromkeys(advice_for(member, code) for member, code, _ in reported)
-    return {
-        "Message": f"The image builder is {builder['State']}. {'; '.join(lines) or 'AppStream gives no reason.'}",
-        "Advice": " ".join([*(advice or [UNKNOWN_ADVICE]), _then(phase_of(builder))]),
-    }
-
-
-UNKNOWN_ADVICE = "Poll image builder in the AppStream 2.0 console."
-
-
-def _then(phase: Phase) -> str:
-    """What is left to do once the cause is mended."""
-    if phase is Phase.FAILED:
-        return "A FAILED image builder cannot be started: delete it, and create it anew once this is mended."
-    return "Once this is mended, start again."
+def bounded(builder: Mapping[str, Any], most: int) -> dict[str, Any]:
+    """A JSON-safe image builder of at most so many characters as JSON: state and reasons first, then what fits."""
+    if _size(builder) <= most:
+        return dict(builder)
+    first = ("Name", "State", "StateChangeReason", "Arn")
+    kept: dict[str, Any] = {}
+    errors: list[Any] = []
+    for key in (*first, *(key for key in builder if key not in (*first, "ImageBuilderErrors"))):
+        value = _cut(builder.get(key))
+        if key in builder and _size(kept) + _size(value) + len(key) < most // 2:
+            kept[key] = value
+    for error in _cut(builder.get("ImageBuilderErrors", [])):
+        if _size(kept) + _size([*errors, error]) + 30 > most:
+            break
+        errors.append(error)
+    return {**kept, "ImageBuilderErrors": errors}
 
 
 def advice_for(member: str, code: str | None) -> str:
     """One sentence on what to do about a code of StateChangeReason or ImageBuilderErrors."""
     entry = _advice_table().get(member, {}).get(code or "")
     return entry["Advice"] if entry else UNKNOWN_ADVICE
+
+
+UNKNOWN_ADVICE = "See the image builder in the AppStream console."
+
+
+def _tracking(tracking: Mapping[str, Any]) -> Tracking:
+    return {
+        "Claim": Claim(tracking.get("Claim", Claim.NONE)),
+        "Ran": tracking.get("Ran", False),
+        "AgentVersionBefore": tracking.get("AgentVersionBefore"),
+        "Progress": tracking.get("Progress", []),
+    }
+
+
+def _next(before: Tracking, builder: ImageBuilder, claim: Claim, ran: bool, waited_seconds: int) -> Tracking:
+    progress, state = before["Progress"], builder["State"]
+    if not progress or progress[-1]["State"] != state:
+        progress = [*progress, {"State": state, "WaitedSeconds": waited_seconds}]
+    known = before["AgentVersionBefore"] or builder.get("AppstreamAgentVersion")
+    return {"Claim": claim, "Ran": ran, "AgentVersionBefore": known, "Progress": progress[-50:]}
+
+
+def _status(
+    builder: ImageBuilder, request: Mapping[str, Any], tracking: Tracking, waited_seconds: int
+) -> BuilderStatus:
+    phase = phase_of(builder)
+    if phase is Phase.RUNNING and request["RequireNetworkInterface"] and not _has_network_interface(builder):
+        phase = Phase.TRANSITIONAL
+    own_start = tracking["Claim"] is not Claim.NONE
+    safe = bounded(json_safe(builder), MAX_BUILDER)
+    return {
+        "Phase": phase,
+        "Tracking": tracking,
+        "PollSeconds": poll_seconds(waited_seconds, request, own_start=own_start),
+        "ImageBuilder": safe,
+        "Seen": {"ImageBuilder": bounded(safe, MAX_SEEN)},
+        "Result": _result(safe, request, tracking, waited_seconds),
+        "Problem": _problem(builder, phase),
+        "TimedOut": _timed_out(builder, request),
+        "DryRun": _dry_run(builder, phase),
+        "LostAnswer": None,
+    }
+
+
+def _has_network_interface(builder: ImageBuilder) -> bool:
+    # RUNNING can precede it. Source: AppStream 2.0 API reference, NetworkAccessConfiguration.
+    interface = builder.get("NetworkAccessConfiguration", {})
+    return bool(interface.get("EniPrivateIpAddress") or interface.get("EniIpv6Addresses"))
+
+
+def _problem(builder: ImageBuilder, phase: Phase) -> Problem:
+    """The failure that a phase means: of FAILED, of DELETING, and of STOPPED after the last attempt to start."""
+    if phase is Phase.DELETING:
+        advice = "Name another image builder, or create this one again when it is gone."
+        return _failure("ImageBuilderDeleting", "fail", "The image builder is being deleted.", advice)
+    again = " again, although it was started" if phase is Phase.STOPPED else ""
+    reported = list(_reported(builder))
+    reasons = "; ".join(reason for reason, _ in reported)
+    message = f"The image builder is {builder['State']}{again}. {reasons or 'AppStream gives no reason.'}"
+    advice = " ".join(dict.fromkeys(advice for _, advice in reported))[:_MAX_ADVICE] or UNKNOWN_ADVICE
+    if phase is Phase.STOPPED:
+        then = "AWS CloudTrail lists who called StopImageBuilder. Start the execution again once this is fixed."
+    else:
+        then = "A FAILED image builder cannot be started: delete it, and create it again once this is fixed."
+    return _failure("ImageBuilderFailed", "notify", message[:_MAX_REASONS], f"{advice} {then}")
+
+
+def _reported(builder: ImageBuilder) -> Iterator[tuple[str, str]]:
+    """What AppStream reports as wrong with an image builder, and the advice for it."""
+    reason = builder.get("StateChangeReason", {})
+    if reason:
+        yield _line(reason.get("Code"), reason.get("Message")), advice_for("StateChangeReason", reason.get("Code"))
+    for error in builder.get("ImageBuilderErrors", []):
+        code = error.get("ErrorCode")
+        yield _line(code, error.get("ErrorMessage")), advice_for("ImageBuilderErrors", code)
+
+
+def _line(code: str | None, message: str | None) -> str:
+    return ": ".join(filter(None, [code, message])) or "no code"
+
+
+def _timed_out(builder: ImageBuilder, request: Mapping[str, Any]) -> Problem:
+    """The failure of a start whose deadline has passed."""
+    state, minutes = builder["State"], request["TimeoutMinutes"]
+    if state == "RUNNING":
+        message = f"The image builder is RUNNING, but has no network interface after {minutes} minutes of waiting."
+        advice = "It is billed now: stop it if nobody can use it. Check the subnet in its VpcConfig for free addresses."
+    else:
+        message = f"The image builder is still {state} after {minutes} minutes of waiting."
+        advice = (
+            "See the image builder in the AppStream console. Start the execution again to go on waiting, with a larger "
+            "TimeoutMinutes if starts are this slow."
+        )
+    return _failure("ImageBuilderStartTimedOut", "notify", message, advice)
+
+
+def _failure(error: str, route: str, message: str, advice: str) -> Problem:
+    return {"Error": error, "Route": route, "Message": message, "Advice": advice}
+
+
+def _dry_run(builder: ImageBuilder, phase: Phase) -> dict[str, Any]:
+    state = builder["State"]
+    route, why = {
+        Phase.STOPPED: ("start", "It is STOPPED: a run would start it."),
+        Phase.RUNNING: ("done", "It is RUNNING: a run would report that and do nothing."),
+        Phase.TRANSITIONAL: (
+            "wait",
+            f"It is {state}{' without a network interface' if state == 'RUNNING' else ''}: a run would wait for it, "
+            "and start it when it is STOPPED.",
+        ),
+        Phase.FAILED: ("notify", "It is FAILED, and cannot be started: a run would fail as ImageBuilderFailed."),
+        Phase.DELETING: ("fail", "It is being deleted: a run would fail as ImageBuilderDeleting."),
+    }[phase]
+    return {"WouldStart": phase is Phase.STOPPED, "Route": route, "Why": why}
+
+
+def _result(
+    builder: dict[str, Any], request: Mapping[str, Any], tracking: Tracking, waited_seconds: int
+) -> dict[str, Any]:
+    claim = tracking["Claim"]
+    advice = "Connect to it from the AppStream console, and stop it when done: it is billed while it runs."
+    if claim is Claim.PRESUMED:
+        advice += " The answer to the call was lost: the start is presumed to be this execution's own."
+    result = {
+        "Outcome": "AlreadyRunning" if claim is not Claim.CONFIRMED and not waited_seconds else "Running",
+        "Started": claim is Claim.CONFIRMED,
+        "ImageBuilder": builder,
+        "WaitedSeconds": waited_seconds,
+        "Advice": advice,
+    }
+    if "AppstreamAgentVersion" in request:
+        now = {"After": "AppstreamAgentVersion", "LatestAppstreamAgentVersion": "LatestAppstreamAgentVersion"}
+        result["Agent"] = {
+            "Requested": request["AppstreamAgentVersion"],
+            "Before": tracking["AgentVersionBefore"],
+            **{name: builder[member] for name, member in now.items() if member in builder},
+            "Progress": tracking["Progress"],
+        }
+    if "StopAfterMinutes" in request and claim is Claim.NONE:
+        why = "This execution is not known to have started the image builder, and schedules no auto-stop."
+        result |= {"Advice": f"{advice} {why}", "AutoStop": {"Execution": None, "Why": why}}
+    return result
+
+
+def _size(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False))
+
+
+def _cut(value: Any) -> Any:
+    """The same value with every long text cut."""
+    if isinstance(value, str):
+        return value if len(value) <= 300 else f"{value[:300]}..."
+    if isinstance(value, dict):
+        return {key: _cut(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_cut(member) for member in value]
+    return value
 
 
 @cache

@@ -91,10 +91,13 @@ class World:
     def new(cls, kind: type[FakeAppStream] = FakeAppStream, **engine: Any) -> "World":
         clock = ManualClock()
         double = kind(clock)
-        client = appstream.connect()
-        install(double, client)
+        client, mutating_client = appstream.connect(), appstream.connect(appstream.MUTATE)
+        for each in (client, mutating_client):
+            install(double, each)
         for module in WITH_CLIENT:
             module.client = client  # type: ignore[attr-defined]  # the handlers' own
+        for module in (start_image_builder, stop_image_builder):
+            module.mutating_client = mutating_client
         topic = Topic()
         notify_operators.sns = topic  # type: ignore[assignment]  # what it uses of it
         tagging = boto3.client("resourcegroupstaggingapi", config=CONFIG)

@@ -1,0 +1,114 @@
+import json
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.image_builder.errors import ALIASES, UNKNOWN, RoutedError, call, canonical, errors, routed
+
+URL = "https://appstream2"
+
+
+def client_error(code: str, status: int = 400, message: str = "What AWS says.") -> ClientError:
+    response: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "StartImageBuilder")
+
+
+def raised(error: Exception) -> RoutedError:
+    def operation() -> None:
+        raise error
+
+    with pytest.raises(RoutedError) as caught:
+        call(operation)
+    return caught.value
+
+
+@pytest.mark.parametrize(("alias", "code"), ALIASES.items())
+def test_an_alias_is_raised_under_its_canonical_code_and_keeps_its_own_in_the_message(alias: str, code: str) -> None:
+    error = raised(client_error(alias))
+    assert type(error).__name__ == code
+    assert error.message == f"{alias}: What AWS says."
+
+
+def test_every_canonical_code_has_a_route_and_advice_and_no_alias_has() -> None:
+    assert set(ALIASES.values()) <= set(errors())
+    assert not set(ALIASES) & set(errors())
+    for routing in errors().values():
+        assert routing["Route"] in ("fail", "notify")
+        assert routing["Advice"].endswith(".")
+        assert routing["Source"]
+
+
+def test_every_error_that_appstream_models_for_these_calls_is_canonical() -> None:
+    model = boto3.client("appstream", region_name="us-east-1").meta.service_model
+    operations = ("StartImageBuilder", "StopImageBuilder", "DescribeImageBuilders", "ListTagsForResource")
+    modelled = {shape.name for name in operations for shape in model.operation_model(name).error_shapes}
+    assert {code for code in modelled if canonical(code) != code or code not in errors()} == set()
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "name"),
+    [
+        ("429", 429, "ThrottlingException"),
+        ("503", 503, "ServiceUnavailableException"),
+        ("Odd", 429, "ThrottlingException"),
+        ("Odd", 500, "ServiceUnavailableException"),
+        ("ValidationError", 503, "ValidationException"),
+        ("Odd", 400, "Odd"),
+        ("States.Runtime", 400, "StatesRuntime"),
+        ("a\0b c{}", 400, "abc"),
+        ("x" * 300, 400, "x" * 60),
+        ("\ud800", 400, "Unknown"),
+        ("", 400, "Unknown"),
+    ],
+)
+def test_a_known_code_decides_then_the_status_then_the_code_keeps_its_name(code: str, status: int, name: str) -> None:
+    assert type(raised(client_error(code, status))).__name__ == name
+
+
+@given(st.text(max_size=400), st.integers(400, 599))
+def test_any_code_can_name_a_class(code: str, status: int) -> None:
+    name = canonical(code, status)
+    assert type(routed(name, "")).__name__ == name
+    assert 1 <= len(name) <= 60
+    assert not name.startswith("States.")
+
+
+@pytest.mark.parametrize(
+    ("error", "sent"),
+    [
+        (EndpointConnectionError(endpoint_url=URL), False),
+        (ConnectTimeoutError(endpoint_url=URL), False),
+        (ReadTimeoutError(endpoint_url=URL), True),
+        (ConnectionClosedError(endpoint_url=URL), True),
+        (client_error("InternalFailure", 500), True),
+        (client_error("ThrottlingException", 400), False),
+        (client_error("ValidationException", 400), False),
+    ],
+)
+def test_it_is_known_whether_a_call_may_have_taken_effect(error: Exception, sent: bool) -> None:
+    assert raised(error).sent is sent
+
+
+def test_the_text_of_an_error_is_what_the_workflow_reads() -> None:
+    error = json.loads(str(raised(client_error("IncompatibleImageException"))))
+    assert error == {
+        "Message": "IncompatibleImageException: What AWS says.",
+        "Route": "fail",
+        "Advice": errors()["IncompatibleImageException"]["Advice"],
+    }
+    unknown = json.loads(str(raised(client_error("Odd"))))
+    assert (unknown["Route"], unknown["Advice"]) == ("notify", errors()[UNKNOWN]["Advice"])
+
+
+def test_a_message_without_end_is_cut() -> None:
+    assert len(str(raised(client_error("Odd", message="x" * 300_000)))) < 10_000
