@@ -4,6 +4,7 @@ AWS validates each definition, and then runs each state alone, with recorded inp
 the place of the services: TestState with a mock. Both actions are free of charge.
 """
 
+import copy
 import gzip
 import json
 import sys
@@ -40,6 +41,8 @@ _CONFIG = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, connect
 
 _REFUSALS = {"InvalidArn", "InvalidDefinition", "InvalidExecutionInput", "ValidationException"}
 """Of the state itself: a difference. Any other error ends the command."""
+
+_NONE = object()
 
 Case = dict[str, Any]
 
@@ -87,7 +90,8 @@ def check(client: "SFNClient", partition: str = "aws") -> int:
     Console().print(table)
     different = [pair for pair in zip(cases, found, strict=True) if pair[1]]
     for case, lines in different[:SHOWN_IN_FULL]:
-        print(f"\n{case['machine']}, {case['state']}: {json.dumps(case)}", *lines, sep="\n  ")
+        given = {key: value for key, value in case.items() if key not in ("machine", "state", "answer")}
+        print(f"\n{case['machine']}, {case['state']}, with {json.dumps(given)}", *lines, sep="\n  ")
     print(*problems, sep="\n", end="\n" if problems else "")
     print(f"{len(problems)} problems of the definitions; {len(different)} of {len(cases)} cases differ.")
     return int(bool(problems or different))
@@ -112,11 +116,13 @@ def differences(client: "SFNClient", case: Case, state: dict[str, Any]) -> list[
             lines.append(str(error))
             continue
         found = _answered(response)
-        lines += [
-            f"{field}\n    recorded: {json.dumps(value)}\n    AWS:      {json.dumps(found.get(field))}"
-            for field, value in expected.items()
-            if found.get(field) != value
-        ]
+        for answer in (found, expected):
+            for name in _random(state) & (answer.get("variables") or {}).keys():
+                answer["variables"][name] = type(answer["variables"][name]).__name__
+        for field, recorded_value in expected.items():
+            if found[field] != recorded_value:
+                was, now = _apart(recorded_value, found[field])
+                lines.append(f"{field}\n    recorded: {json.dumps(was)}\n    AWS:      {json.dumps(now)}")
     return lines
 
 
@@ -137,7 +143,7 @@ def all_states(states: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _requests(case: Case, state: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """What to ask TestState for a case, and what it should answer."""
-    expected = {**case["answer"], "cause": _parsed(case["answer"].get("cause"))}
+    expected = copy.deepcopy(case["answer"]) | {"cause": _parsed(case["answer"].get("cause"))}
     request: dict[str, Any] = {"input": json.dumps(case["input"]), "variables": json.dumps(case["variables"])}
     if state["Type"] == "Wait":
         # A test ends after five minutes: the length of the wait is evaluated in a Pass state.
@@ -147,9 +153,25 @@ def _requests(case: Case, state: dict[str, Any]) -> Iterator[tuple[dict[str, Any
     if "mock" in case:
         request["context"] = json.dumps(case["context"])
         request["mock"] = _mock(case["mock"])
-        if case["retries"]:
+        if "error" in case["mock"]:
             request["stateConfiguration"] = {"retrierRetryCount": case["retries"]}
+            if state["Type"] == "Map":
+                request["stateConfiguration"]["errorCausedByState"] = state["ItemProcessor"]["StartAt"]
     yield {**request, "definition": json.dumps({"QueryLanguage": "JSONata", **state})}, expected
+
+
+def _apart(one: Any, other: Any) -> tuple[Any, Any]:
+    """Of two objects, the members that differ; of any other values, all."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return one, other
+    keys = [key for key in {**one, **other} if one.get(key, _NONE) != other.get(key, _NONE)]
+    return {key: one[key] for key in keys if key in one}, {key: other[key] for key in keys if key in other}
+
+
+def _random(state: dict[str, Any]) -> set[str]:
+    """The variables that a state assigns at random: of these, only the type is compared."""
+    parts = (state, *state.get("Choices", ()), *state.get("Catch", ()))
+    return {name for part in parts for name, value in part.get("Assign", {}).items() if "$random(" in json.dumps(value)}
 
 
 def _mock(attempt: dict[str, Any]) -> dict[str, Any]:
