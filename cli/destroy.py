@@ -38,21 +38,25 @@ def destroy() -> int:
     running = list(_running(stack))
     for name, execution in running:
         print(f"{_NOUNS[name]} {execution['name']} runs since {execution['startDate']:%Y-%m-%d %H:%M} UTC")
-    answer = _ask(stack, running)
+    stop = _ask(stack, len(running)) == "stop"
     print(f"Disabled: {', '.join(pause(stack)) or 'no schedule or trigger'}.")
-    if answer != "stop":
-        _end(stack, stop=False)
-        return _remove(stack)
-    set_notifications(stack, enabled=False)
-    removed = 1
+    status = 1
     try:
-        time.sleep(SETTLE_SECONDS)
-        _notify(stack, _summary(stack, _end(stack, stop=True)))
-        removed = _remove(stack)
+        if stop:
+            set_notifications(stack, enabled=False)
+            time.sleep(SETTLE_SECONDS)
+        summary = _summary(stack, _end(stack, stop=stop), "Stopped" if stop else "Waited for")
+        print(summary)
+        if stop:
+            subject = f"{stack.stack_name} is being removed"[:99]
+            topic = stack.output("OperatorTopicArn")
+            stack.client("sns").publish(TopicArn=topic, Subject=subject, Message=summary[:200_000])
+        command = ["cdk", "destroy", stack.stack_name, "--force", "--no-notices"]
+        status = subprocess.run(command, check=False).returncode  # nosec B603 # fixed arguments
     finally:
-        if removed:
+        if stop and status:
             set_notifications(stack, enabled=True)
-    return removed
+    return status
 
 
 def _running(stack: Deployment) -> Iterator[tuple[str, Any]]:
@@ -64,12 +68,15 @@ def _running(stack: Deployment) -> Iterator[tuple[str, Any]]:
             yield from ((workflow.name, execution) for execution in page["executions"])
 
 
-def _ask(stack: Deployment, running: list[Any]) -> str:
+def _ask(stack: Deployment, running: int) -> str:
     """Returns: "stop", "wait" or "yes". Raises: AccountError: the answer is none of those that fit."""
-    answers = {"stop": "to stop them", "wait": "to wait until they have ended"} if running else {"yes": ""}
-    offered = " or ".join(f"{answer} {then}".strip() for answer, then in answers.items())
-    question = f"Remove {stack.stack_name} from {stack.session.region_name}, with {len(running)} executions that run?"
-    print(f"{question} Type {offered}; anything else changes nothing: ", end="", flush=True)
+    answers = {"stop": " to stop them", "wait": " to wait until they have ended"} if running else {"yes": ""}
+    print(
+        f"Remove {stack.stack_name} from {stack.session.region_name}, where {running} executions run? Type "
+        f"{' or '.join(answer + then for answer, then in answers.items())}; anything else changes nothing: ",
+        end="",
+        flush=True,
+    )
     answer = sys.stdin.readline().strip()
     if answer not in answers:
         raise AccountError("Nothing was changed.")
@@ -82,6 +89,7 @@ def _end(stack: Deployment, *, stop: bool) -> dict[str, tuple[str, Any]]:
     Returns: those that were seen, by ARN: the name of the workflow and the image builder that the request names.
     """
     seen: dict[str, tuple[str, Any]] = {}
+    left = 0
     while running := list(_running(stack)):
         for name, execution in running:
             arn = execution["executionArn"]
@@ -89,7 +97,9 @@ def _end(stack: Deployment, *, stop: bool) -> dict[str, tuple[str, Any]]:
                 seen[arn] = (name, _image_builder(stack.stepfunctions.describe_execution(executionArn=arn)))
             if stop:
                 _stop(stack, arn)
-        print(f"{len(running)} executions have not ended yet.")
+        if len(running) != left:
+            left = len(running)
+            print(f"{left} executions have not ended yet.", flush=True)
         time.sleep(POLL_SECONDS)
     return seen
 
@@ -111,18 +121,17 @@ def _image_builder(execution: Mapping[str, Any]) -> Any:
     return request.get("Name") if isinstance(request, dict) else None
 
 
-def _summary(stack: Deployment, stopped: Mapping[str, tuple[str, Any]]) -> str:
-    """What was stopped, and which image builders run on, in lines."""
-    lines = [f"make destroy removes {stack.stack_name}. Stopped:"]
-    lines += [
-        f"  {_NOUNS[name]} {builder or ''} {arn}".replace("  arn", " arn") for arn, (name, builder) in stopped.items()
-    ]
-    cancelled = {builder for name, builder in stopped.values() if name == "stop"}
+def _summary(stack: Deployment, ended: Mapping[str, tuple[str, Any]], how: str) -> str:
+    """Lines: what was ended, and which image builders run on."""
+    lines = [f"make destroy removes {stack.stack_name}. {how}: {'' if ended else 'nothing.'}".rstrip()]
+    lines += [f"  {' '.join(filter(None, (_NOUNS[name], builder, arn)))}" for arn, (name, builder) in ended.items()]
+    stopped = {builder for name, builder in ended.values() if name == "stop" and how == "Stopped"}
     builders = [each for each in _image_builders(stack) if each["State"] not in _AT_REST]
     lines.append("Image builders that run, and are billed:" if builders else "No image builder runs.")
     for each in builders:
-        note = ", and its auto-stop was stopped" if each["Name"] in cancelled else ""
-        lines.append(f"  {each['Name']} is {each['State']}{note}")
+        lines.append(
+            f"  {each['Name']} is {each['State']}{', and its auto-stop was stopped' * (each['Name'] in stopped)}"
+        )
     return "\n".join(lines)
 
 
@@ -132,18 +141,6 @@ def _image_builders(stack: Deployment) -> Iterator[Any]:
     while page.get("NextToken") is not None:
         page = appstream.describe_image_builders(**({"NextToken": page["NextToken"]} if page["NextToken"] else {}))
         yield from page["ImageBuilders"]
-
-
-def _notify(stack: Deployment, summary: str) -> None:
-    print(summary)
-    subject = f"{stack.stack_name} is being removed"[:99]
-    stack.client("sns").publish(TopicArn=stack.output("OperatorTopicArn"), Subject=subject, Message=summary[:200_000])
-
-
-def _remove(stack: Deployment) -> int:
-    """Returns: the exit status of the CDK."""
-    command = ["cdk", "destroy", stack.stack_name, "--force", "--no-notices"]
-    return subprocess.run(command, check=False).returncode  # nosec B603 # fixed arguments
 
 
 if __name__ == "__main__":
