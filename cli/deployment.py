@@ -23,6 +23,10 @@ OUTPUTS = {
 """Of the stack: the alias and the state machine of each workflow, in the order in which they are stopped."""
 
 
+class IncompleteStack(AccountError):
+    """The stack is not what this project deploys now: of an earlier version of it, or of another project."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workflow:
     """A deployed workflow: ARNs of its alias, its state machine and the version that was deployed last."""
@@ -71,23 +75,21 @@ class Deployment:
         return [resource for resource in self.resources if resource.type == kind]
 
     def output(self, name: str) -> str:
-        """Raises: AccountError: the stack has no such output."""
+        """Raises: IncompleteStack: the stack has no such output."""
         if name not in self.outputs:
-            raise AccountError(f"The stack {self.stack_name} has no output {name}: deploy it again with `make deploy`.")
+            raise IncompleteStack(f"The stack {self.stack_name} has no output {name}: deploy it with `make deploy`.")
         return self.outputs[name]
 
     @property
     def workflows(self) -> list[Workflow]:
-        """Fleet, start and stop. Raises: AccountError: the stack lacks an output or a version."""
+        """Fleet, start and stop. Raises: IncompleteStack: the stack lacks an output or a version of one."""
         versions = [version.id for version in self.of_type("AWS::StepFunctions::StateMachineVersion")]
         found = []
         for name, (alias, state_machine) in OUTPUTS.items():
             arn = self.output(state_machine)
             deployed = next((version for version in versions if version.startswith(f"{arn}:")), None)
             if deployed is None:
-                raise AccountError(
-                    f"The stack {self.stack_name} has no version of its {name} workflow: deploy it again."
-                )
+                raise IncompleteStack(f"The stack {self.stack_name} has no version of its {name} workflow: deploy it.")
             found.append(Workflow(name, self.output(alias), arn, deployed))
         return found
 

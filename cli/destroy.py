@@ -126,21 +126,14 @@ def _summary(stack: Deployment, ended: Mapping[str, tuple[str, Any]], how: str) 
     lines = [f"make destroy removes {stack.stack_name}. {how}: {'' if ended else 'nothing.'}".rstrip()]
     lines += [f"  {' '.join(filter(None, (_NOUNS[name], builder, arn)))}" for arn, (name, builder) in ended.items()]
     stopped = {builder for name, builder in ended.values() if name == "stop" and how == "Stopped"}
-    builders = [each for each in _image_builders(stack) if each["State"] not in _AT_REST]
+    pages = stack.client("appstream").get_paginator("describe_image_builders").paginate()
+    builders = [each for page in pages for each in page["ImageBuilders"] if each["State"] not in _AT_REST]
     lines.append("Image builders that run, and are billed:" if builders else "No image builder runs.")
     for each in builders:
         lines.append(
             f"  {each['Name']} is {each['State']}{', and its auto-stop was stopped' * (each['Name'] in stopped)}"
         )
     return "\n".join(lines)
-
-
-def _image_builders(stack: Deployment) -> Iterator[Any]:
-    appstream = stack.client("appstream")
-    page = {"NextToken": ""}
-    while page.get("NextToken") is not None:
-        page = appstream.describe_image_builders(**({"NextToken": page["NextToken"]} if page["NextToken"] else {}))
-        yield from page["ImageBuilders"]
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ CloudFormation compares templates, not reality: where a deployment does not chan
 import sys
 
 from cli.account import AccountError
-from cli.deployment import find, run
+from cli.deployment import IncompleteStack, find, run
 
 
 def main() -> int:
@@ -16,9 +16,11 @@ def main() -> int:
 
 def check() -> int:
     """Raises: AccountError: an alias was moved."""
-    stack = find()
-    # A stack that is not there yet, or whose creation failed, has no alias; the CDK deals with both.
-    moved = stack.moved() if stack and stack.outputs else []
+    try:
+        # A stack that is not there yet has no alias; neither may one that an earlier version of the project deployed.
+        moved = stack.moved() if (stack := find()) else []
+    except IncompleteStack:
+        moved = []
     if moved:
         raise AccountError(
             f"{' '.join(moved)} Then deploy again; with `make pause` before and `make resume` after it, no schedule or "

@@ -7,7 +7,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from cli.account import AccountError
 from cli.deployment import Deployment, Workflow, deployed, number, run
@@ -64,14 +63,9 @@ def _previous(stack: Deployment) -> dict[str, str]:
 
 
 def _versions(stack: Deployment, workflow: Workflow) -> dict[str, datetime]:
-    """The versions of a workflow, with the time at which each was published."""
-    found: dict[str, datetime] = {}
-    page: dict[str, Any] = {"nextToken": ""}
-    while "nextToken" in page:
-        token = {"nextToken": page["nextToken"]} if page["nextToken"] else {}
-        page = {**stack.stepfunctions.list_state_machine_versions(stateMachineArn=workflow.state_machine, **token)}
-        found |= {each["stateMachineVersionArn"]: each["creationDate"] for each in page["stateMachineVersions"]}
-    return found
+    """The versions of a workflow, with the time at which each was published. A state machine has at most 1,000."""
+    page = stack.stepfunctions.list_state_machine_versions(stateMachineArn=workflow.state_machine, maxResults=1000)
+    return {each["stateMachineVersionArn"]: each["creationDate"] for each in page["stateMachineVersions"]}
 
 
 def _deployments(stack: Deployment) -> list[datetime]:

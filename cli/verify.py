@@ -36,16 +36,6 @@ SHOWN_IN_FULL = 3
 AT_ONCE = 8
 DEFINITIONS = {"start": START, "stop": STOP, "fleet": FLEET}
 
-# TestState allows 50 calls at once and 10 a second, ValidateStateMachineDefinition 100 and 1 (AWS Step Functions
-# developer guide, Service quotas). In adaptive mode boto3 slows down where AWS throttles.
-_CONFIG = Config(
-    retries={"mode": "adaptive", "total_max_attempts": 10},
-    connect_timeout=5,
-    read_timeout=60,
-    # TestState has a host of its own, sync-states; an emulator has one host.
-    inject_host_prefix="AWS_ENDPOINT_URL" not in os.environ,
-)
-
 _REFUSALS = {"InvalidArn", "InvalidDefinition", "InvalidExecutionInput", "ValidationException"}
 """Of the state itself: a difference. Any other error ends the command."""
 
@@ -63,12 +53,21 @@ def verify() -> int:
     """Validate the definitions and play the cases."""
     session = connect()
     region = str(session.region_name)
-    account = session.client("sts", config=_CONFIG).get_caller_identity()["Account"]
+    # TestState allows 50 calls at once and 10 a second, ValidateStateMachineDefinition 100 and 1 (AWS Step Functions
+    # developer guide, Service quotas). In adaptive mode boto3 slows down where AWS throttles.
+    config = Config(
+        retries={"mode": "adaptive", "total_max_attempts": 6},
+        connect_timeout=5,
+        read_timeout=60,
+        # TestState has a host of its own, sync-states; an emulator has one host.
+        inject_host_prefix="AWS_ENDPOINT_URL" not in os.environ,
+    )
+    account = session.client("sts", config=config).get_caller_identity()["Account"]
     print(f"AWS account {account}, Region {region}: {len(recorded())} tests of states, free of charge, about a minute.")
     # What is recorded names the commercial partition.
     partition = session.get_partition_for_region(region)
     try:
-        return check(session.client("stepfunctions", config=_CONFIG), partition)
+        return check(session.client("stepfunctions", config=config), partition)
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
         if code == "UnknownOperationException":
