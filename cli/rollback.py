@@ -5,7 +5,7 @@ Without TO, onto the versions that were deployed last; with TO=previous, onto th
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from cli.account import AccountError
@@ -22,7 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def rollback(to: str) -> int:
     """Move each alias. Start, stop and fleet meet through their aliases, so all three move, or none does."""
     stack = deployed()
-    targets = _previous(stack) if to == "previous" else {flow.name: flow.deployed for flow in stack.workflows}
+    targets = {workflow.name: workflow.deployed for workflow in stack.workflows}
+    if to == "previous":
+        versions = {workflow.name: _versions(stack, workflow) for workflow in stack.workflows}
+        targets = previous(versions, targets, _deployments(stack))
     for workflow in stack.workflows:
         before, target = stack.versions_of(workflow), targets[workflow.name]
         if before != [target]:
@@ -39,27 +42,33 @@ def rollback(to: str) -> int:
     return 0
 
 
-def _previous(stack: Deployment) -> dict[str, str]:
-    """By workflow, the version from before the deployment that published the newest of the deployed ones."""
-    versions = {workflow.name: _versions(stack, workflow) for workflow in stack.workflows}
-    newest = max(versions[workflow.name][workflow.deployed] for workflow in stack.workflows)
-    began = max((time for time in _deployments(stack) if time <= newest), default=None)
-    if began is None:
+def previous(
+    versions: Mapping[str, Mapping[str, datetime]], deployed: Mapping[str, str], began: Sequence[datetime]
+) -> dict[str, str]:
+    """By workflow, the version from before the deployment that published the newest of the deployed ones.
+
+    Args:
+        versions: of each workflow, with the time of publication.
+        deployed: the version of each that was deployed last.
+        began: when deployments began.
+
+    Raises:
+        AccountError: there is none of one of them, or what CloudFormation shows does not reach back so far.
+    """
+    newest = max(versions[name][version] for name, version in deployed.items())
+    last = max((time for time in began if time <= newest), default=None)
+    if last is None:
         raise AccountError(
             "CloudFormation no longer shows when the last deployment began (it keeps events for 90 days): deploy the "
             "earlier commit instead."
         )
-    earlier = {
-        name: max((date, arn) for arn, date in dates.items() if date < began)[1]
-        for name, dates in versions.items()
-        if any(date < began for date in dates.values())
-    }
-    if earlier.keys() != versions.keys():
+    earlier = {name: [(date, arn) for arn, date in found.items() if date < last] for name, found in versions.items()}
+    if without := [name for name, found in earlier.items() if not found]:
         raise AccountError(
-            f"There is no version from before the last deployment ({began:%Y-%m-%d %H:%M} UTC) of: "
-            f"{', '.join(versions.keys() - earlier.keys())}. Nothing was moved."
+            f"There is no version from before the last deployment ({last:%Y-%m-%d %H:%M} UTC) of: "
+            f"{', '.join(without)}. Nothing was moved."
         )
-    return earlier
+    return {name: max(found)[1] for name, found in earlier.items()}
 
 
 def _versions(stack: Deployment, workflow: Workflow) -> dict[str, datetime]:

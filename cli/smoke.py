@@ -7,7 +7,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from cli.deployment import Deployment, deployed, number, run
 
@@ -29,7 +30,7 @@ def smoke(name: str | None, notify: bool) -> int:
     stack = deployed()
     for workflow in stack.workflows:
         print(f"{workflow.name}: {workflow.alias}, version {number(workflow.deployed)}")
-    problems = [*stack.moved(), *_subscriptions(stack), *_functions(stack)]
+    problems = [*stack.moved(), *subscriptions(*_subscribers(stack)), *_functions(stack)]
     if name is None:
         print("No dry run was made: name an image builder with NAME=...")
     else:
@@ -48,44 +49,57 @@ def smoke(name: str | None, notify: bool) -> int:
     return min(len(problems), 1)
 
 
-def _subscriptions(stack: Deployment) -> Iterator[str]:
-    """CloudFormation restores no subscription that is gone. Source: cloudformation-coverage-roadmap#2548."""
-    pages = stack.client("sns").get_paginator("list_subscriptions_by_topic")
-    confirmed = {
-        (each["Protocol"], each["Endpoint"]): each["SubscriptionArn"].startswith("arn:")
-        for page in pages.paginate(TopicArn=stack.output("OperatorTopicArn"))
-        for each in page["Subscriptions"]
-    }
-    for subscriber in stack.settings.subscribers:
-        if (subscriber.protocol, subscriber.endpoint) not in confirmed:
+Subscriber = tuple[str, str]
+"""Protocol and endpoint."""
+
+
+def subscriptions(configured: Sequence[Subscriber], found: Mapping[Subscriber, str]) -> Iterator[str]:
+    """Who gets no notification. Args: found: what the topic has, with the ARN of each subscription.
+
+    CloudFormation restores no subscription that is gone. Source: cloudformation-coverage-roadmap#2548.
+    """
+    for protocol, endpoint in configured:
+        if (protocol, endpoint) not in found:
             yield (
-                f"{subscriber.endpoint} ({subscriber.protocol}) is configured but not subscribed, and gets no "
-                "notification: deploy, or subscribe it to the topic again."
+                f"{endpoint} ({protocol}) is configured but not subscribed, and gets no notification: subscribe it to "
+                "the topic again, or deploy if it is new."
             )
-    for (protocol, endpoint), is_confirmed in confirmed.items():
-        if not is_confirmed:
-            yield (
-                f"{endpoint} ({protocol}) has not confirmed its subscription, and gets no notification: it has to open "
-                "the link in the mail from AWS Notifications."
-            )
-    if not any(confirmed.values()):
+    # An e-mail address or URL that has not confirmed has a word in place of the ARN.
+    confirmed = {subscriber for subscriber, arn in found.items() if arn.startswith("arn:")}
+    for protocol, endpoint in found.keys() - confirmed:
+        yield (
+            f"{endpoint} ({protocol}) has not confirmed its subscription, and gets no notification: it has to open the "
+            "link in the message from AWS Notifications."
+        )
+    if not confirmed:
         yield "The topic of the operators has no confirmed subscription: nobody would be notified."
 
 
+def function(name: str, template: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a function. Args: template: its properties in the template. found: its configuration."""
+    expected = [template["Runtime"], *template["Architectures"]]
+    actual = [found["Runtime"], *found["Architectures"]]
+    if actual != expected:
+        yield f"The function {name} runs on {' '.join(actual)}, not on {' '.join(expected)}: deploy it again."
+    if found.get("State", "Active") != "Active" or found.get("LastUpdateStatus", "Successful") != "Successful":
+        yield f"The function {name} is not ready: {found.get('StateReason') or found.get('LastUpdateStatusReason')}"
+
+
+def _subscribers(stack: Deployment) -> tuple[list[Subscriber], dict[Subscriber, str]]:
+    pages = stack.client("sns").get_paginator("list_subscriptions_by_topic")
+    found = {
+        (each["Protocol"], each["Endpoint"]): each["SubscriptionArn"]
+        for page in pages.paginate(TopicArn=stack.output("OperatorTopicArn"))
+        for each in page["Subscriptions"]
+    }
+    return [(subscriber.protocol, subscriber.endpoint) for subscriber in stack.settings.subscribers], found
+
+
 def _functions(stack: Deployment) -> Iterator[str]:
-    """Each function has to be active, on the runtime and the architecture of the deployed template."""
-    template = stack.client("cloudformation").get_template(StackName=stack.stack_name)["TemplateBody"]
-    for function in stack.of_type("AWS::Lambda::Function"):
-        expected = template["Resources"][function.logical_id]["Properties"]
-        found = stack.client("lambda").get_function_configuration(FunctionName=function.id)
-        is_now = [found["Runtime"], *found["Architectures"]]
-        if is_now != [expected["Runtime"], *expected["Architectures"]]:
-            yield (
-                f"The function {function.id} runs on {' '.join(is_now)}, and {expected['Runtime']} "
-                f"{expected['Architectures'][0]} was deployed: deploy it again."
-            )
-        if found.get("State", "Active") != "Active" or found.get("LastUpdateStatus", "Successful") != "Successful":
-            yield f"The function {function.id} is not ready: {found.get('StateReason') or found.get('State')}."
+    template = stack.client("cloudformation").get_template(StackName=stack.stack_name)["TemplateBody"]["Resources"]
+    for resource in stack.of_type("AWS::Lambda::Function"):
+        found = stack.client("lambda").get_function_configuration(FunctionName=resource.id)
+        yield from function(resource.id, template[resource.logical_id]["Properties"], found)
 
 
 def _dry_run(stack: Deployment, name: str) -> Iterator[str]:
