@@ -44,13 +44,13 @@ class Scenario:
     """A builder, trouble, a request, and how the run has to end.
 
     Attributes:
-        builder: settings of the double's put_builder; None: there is no such builder.
-        faults: fields of the double's faults; each befalls this builder only.
+        builder: settings of the fake's put_builder; None: there is no such builder.
+        faults: fields of the fake's faults; each befalls this builder only.
         request: the execution input.
         outcome: of a run that succeeds.
         error: of a run that fails, with its route.
         starts: how many StartImageBuilder calls have to take effect.
-        says: what the Message of a failed run has to contain.
+        message: what the Message of a failed run has to contain.
     """
 
     id: str
@@ -62,7 +62,7 @@ class Scenario:
     starts: int = 1
     error: str = ""
     route: str = ""
-    says: str = ""
+    message: str = ""
 
     def check(self, run: Outcome) -> None:
         """Assert that the run ended as it has to."""
@@ -120,7 +120,7 @@ class Scenario:
         if self.error == "InvalidRequest":
             assert run.calls == [], "a refused request reaches no AWS call"
         assert run.cause["Advice"]
-        assert self.says in run.cause["Message"]
+        assert self.message in run.cause["Message"]
         (message,) = run.messages
         assert self.error in message
         assert run.cause["Message"] in message
@@ -135,7 +135,7 @@ def start_answers(code: str, times: int | None = FOR_EVER) -> Mapping[str, Any]:
     return {
         "operation": "StartImageBuilder",
         "times": times,
-        "error": {"code": code, "message": f"{code} is the trouble."},
+        "error": {"code": code, "message": f"{code} is the answer."},
     }
 
 
@@ -143,19 +143,19 @@ def describe_answers(code: str, times: int | None = FOR_EVER) -> Mapping[str, An
     return {
         "operation": "DescribeImageBuilders",
         "times": times,
-        "error": {"code": code, "message": f"{code} is the trouble."},
+        "error": {"code": code, "message": f"{code} is the answer."},
     }
 
 
-def ends(code: str, route: str, *, starts: int = 0) -> Scenario:
+def ends(code: str, route: str, canonical: str = "") -> Scenario:
     """AppStream answers every start with the code."""
     return Scenario(
         f"{code}-at-every-start",
         faults=[start_answers(code)],
-        error=code,
+        error=canonical or code,
         route=route,
-        starts=starts,
-        says=f"{code} is the trouble.",
+        starts=0,
+        message=f"{code}: {code} is the answer.",
     )
 
 
@@ -165,27 +165,19 @@ def recovers(code: str, times: int) -> Scenario:
 
 
 ENDS = [
-    # The five errors of the StartImageBuilder page.
+    # The errors of the StartImageBuilder page, and OperationNotPermittedException, which AppStream models as well.
     ends("ConcurrentModificationException", "notify"),
     ends("ResourceNotAvailableException", "notify"),
     ends("ResourceNotFoundException", "fail"),
     ends("IncompatibleImageException", "fail"),
     ends("InvalidAccountStatusException", "notify"),
-    # Others that AppStream models.
     ends("OperationNotPermittedException", "notify"),
-    ends("ResourceInUseException", "notify"),
-    ends("InvalidParameterCombinationException", "fail"),
-    ends("RequestLimitExceededException", "notify"),
-    # The common errors.
-    ends("AccessDeniedException", "notify"),
-    ends("ExpiredTokenException", "notify"),
-    ends("InternalFailure", "notify"),
-    ends("OptInRequired", "notify"),
-    ends("ServiceUnavailable", "notify"),
-    ends("ThrottlingException", "notify"),
-    ends("UnrecognizedClientException", "notify"),
-    ends("ValidationException", "fail"),
-    # One that nobody has heard of.
+    # One alias of each other canonical error.
+    ends("InvalidParameterCombinationException", "fail", "ValidationException"),
+    ends("ExpiredTokenException", "notify", "AccessDeniedException"),
+    ends("InternalFailure", "notify", "ServiceUnavailableException"),
+    ends("RequestLimitExceededException", "notify", "ThrottlingException"),
+    # An unknown code.
     ends("SomethingNewException", "notify"),
 ]
 
@@ -193,15 +185,14 @@ RECOVERIES = [
     recovers("ConcurrentModificationException", 2),
     recovers("ResourceNotAvailableException", 1),
     recovers("OperationNotPermittedException", 1),
-    recovers("ResourceInUseException", 1),
     recovers("ThrottlingException", 4),
     recovers("InternalFailure", 4),
 ]
 
-LOOKS = [
-    Scenario("a-look-is-throttled", faults=[{**describe_answers("ThrottlingException", 4), "skip": 2}]),
+POLLS = [
+    Scenario("a-poll-is-throttled", faults=[{**describe_answers("ThrottlingException", 4), "skip": 2}]),
     Scenario(
-        "every-look-is-denied",
+        "every-poll-is-denied",
         faults=[describe_answers("AccessDeniedException")],
         error="AccessDeniedException",
         route="notify",
@@ -214,7 +205,7 @@ LOOKS = [
         route="fail",
     ),
     Scenario(
-        "an-answer-without-state-at-every-look",
+        "an-answer-without-state-at-every-poll",
         faults=[
             {
                 "operation": "DescribeImageBuilders",
@@ -223,8 +214,10 @@ LOOKS = [
                 "answer": {"ImageBuilders": [{"Name": "x"}]},
             }
         ],
-        error="UnexpectedResponse",
+        request={"Name": BUILDER, "TimeoutMinutes": 5},
+        error="ImageBuilderStartTimedOut",
         route="notify",
+        message="The last poll failed: ServiceUnavailableException.",
     ),
     Scenario(
         "an-empty-list-once",
@@ -243,10 +236,11 @@ NETWORK = [
     Scenario(
         "no-answer-ever",
         faults=[{"operation": "*", "drop": "before", "times": None}],
-        error="AppStreamUnreachable",
+        request={"Name": BUILDER, "TimeoutMinutes": 5},
+        error="ServiceUnavailableException",
         route="notify",
         starts=0,
-        says="ConnectionClosedError",
+        message="No answer. ConnectionClosedError",
     ),
 ]
 
@@ -265,9 +259,9 @@ STATES = [
         error="ImageBuilderStartTimedOut",
         route="notify",
         starts=0,
-        says="still RUNNING without a network interface after 5 minutes",
+        message="RUNNING, but has no network interface after 5 minutes",
     ),
-    Scenario("a-success-is-told-if-wanted", request={"Name": BUILDER, "NotifyOnSuccess": True}),
+    Scenario("a-success-notifies-if-requested", request={"Name": BUILDER, "NotifyOnSuccess": True}),
     Scenario("already-running", {"state": "RUNNING"}, outcome="AlreadyRunning", started=False, starts=0),
     *(
         Scenario(f"{state.lower()}-is-joined", {"state": [[state, 1_200], ["RUNNING", None]]}, started=False, starts=0)
@@ -283,7 +277,7 @@ STATES = [
         error="ImageBuilderFailed",
         route="notify",
         starts=0,
-        says="The image builder is FAILED",
+        message="The image builder is FAILED",
     ),
     Scenario(
         "fails-while-starting",
@@ -300,7 +294,7 @@ STATES = [
         },
         error="ImageBuilderFailed",
         route="notify",
-        says="INTERNAL_ERROR: It broke.; SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES: No free addresses.",
+        message="INTERNAL_ERROR: It broke.; SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES: No free addresses.",
     ),
     Scenario("deleting", {"state": "DELETING"}, error="ImageBuilderDeleting", route="fail", starts=0),
     Scenario("falls-back-to-stopped-once", {"next_start": [["PENDING", 60], ["STOPPED", None]]}, starts=2),
@@ -313,7 +307,7 @@ STATES = [
             error="ImageBuilderStartTimedOut",
             route="notify",
             starts=0,
-            says=f"still {state} after 5 minutes",
+            message=f"still {state} after 5 minutes",
         )
         for state in ("PENDING", "STOPPING", "SOMETHING_NEW")
     ),
@@ -345,8 +339,8 @@ DRY_RUNS = [
 ]
 
 
-def refused(name: str, execution_input: Any, says: str) -> Scenario:
-    return Scenario(name, request=execution_input, error="InvalidRequest", route="fail", starts=0, says=says)
+def refused(name: str, execution_input: Any, message: str) -> Scenario:
+    return Scenario(name, request=execution_input, error="InvalidRequest", route="fail", starts=0, message=message)
 
 
 BAD_INPUT = [
@@ -381,7 +375,7 @@ GOOD_INPUT = [
     ),
 ]
 
-ALL = [*STATES, *ENDS, *RECOVERIES, *LOOKS, *NETWORK, *DRY_RUNS, *BAD_INPUT, *GOOD_INPUT]
+ALL = [*STATES, *ENDS, *RECOVERIES, *POLLS, *NETWORK, *DRY_RUNS, *BAD_INPUT, *GOOD_INPUT]
 
 
 def with_name(value: Any, name: str) -> Any:

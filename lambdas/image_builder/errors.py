@@ -103,11 +103,11 @@ class RoutedError(Exception):
 
 
 def cut(text: str, most: int) -> str:
-    """The text, cut so that it takes at most so many characters as JSON, where a control character takes six."""
-    if len(json.dumps(text, ensure_ascii=False)) <= most:
+    """The text, cut so that it takes at most so many characters as JSON in ASCII, where one can take twelve."""
+    if len(json.dumps(text)) <= most:
         return text
     kept = text[:most]
-    while len(json.dumps(kept, ensure_ascii=False)) > most - 3:
+    while len(json.dumps(kept)) > most - 3:
         kept = kept[: len(kept) * 3 // 4]
     return f"{kept}..."
 

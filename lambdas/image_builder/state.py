@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from lambdas.image_builder.appstream import ImageBuilder
-from lambdas.image_builder.errors import RoutedError
+from lambdas.image_builder.errors import RoutedError, cut
 
 
 class Phase(StrEnum):
@@ -123,7 +123,7 @@ MAX_SEEN = 12_000
 MAX_BUILDER = 100_000
 """Characters of a state's 262,144 bytes. Source: AWS Step Functions developer guide, Service quotas."""
 
-_MAX_REASONS = 3_000
+_MAX_REASONS = 6_000
 _MAX_ADVICE = 1_500
 
 
@@ -317,7 +317,7 @@ def _problem(builder: ImageBuilder, phase: Phase) -> Problem:
         then = "AWS CloudTrail lists who called StopImageBuilder. Start the execution again once this is fixed."
     else:
         then = "A FAILED image builder cannot be started: delete it, and create it again once this is fixed."
-    return _failure("ImageBuilderFailed", "notify", message[:_MAX_REASONS], f"{advice} {then}")
+    return _failure("ImageBuilderFailed", "notify", cut(message, _MAX_REASONS), f"{advice} {then}")
 
 
 def _reported(builder: ImageBuilder) -> Iterator[tuple[str, str]]:
@@ -398,7 +398,7 @@ def _result(
 
 
 def _size(value: object) -> int:
-    return len(json.dumps(value, ensure_ascii=False))
+    return len(json.dumps(value))
 
 
 def _cut(value: Any) -> Any:

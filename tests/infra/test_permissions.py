@@ -182,11 +182,11 @@ def used(assembly: Assembly) -> set[Use]:
                 substitution = f"{name.title().replace('_', '')}FunctionArn"
                 arn = resolved(machine["DefinitionSubstitutions"][substitution])
                 calls.add(Use(running, "lambda:InvokeFunction", arn))
-            before, told = len(world.double.calls), len(world.topic.messages)
+            before, told = len(world.fake.calls), len(world.topic.messages)
             try:
                 return handler(event, context)
             finally:
-                for call in world.double.calls[before:]:
+                for call in world.fake.calls[before:]:
                     service = "tag" if call.operation == "GetResources" else "appstream"
                     action = f"{service}:{call.operation}"
                     calls.add(Use(name, action, image_builder_of(action)))
@@ -229,7 +229,7 @@ def used(assembly: Assembly) -> set[Use]:
         world = World.new()
         handlers = world.engine.handlers
         world.engine.handlers = {name: watched(name, handler, world) for name, handler in handlers.items()}
-        world.double.put_builder(BUILDER, tags={"Patch": "tuesday"})
+        world.fake.put_builder(BUILDER, tags={"Patch": "tuesday"})
         logical_id, machine = machines(assembly)[FLEET]
         started, _ = machines(assembly)[START]
 

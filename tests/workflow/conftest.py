@@ -73,7 +73,7 @@ class Executions:
 
 @dataclass
 class World:
-    """The workflow with its real handlers, in front of a double of AppStream, all on one virtual clock.
+    """The workflow with its real handlers, in front of the fake of AppStream, all on one virtual clock.
 
     Attributes:
         fleet: the engine of the last fleet.
@@ -81,7 +81,7 @@ class World:
     """
 
     clock: ManualClock
-    double: FakeAppStream
+    fake: FakeAppStream
     engine: Engine
     topic: Topic
     undelivered: list[Any] = field(default_factory=list)
@@ -90,10 +90,10 @@ class World:
     @classmethod
     def new(cls, kind: type[FakeAppStream] = FakeAppStream, **engine: Any) -> "World":
         clock = ManualClock()
-        double = kind(clock)
+        fake = kind(clock)
         client, mutating_client = appstream.connect(), appstream.connect(appstream.MUTATE)
         for each in (client, mutating_client):
-            install(double, each)
+            install(fake, each)
         for module in WITH_CLIENT:
             module.client = client  # type: ignore[attr-defined]  # the handlers' own
         for module in (start_image_builder, stop_image_builder):
@@ -101,10 +101,10 @@ class World:
         topic = Topic()
         notify_operators.sns = topic  # type: ignore[assignment]  # what it uses of it
         tagging = boto3.client("resourcegroupstaggingapi", config=CONFIG)
-        install(double, tagging)
+        install(fake, tagging)
         list_image_builders.tagging = lambda: tagging
         handlers = {module.__name__.rpartition(".")[2]: module.handler for module in HANDLERS}
-        return cls(clock, double, Engine(sleep=clock.advance, handlers=handlers, **engine), topic)
+        return cls(clock, fake, Engine(sleep=clock.advance, handlers=handlers, **engine), topic)
 
     def run(self, execution_input: Any) -> Execution:
         """Run one execution to its end, and hand on the event that Step Functions publishes of a failed one."""
@@ -151,7 +151,7 @@ class World:
 
     def outcome(self, execution: Execution) -> Outcome:
         messages = [message["Message"] for message in self.topic.messages]
-        calls = [asdict(call) for call in self.double.calls]
+        calls = [asdict(call) for call in self.fake.calls]
         events = [
             {"source": entry["Source"], "detail-type": entry["DetailType"], "detail": entry["Detail"]}
             for entry in self.engine.announced
@@ -164,9 +164,9 @@ class World:
 
     def prepare(self, builder: Mapping[str, Any] | None, faults: Sequence[Mapping[str, Any]] = ()) -> None:
         if builder is not None:
-            self.double.put_builder(BUILDER, **builder)
+            self.fake.put_builder(BUILDER, **builder)
         for fault in faults:
-            self.double.faults.add(Fault.parse({"name": BUILDER, **fault}))
+            self.fake.faults.add(Fault.parse({"name": BUILDER, **fault}))
 
 
 def status_change(execution: Execution, execution_input: Any) -> dict[str, Any]:

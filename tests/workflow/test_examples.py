@@ -26,7 +26,7 @@ def example(name: str) -> Any:
 
 @pytest.mark.parametrize(("name", "outcome"), STARTS.items())
 def test_an_example_for_the_workflow_that_starts(world: World, name: str, outcome: str) -> None:
-    world.double.put_builder(example(name)["Name"])
+    world.fake.put_builder(example(name)["Name"])
     execution = world.run(example(name))
     assert (execution.status, execution.output["Outcome"]) == ("SUCCEEDED", outcome)
     assert len(world.topic.messages) == (name == "update-the-agent")
@@ -35,7 +35,7 @@ def test_an_example_for_the_workflow_that_starts(world: World, name: str, outcom
 
 @pytest.mark.parametrize(("name", "outcome"), STOPS.items())
 def test_an_example_for_the_workflow_that_stops(world: World, name: str, outcome: str) -> None:
-    world.double.put_builder(example(name)["Name"], state="RUNNING", tags={"Keep": ""})
+    world.fake.put_builder(example(name)["Name"], state="RUNNING", tags={"Keep": ""})
     execution = world.run_stop(example(name))
     assert (execution.status, execution.output["Outcome"]) == ("SUCCEEDED", outcome)
 
@@ -43,7 +43,7 @@ def test_an_example_for_the_workflow_that_stops(world: World, name: str, outcome
 @pytest.mark.parametrize("name", FLEETS)
 def test_an_example_for_the_workflow_that_starts_many(world: World, name: str) -> None:
     for builder in ("golden-office", "golden-cad"):
-        world.double.put_builder(builder, tags={"PatchGroup": "tuesday"})
+        world.fake.put_builder(builder, tags={"PatchGroup": "tuesday"})
     execution = world.run_fleet({**example(name), "MaxConcurrency": 1})
     assert (execution.status, execution.output["Running"]) == ("SUCCEEDED", 2)
 

@@ -1,7 +1,7 @@
-"""Each error, of each call, so often, in each starting state: how the run ends. All of it is run, in process.
+"""Each canonical error, of each call, so often, in each starting state: how the execution ends. All of it is run.
 
-What a cell has to be follows from three tables: how many answers in a row with that error a run outlives, which answers
-a frequency spoils, and what becomes of the builder when nothing is wrong.
+What a cell must be follows from three tables: how many answers in a row with that error an execution survives, which
+answers a frequency spoils, and what becomes of the image builder when nothing is wrong.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,18 +14,10 @@ from tests.scenarios import BUILDER, Outcome
 from tests.workflow.conftest import World
 
 CALLS_OF_BOTO3 = 3
-"""boto3's standard retry mode makes so many calls of one, where the error may pass."""
-ATTEMPTS_OF_A_TASK = 5
+"""Of a call that reads: boto3's standard retry mode makes so many where the error may be transient."""
+TRIES_OF_A_TASK = 5
 ATTEMPTS_TO_START = 5
-
-SECONDS = CALLS_OF_BOTO3 * ATTEMPTS_OF_A_TASK - 1
-TASK_ONLY = ATTEMPTS_OF_A_TASK - 1
-# Throttling passes in seconds or in minutes.
-SECONDS_AND_MINUTES = ATTEMPTS_TO_START * (SECONDS + 1) - 1
-TASK_ONLY_AND_MINUTES = ATTEMPTS_TO_START * (TASK_ONLY + 1) - 1
-MINUTES = ATTEMPTS_TO_START - 1
-AT_ONCE = 0
-LOOK_AGAIN = ("OperationNotPermittedException", "ResourceInUseException")
+FOR_EVER = 10_000
 
 
 @dataclass(frozen=True)
@@ -33,87 +25,50 @@ class Trouble:
     """What AppStream does to a call.
 
     Attributes:
-        fault: fields of the double's fault.
-        error: the Error of a run that it ends.
-        route: of that run.
-        outlived: how many in a row a run outlives.
+        fault: fields of the fake's fault.
+        error: the Error of an execution that it ends.
+        route: of that execution.
+        starts: how many answers in a row to StartImageBuilder an execution survives.
+        reads: how many to DescribeImageBuilders before the start.
+        transient: whether polls go on until the deadline; else two in a row end the execution.
     """
 
     fault: Mapping[str, Any]
     error: str
     route: str
-    outlived: int
+    starts: int
+    reads: int
+    transient: bool = True
 
 
-def answers(code: str, route: str, outlived: int) -> Trouble:
-    return Trouble({"error": {"code": code}}, code, route, outlived)
+def answers(code: str, route: str, starts: int, reads: int, *, error: str = "", transient: bool = True) -> Trouble:
+    return Trouble({"error": {"code": code}}, error or code, route, starts, reads, transient)
 
 
+MINUTES = ATTEMPTS_TO_START - 1
+SECONDS_AND_MINUTES = ATTEMPTS_TO_START * TRIES_OF_A_TASK - 1
+READS = ATTEMPTS_TO_START * TRIES_OF_A_TASK * CALLS_OF_BOTO3 - 1
+UNAVAILABLE = "ServiceUnavailableException"
 TROUBLES = [
+    answers("ConcurrentModificationException", "notify", MINUTES, MINUTES),
+    answers("ResourceNotAvailableException", "notify", MINUTES, MINUTES),
+    answers("OperationNotPermittedException", "notify", MINUTES, MINUTES),
+    answers("ThrottlingException", "notify", SECONDS_AND_MINUTES, READS),
+    # A 5xx or no answer to the start: it is presumed, polled, and sent again in minutes.
+    answers("InternalFailure", "notify", MINUTES, READS, error=UNAVAILABLE),
+    Trouble({"drop": "before"}, UNAVAILABLE, "notify", MINUTES, READS),
+    Trouble({"delay": 60}, UNAVAILABLE, "notify", FOR_EVER, READS),
     *(
-        answers(code, "notify", MINUTES)
-        for code in ("ConcurrentModificationException", "ResourceNotAvailableException")
+        answers(code, route, 0, 0, transient=False)
+        for code, route in {
+            "IncompatibleImageException": "fail",
+            "ResourceNotFoundException": "fail",
+            "ValidationException": "fail",
+            "InvalidAccountStatusException": "notify",
+            "AccessDeniedException": "notify",
+        }.items()
     ),
-    *(answers(code, "notify", MINUTES) for code in LOOK_AGAIN),
-    # Not expected of these calls; to boto3 it is a kind of throttling.
-    answers("LimitExceededException", "notify", CALLS_OF_BOTO3 - 1),
-    *(
-        answers(code, "notify", SECONDS_AND_MINUTES)
-        for code in (
-            "Throttling",
-            "ThrottlingException",
-            "ThrottledException",
-            "RequestThrottled",
-            "RequestThrottledException",
-            "TooManyRequestsException",
-            "RequestLimitExceeded",
-            "SlowDown",
-        )
-    ),
-    answers("RequestLimitExceededException", "notify", TASK_ONLY_AND_MINUTES),
-    *(
-        answers(code, "notify", SECONDS)
-        for code in (
-            "InternalFailure",
-            "InternalError",
-            "InternalServerError",
-            "InternalServerException",
-            "ServiceUnavailable",
-            "RequestTimeout",
-            "RequestTimeoutException",
-        )
-    ),
-    *(answers(code, "notify", TASK_ONLY) for code in ("RequestAbortedException", "InternalServiceError")),
-    *(
-        answers(code, "fail", AT_ONCE)
-        for code in (
-            "IncompatibleImageException",
-            "ResourceNotFoundException",
-            "ValidationException",
-            "InvalidParameterCombinationException",
-            "InvalidParameterValue",
-            "MissingParameter",
-        )
-    ),
-    *(
-        answers(code, "notify", AT_ONCE)
-        for code in (
-            "InvalidAccountStatusException",
-            "AccessDeniedException",
-            "ExpiredTokenException",
-            "IncompleteSignature",
-            "InvalidClientTokenId",
-            "MissingAuthenticationTokenException",
-            "NotAuthorized",
-            "OptInRequired",
-            "RequestExpired",
-            "UnrecognizedClientException",
-            "NobodyHasHeardOfThisException",
-        )
-    ),
-    Trouble({"drop": "before"}, "AppStreamUnreachable", "notify", SECONDS),
-    # Beyond boto3's read timeout.
-    Trouble({"delay": 60}, "AppStreamUnreachable", "notify", SECONDS),
+    answers("SomethingNewException", "notify", TRIES_OF_A_TASK - 1, TRIES_OF_A_TASK - 1, transient=False),
 ]
 
 SOON: Mapping[str, Any] = {"durations": {"pending": 60}}
@@ -128,59 +83,74 @@ STATES: Mapping[str, tuple[Mapping[str, Any], str]] = {
 STARTED_FROM = ("STOPPED", "STOPPING")
 
 
-def frequencies(trouble: Trouble) -> Iterator[tuple[str, Mapping[str, Any], int]]:
+def frequencies(survived: int) -> Iterator[tuple[str, Mapping[str, Any], int]]:
     """How often, as fields of the fault, and how many answers in a row it spoils."""
     yield "once", {"times": 1}, 1
-    if trouble.outlived > 1:
-        yield "all but once too often", {"times": trouble.outlived}, trouble.outlived
-    yield "once too often", {"times": trouble.outlived + 1}, trouble.outlived + 1
-    yield "for ever", {"times": None}, 10_000
+    if survived < FOR_EVER:
+        if survived > 1:
+            yield "all but once too often", {"times": survived}, survived
+        yield "once too often", {"times": survived + 1}, survived + 1
+    yield "for ever", {"times": None}, FOR_EVER
     yield "alternating", {"times": None, "every": 2}, 1
 
 
-def outlives(trouble: Trouble, operation: str, state: str, often: str, spoilt: int) -> bool:
-    if operation == "StartImageBuilder" and "delay" in trouble.fault:
-        # The late answers are lost, the start they answer is not: it is joined.
-        return True
-    if operation == "DescribeImageBuilders" and trouble.error in LOOK_AGAIN:
-        # A look that is answered so goes on looking, until the deadline; but where every second is, a start, which
-        # looks first, never gets through.
-        return spoilt < 100 and not (often == "alternating" and state in STARTED_FROM)
-    return spoilt <= trouble.outlived
-
-
-def check(run: Outcome, trouble: Trouble, state: str, spoilt: bool) -> None:
+def check(outcome: Outcome, trouble: Trouble, state: str, spoilt: bool) -> None:
     usual = STATES[state][1]
     if spoilt:
-        assert (run.status, run.error, run.cause["Route"]) == ("FAILED", trouble.error, trouble.route)
-        assert run.starts == 0
-        assert len(run.messages) == 1
+        assert (outcome.status, outcome.error, outcome.cause["Route"]) == ("FAILED", trouble.error, trouble.route)
+        assert (outcome.starts, len(outcome.messages)) == (0, 1)
     elif usual in ("Running", "AlreadyRunning"):
-        assert run.status == "SUCCEEDED", run.error
-        assert run.starts == (state in STARTED_FROM)
-        assert run.messages == []
+        assert (outcome.status, outcome.messages) == ("SUCCEEDED", []), outcome.error
+        assert outcome.starts == (state in STARTED_FROM)
         if usual == "AlreadyRunning":
-            # Trouble on the way to the first look is no wait of the workflow's, unless it took minutes.
-            assert run.output["Outcome"] == ("AlreadyRunning" if run.output["WaitedSeconds"] == 0 else "Running")
+            # What delays the first poll is no wait of the workflow's, unless it took minutes.
+            assert outcome.output["Outcome"] == ("Running" if outcome.output["WaitedSeconds"] else "AlreadyRunning")
     else:
-        assert (run.status, run.error) == ("FAILED", usual)
-        assert run.cause["ImageBuilder"]["State"] == state
-        assert run.starts == 0
-        assert len(run.messages) == 1
+        assert (outcome.status, outcome.error) == ("FAILED", usual)
+        assert outcome.cause["ImageBuilder"]["State"] == state
+        assert (outcome.starts, len(outcome.messages)) == (0, 1)
 
 
-@pytest.mark.parametrize("operation", ["StartImageBuilder", "DescribeImageBuilders"])
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: f"{trouble.error}{trouble.fault.get('delay', '')}")
+@pytest.mark.parametrize("operation", ["StartImageBuilder", "DescribeImageBuilders"])
 def test_every_frequency_in_every_state(trouble: Trouble, operation: str) -> None:
+    reads = operation == "DescribeImageBuilders"
+    survived = trouble.reads if reads else trouble.starts
     for state, (builder, _) in STATES.items():
-        befalls = operation == "DescribeImageBuilders" or state in STARTED_FROM
-        for often, fields, spoilt in frequencies(trouble):
-            if not befalls and often != "for ever":
+        called = reads or state in STARTED_FROM
+        for often, fields, spoilt in frequencies(survived):
+            if not called and often != "for ever":
                 continue  # a call that is never made is spoilt as well once as for ever
+            ends = called and spoilt > survived
+            if trouble.error == "OperationNotPermittedException" and reads:
+                # Polled after each: the polls survive it, and a start never succeeds where every second read is spoilt.
+                ends = spoilt == FOR_EVER or (often == "alternating" and state in STARTED_FROM)
             world = World.new()
             world.prepare(builder, [{"operation": operation, **trouble.fault, **fields}])
-            run = world.outcome(world.run({"Name": BUILDER}))
+            outcome = world.outcome(world.run({"Name": BUILDER}))
+            if trouble.error == "OperationNotPermittedException" and reads and often == "for ever":
+                assert outcome.error == "ImageBuilderStartTimedOut"
+                continue
             try:
-                check(run, trouble, state, befalls and not outlives(trouble, operation, state, often, spoilt))
+                check(outcome, trouble, state, ends)
             except AssertionError as problem:
                 raise AssertionError(f"{trouble.fault} {often} of {operation}, {state}: {problem}") from problem
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: f"{trouble.error}{trouble.fault.get('delay', '')}")
+@pytest.mark.parametrize("often", ["once", "for a minute", "for ever", "alternating"])
+def test_polls_after_an_accepted_start_survive_what_is_transient(trouble: Trouble, often: str) -> None:
+    spoilt = CALLS_OF_BOTO3 if trouble.transient else 1
+    times = {"once": spoilt, "for a minute": 4 * spoilt, "for ever": None, "alternating": None}[often]
+    every = 2 if often == "alternating" else 1
+    world = World.new()
+    fault = {"operation": "DescribeImageBuilders", "skip": 1, "times": times, "every": every, **trouble.fault}
+    world.prepare({}, [fault])
+    outcome = world.outcome(world.run({"Name": BUILDER}))
+    assert outcome.starts == 1
+    if often in ("once", "alternating") or (often == "for a minute" and trouble.transient):
+        assert (outcome.status, outcome.output["Started"], outcome.messages) == ("SUCCEEDED", True, [])
+    else:
+        error = "ImageBuilderStartTimedOut" if trouble.transient else trouble.error
+        assert (outcome.status, outcome.error, len(outcome.messages)) == ("FAILED", error, 1)
+        assert "The start goes on: it is billed until it is stopped." in outcome.cause["Message"]

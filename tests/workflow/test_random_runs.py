@@ -46,9 +46,9 @@ class Deed:
 
     def do(self, world: World) -> None:
         if self.kind == "delete":
-            world.double.delete_builder(BUILDER)
+            world.fake.delete_builder(BUILDER)
         else:
-            world.double.put_builder(BUILDER, state=self.state)
+            world.fake.put_builder(BUILDER, state=self.state)
 
 
 stages = st.lists(st.tuples(st.sampled_from(STATES), st.integers(0, 1_200)), min_size=0, max_size=3).flatmap(
@@ -121,12 +121,12 @@ def check_failure(run: Outcome) -> None:
 
 def check_guard(world: World) -> None:
     """The guard that was left stops a builder that runs, once, or nothing, and somebody hears of it if it fails."""
-    told, called = len(world.topic.messages), len(world.double.calls)
+    told, called = len(world.topic.messages), len(world.fake.calls)
     guard = world.run_stop()
     assert guard.status in ("SUCCEEDED", "FAILED")
     assert len(world.topic.messages) - told == (guard.status == "FAILED")
     assert len(guard.history) < 24_000
-    calls = world.double.calls[called:]
+    calls = world.fake.calls[called:]
     assert {call.operation for call in calls} <= {"DescribeImageBuilders", "ListTagsForResource", "StopImageBuilder"}
     stops = [call for call in calls if call.effective]
     assert [call.state_before for call in stops] in ([], ["RUNNING"])

@@ -12,50 +12,38 @@ import pytest
 
 from cli.definition import definition
 from lambdas.image_builder.request import parse_request
+from lambdas.image_builder.state import status_of_start
 from tests.scenarios import BUILDER
 from tests.workflow.conftest import World
 
-SEEN = {
-    "Phase": "Transitional",
-    "Started": True,
-    "AgentVersionBefore": None,
-    "ImageBuilder": {"Name": BUILDER, "State": "PENDING"},
-    "Problem": {"Message": "", "Advice": ""},
-}
-ON_THE_WAY: dict[str, Any] = {
-    "request": parse_request({"Name": BUILDER}),
+REQUEST = parse_request({"Name": BUILDER})
+SEEN = status_of_start({"Name": BUILDER, "State": "PENDING"}, REQUEST, {}, 0, before={"State": "STOPPED"})
+WHILE_STARTING: dict[str, Any] = {
+    "name": BUILDER,
+    "request": REQUEST,
     "deadlineSeconds": 3_600,
     "waitedSeconds": 90,
     "pollSeconds": 30,
     "attempts": 1,
     "polls": 2,
-    "started": True,
-    "startedIn": "[]",
-    "told": False,
-    "look": SEEN,
-    "agentVersionBefore": None,
-    "progress": [],
+    "tracking": SEEN["Tracking"],
+    "status": SEEN,
 }
-FAILURE = {"Error": "Odd", "Route": "notify", "Message": "So it is.", "Advice": "Mend it."}
+FAILURE = {"Error": "Odd", "Route": "notify", "Message": "So it is.", "Advice": "Fix it."}
 
 
 def redriven(state: str, **variables: Any) -> World:
     """A world whose executions begin at a state, as a redrive does."""
     resumed = json.loads(definition())
     resumed["StartAt"] = "Redrive"
-    resumed["States"]["Redrive"] = {"Type": "Pass", "Assign": {**ON_THE_WAY, **variables}, "Next": state}
-    return World.new(definition=json.dumps(resumed), redriven=True)
+    assign = {**resumed["States"]["Read request"]["Assign"], **WHILE_STARTING, **variables}
+    resumed["States"]["Redrive"] = {"Type": "Pass", "Assign": assign, "Next": state}
+    return World.new(definition=json.dumps(resumed))
 
 
-UNFINISHED = [
-    "Start image builder",
-    "Wait before next poll",
-    "Poll image builder",
-    "Wait before retry",
-]
-
-
-@pytest.mark.parametrize("state", UNFINISHED)
+@pytest.mark.parametrize(
+    "state", ["Start image builder", "Wait before next poll", "Poll image builder", "Wait before retry"]
+)
 @pytest.mark.parametrize(
     ("since", "starts"),
     [
@@ -64,56 +52,44 @@ UNFINISHED = [
         ({"state": [["STOPPING", 200], ["STOPPED", None]]}, 1),
         ({"state": "STOPPED"}, 1),
     ],
-    ids=["it-runs", "it-starts", "it-stops", "it-is-stopped"],
+    ids=["running", "starting", "stopping", "stopped"],
 )
-def test_a_start_converges_from_wherever_it_was_left(state: str, since: dict[str, Any], starts: int) -> None:
+def test_a_start_converges_from_the_state_it_was_stopped_in(state: str, since: dict[str, Any], starts: int) -> None:
     world = redriven(state)
     world.prepare(since)
-    run = world.outcome(world.run({"Name": BUILDER}))
-    assert (run.status, run.starts, run.messages) == ("SUCCEEDED", starts, [])
-    assert run.output["ImageBuilder"]["State"] == "RUNNING"
+    outcome = world.outcome(world.run({"Name": BUILDER}))
+    assert (outcome.status, outcome.starts, outcome.messages) == ("SUCCEEDED", starts, [])
+    assert outcome.output["ImageBuilder"]["State"] == "RUNNING"
 
 
 @pytest.mark.parametrize("state", ["Read request", "Validate request"])
-def test_a_request_that_was_not_yet_checked_is_checked(state: str) -> None:
-    world = redriven(state)
-    assert world.run({"Name": BUILDER, "Nmae": 1}).error == "InvalidRequest"
+def test_a_request_that_was_not_yet_validated_is_validated(state: str) -> None:
+    assert redriven(state).run({"Name": BUILDER, "Nmae": 1}).error == "InvalidRequest"
 
 
-def test_a_start_that_the_operators_were_told_of_fails_again_without_a_call_or_a_second_message() -> None:
+def test_a_notified_failure_fails_again_without_a_call_or_a_second_message() -> None:
     cause = {"Name": BUILDER, **{key: FAILURE[key] for key in ("Route", "Message", "Advice")}}
-    world = redriven("Fail execution", failure=FAILURE, cause=cause, told=True)
-    world.prepare({"state": "STOPPED"})
-    run = world.outcome(world.run({"Name": BUILDER}))
-    assert (run.status, run.error, run.calls, run.messages) == ("FAILED", "Odd", [], [])
+    world = redriven("Fail execution", failure=FAILURE, cause=cause, notified=True)
+    outcome = world.outcome(world.run({"Name": BUILDER}))
+    assert (outcome.status, outcome.error, outcome.calls, outcome.messages) == ("FAILED", "Odd", [], [])
 
 
-def test_an_execution_that_was_stopped_while_telling_tells() -> None:
+def test_an_execution_that_was_stopped_while_notifying_notifies() -> None:
     world = redriven("Build cause", failure=FAILURE)
-    run = world.outcome(world.run({"Name": BUILDER}))
-    assert (run.status, run.error, run.calls, len(run.messages)) == ("FAILED", "Odd", [], 1)
+    outcome = world.outcome(world.run({"Name": BUILDER}))
+    assert (outcome.status, outcome.error, outcome.calls, len(outcome.messages)) == ("FAILED", "Odd", [], 1)
 
 
 def test_the_time_waited_before_counts() -> None:
     world = redriven("Poll image builder", waitedSeconds=3_600)
     world.prepare({"state": "PENDING"})
-    run = world.run({"Name": BUILDER})
-    assert run.error == "ImageBuilderStartTimedOut"
+    assert world.run({"Name": BUILDER}).error == "ImageBuilderStartTimedOut"
 
 
-@pytest.mark.parametrize("options", [{"StopAfterMinutes": 30}, {"StopOnFailure": True, "TimeoutMinutes": 5}])
-def test_a_start_after_the_redrive_is_this_executions_and_gets_its_guard(options: dict[str, Any]) -> None:
-    request = parse_request({"Name": BUILDER, **options})
-    world = redriven("Start image builder", request=request, guard=None, started=False)
-    world.prepare({"durations": {"pending": 5_000 if "StopOnFailure" in options else 300}})
-    world.run({"Name": BUILDER})
-    assert len(world.engine.started) == 1
-
-
-@pytest.mark.parametrize("options", [{"StopAfterMinutes": 30}, {"StopOnFailure": True, "TimeoutMinutes": 5}])
-@pytest.mark.parametrize("since", ["RUNNING", "PENDING"])
-def test_it_does_not_know_whose_start_runs_by_now_and_leaves_no_guard(since: str, options: dict[str, Any]) -> None:
-    world = redriven("Poll image builder", request=parse_request({"Name": BUILDER, **options}), guard=None)
-    world.prepare({"state": since})
-    world.run({"Name": BUILDER})
-    assert world.engine.started == []
+def test_an_auto_stop_is_scheduled_once_whether_before_or_after_the_redrive() -> None:
+    variables = {"request": parse_request({"Name": BUILDER, "StopAfterMinutes": 30}), "wantsAutoStop": True}
+    for scheduled in (None, "arn:aws:states:us-east-1:000000000000:execution:StopImageBuilder:test-stop-1"):
+        world = redriven("Poll image builder", **variables, shortName="test", autoStop=scheduled)
+        world.prepare({"state": [["PENDING", 200], ["RUNNING", None]]})
+        world.run({"Name": BUILDER})
+        assert len(world.engine.started) == (scheduled is None)

@@ -20,8 +20,8 @@ def ends(status: str = "SUCCEEDED", *, error: str = "", cause: Any = "") -> Exec
 
 
 def test_each_is_a_run_of_its_own_and_the_results_keep_the_order(world: World) -> None:
-    world.double.put_builder("a")
-    world.double.put_builder("b", state="RUNNING")
+    world.fake.put_builder("a")
+    world.fake.put_builder("b", state="RUNNING")
     fleet = world.run_fleet({"ImageBuilders": ["b", {"Name": "a", "StopAfterMinutes": 30}, "b"], **ONE_AT_A_TIME})
     assert fleet.status == "SUCCEEDED", fleet
     assert fleet.output == {
@@ -72,8 +72,8 @@ def test_a_fleet_takes_turns_to_start_four_a_second(world: World) -> None:
 
 
 def test_one_failure_stops_no_other_and_each_is_told_and_the_fleet_too(world: World) -> None:
-    world.double.put_builder("good")
-    world.double.put_builder("broken", state="FAILED")
+    world.fake.put_builder("good")
+    world.fake.put_builder("broken", state="FAILED")
     bad = {"Name": "bad", "Nmae": 1}
     fleet = world.run_fleet({"ImageBuilders": ["broken", bad, 7, "missing", "good"], **ONE_AT_A_TIME})
     assert (fleet.status, fleet.error) == ("FAILED", "FleetStartIncomplete")
@@ -134,7 +134,7 @@ def test_whatever_becomes_of_a_run_has_a_result(world: World, end: Execution, er
 
 def test_a_tag_selects(world: World) -> None:
     for number in range(5):
-        world.double.put_builder(f"b{number}", tags={"Patch": "tuesday" if number % 2 else "friday"})
+        world.fake.put_builder(f"b{number}", tags={"Patch": "tuesday" if number % 2 else "friday"})
     fleet = world.run_fleet(
         {"Tag": {"Key": "Patch", "Value": "tuesday"}, "Defaults": {"DryRun": True}, **ONE_AT_A_TIME}
     )
@@ -169,10 +169,10 @@ def test_a_refused_fleet_starts_nothing_and_is_told(world: World, request_: Any,
 
 def test_a_tag_that_cannot_be_looked_up_is_tried_again_and_then_told(world: World) -> None:
     trouble = {"operation": "GetResources", "error": {"code": "ThrottledException", "message": "Slow down."}}
-    world.double.put_builder("a", tags={"k": "v"})
-    world.double.faults.add(Fault.parse({**trouble, "times": 6}))
+    world.fake.put_builder("a", tags={"k": "v"})
+    world.fake.faults.add(Fault.parse({**trouble, "times": 6}))
     assert world.run_fleet({"Tag": {"Key": "k", "Value": "v"}, **ONE_AT_A_TIME}).status == "SUCCEEDED"
-    world.double.faults.add(Fault.parse({**trouble, "times": None}))
+    world.fake.faults.add(Fault.parse({**trouble, "times": None}))
     fleet = world.run_fleet({"Tag": {"Key": "k", "Value": "v"}, **ONE_AT_A_TIME})
     assert (fleet.error, fleet.cause["Route"]) == ("TaggingUnavailable", "notify")
     assert "Slow down." in fleet.cause["Message"]
