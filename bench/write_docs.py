@@ -1,5 +1,6 @@
 """`make docs`: writes what the documentation takes from the code. Tests hold that it is up to date."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from cli import diagram
 from infra.config import settings as config
 
 DOCS = Path(__file__).parent.parent / "docs"
+SCHEMA = DOCS / "settings.schema.json"
 
 TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     DOCS / "deploy.md": {"configuration": config.reference, "cost": run_cost.table},
@@ -32,6 +34,7 @@ def main() -> None:
     runbook_page.PAGE.write_text(runbook_page.page(), "utf-8")
     for page, tables in TABLES.items():
         page.write_text(with_tables(page, tables), "utf-8")
+    SCHEMA.write_text(json.dumps(config.schema(), indent=2) + "\n", "utf-8")
     diagram.main()
 
 

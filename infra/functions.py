@@ -9,7 +9,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.bundling import ARCHITECTURE, RUNTIME, lambda_code
-from infra.config.settings import Config, ImageBuilders
+from infra.config.settings import ImageBuilders, Settings
 from infra.notifications import Notifications
 from infra.suppressions import acknowledge, depends_on_what_the_cdk_orders
 
@@ -87,7 +87,7 @@ class TaskFunction(Construct):
 class Functions(Construct):
     """The functions of the workflow."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, config: Config, notifications: Notifications) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, config: Settings, notifications: Notifications) -> None:
         super().__init__(scope, construct_id)
         code = lambda_code()
         # The service authorization reference gives these two no resource types: they take only "*".
@@ -193,5 +193,5 @@ def _on_image_builders(scope: Construct, action: str, image_builders: ImageBuild
             Stack.of(scope).format_arn(service="appstream", resource="image-builder", resource_name=name)
             for name in image_builders.names
         ],
-        conditions={"StringEquals": {f"aws:ResourceTag/{tag[0]}": tag[1]}} if tag else None,
+        conditions={"StringEquals": {f"aws:ResourceTag/{tag.key}": tag.value}} if tag else None,
     )

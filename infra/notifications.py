@@ -1,6 +1,7 @@
 """Who is told how starts end: the operators' topic, its key, its subscribers, and what could not be told."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 
 from aws_cdk import Annotations, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -57,12 +58,13 @@ class Notifications(Construct):
         if not subscribers:
             Annotations.of(self).add_warning_v2(
                 "start-image-builder:noSubscribers",
-                "Nobody is told of failed starts: name subscribers in cdk.json's context, or subscribe to the topic",
+                "Nobody is told of failed starts: name subscribers in settings.json, or subscribe to the topic",
             )
         for subscriber in subscribers:
             sns.Subscription(
                 self,
-                f"Subscriber-{subscriber.protocol}-{subscriber.endpoint}",
+                # The CDK would make one id of two endpoints that differ in / and -- only.
+                f"Subscriber-{subscriber.protocol}-{sha256(subscriber.endpoint.encode()).hexdigest()[:16]}",
                 topic=self.topic,
                 protocol=sns.SubscriptionProtocol[subscriber.protocol.upper()],
                 endpoint=subscriber.endpoint,

@@ -5,7 +5,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infra.config.settings import Config
+from infra.config.settings import Settings
 from infra.functions import Functions
 from infra.monitoring import Monitoring
 from infra.notifications import Notifications
@@ -17,7 +17,7 @@ from infra.workflow import Workflow
 class StartImageBuilderStack(Stack):
     """The workflow that starts image builders. Bound to no account or Region, so that synth needs neither."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, config: Config) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, config: Settings) -> None:
         super().__init__(
             scope,
             construct_id,

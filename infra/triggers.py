@@ -1,6 +1,5 @@
 """What starts the workflows by itself: schedules and events; and what becomes of a start that cannot be delivered."""
 
-import json
 from collections.abc import Mapping, Sequence
 
 from aws_cdk import Aws, Duration, RemovalPolicy
@@ -11,7 +10,8 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.config.event_patterns import Schedule, Trigger
+from infra.config.event_patterns import Trigger
+from infra.config.schedules import Schedule, utc
 from infra.functions import FUNCTION_TIMEOUT
 from infra.suppressions import acknowledge
 from infra.workflow import Workflow
@@ -124,12 +124,12 @@ class Triggers(Construct):
                     mode="FLEXIBLE" if window else "OFF", maximum_window_in_minutes=window or None
                 ),
                 state="ENABLED" if schedule.enabled else "DISABLED",
-                start_date=schedule.start,
-                end_date=schedule.end,
+                start_date=utc(schedule.start),
+                end_date=utc(schedule.end),
                 target=scheduler.CfnSchedule.TargetProperty(
                     arn=self._workflows[schedule.workflow].alias.attr_arn,
                     role_arn=role.role_arn,
-                    input=json.dumps(schedule.request),
+                    input=schedule.input,
                     dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=self.undelivered.queue_arn),
                     retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
                         maximum_event_age_in_seconds=RETRY_FOR.to_seconds(), maximum_retry_attempts=MAX_RETRIES

@@ -40,9 +40,9 @@ def test_a_schedule_and_an_event_start_their_workflows(deployment: Deployment, t
         {"name": "off", "expression": "rate(1 minute)", "request": {"Name": "never"}, "enabled": False},
     ]
     triggers = [{"name": "asked", "eventBus": "images", "pattern": {"source": ["my.app"], "detail-type": ["Start"]}}]
-    context = [f"schedules={json.dumps(schedules)}", f"triggers={json.dumps(triggers)}", "stackName=Triggered"]
+    settings = {"stackName": "Triggered", "schedules": schedules, "triggers": triggers}
     with (tmp_path / "cdk.log").open("w") as output:
-        stack.deploy(output, *(option for each in context for option in ("-c", each)))
+        stack.deploy(output, "-c", f"settings={json.dumps(settings)}")
     state_machine = stack.outputs("Triggered")["StateMachineArn"]
     for source in ("another.app", "my.app"):
         events.put_events(

@@ -35,9 +35,10 @@ class Assembly:
         return {key: value for key, value in self.template["Resources"].items() if value["Type"] == kind}
 
 
-def synthesize(directory: Path, **context: object) -> Assembly:
-    """Run app.py as the CDK CLI does, with an environment that has no AWS setting in it."""
-    settings = json.loads((PROJECT / "cdk.json").read_text())["context"]
+def synthesize(directory: Path, **settings: object) -> Assembly:
+    """Run app.py as the CDK CLI does, with these settings, in an environment that has no AWS setting in it."""
+    context = json.loads((PROJECT / "cdk.json").read_text())["context"]
+    context["settings"] = {"stackName": "StartImageBuilder", **settings}
     subprocess.run(
         [sys.executable, "-W", "error", "app.py"],
         cwd=PROJECT,
@@ -45,7 +46,7 @@ def synthesize(directory: Path, **context: object) -> Assembly:
             "PATH": TOOLS,
             "HOME": os.environ.get("HOME", ""),
             "CDK_OUTDIR": str(directory),
-            "CDK_CONTEXT_JSON": json.dumps(settings | context),
+            "CDK_CONTEXT_JSON": json.dumps(context),
             **{key: value for key, value in os.environ.items() if key.startswith(("PIP_", "JSII_"))},
         },
         check=True,

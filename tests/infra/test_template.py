@@ -13,7 +13,7 @@ import pytest
 from aws_cdk.assertions import Template
 
 from bench.runbook_page import ALARMS
-from infra.config.settings import Config, Subscriber
+from infra.config.settings import Settings, Subscriber
 from infra.notifications import Notifications
 from infra.stack import StartImageBuilderStack
 from tests.infra.conftest import PROJECT, Assembly, synthesize
@@ -159,16 +159,19 @@ def test_cfn_lint_has_nothing_to_say(assembly: Assembly) -> None:
 def test_subscribers_are_told() -> None:
     queue = "arn:aws:sqs:us-east-1:111122223333:ops"
     told = [
-        Subscriber("email", "ops@example.com"),
-        Subscriber("https", "https://example.com/hook"),
-        Subscriber("sqs", queue),
+        Subscriber(protocol="email", endpoint="ops@example.com"),
+        # The CDK would make one construct id of these two.
+        Subscriber(protocol="https", endpoint="https://example.com/a/b"),
+        Subscriber(protocol="https", endpoint="https://example.com/a--b"),
+        Subscriber(protocol="sqs", endpoint=queue),
     ]
     stack = cdk.Stack()
     Notifications(stack, "Notifications", subscribers=told)
     subscriptions = Template.from_stack(stack).find_resources("AWS::SNS::Subscription").values()
     assert [(one["Properties"]["Protocol"], one["Properties"]["Endpoint"]) for one in subscriptions] == [
         ("email", "ops@example.com"),
-        ("https", "https://example.com/hook"),
+        ("https", "https://example.com/a/b"),
+        ("https", "https://example.com/a--b"),
         ("sqs", queue),
     ]
 
@@ -192,8 +195,8 @@ def test_a_wrong_configuration_fails_synth_with_one_sentence(tmp_path: Path) -> 
     with pytest.raises(subprocess.CalledProcessError) as caught:
         synthesize(tmp_path / "cdk.out", subscribers=[{"protocol": "sms", "endpoint": "+1"}])
     assert caught.value.stderr == (
-        "The configuration (cdk.json, context) is wrong. "
-        "subscribers[0].protocol: must be one of email, https, sqs, not 'sms'\n"
+        "The settings (CDK context) are wrong:\n"
+        '- subscribers[0].protocol: must be one of email, https, sqs, not "sms"\n'
     )
 
 
@@ -309,7 +312,7 @@ def test_other_partitions_get_their_own_arns(region: str, partition: str) -> Non
     # Nothing of the code depends on the partition: it need not be put together.
     app = cdk.App(context=context | {"aws:cdk:bundling-stacks": []})
     stage = cdk.Stage(app, "Stage", env=cdk.Environment(account="111122223333", region=region))
-    stack = StartImageBuilderStack(stage, "Start", config=Config("Start"))
+    stack = StartImageBuilderStack(stage, "Start", config=Settings.load({"stackName": "Start"}))
     text = json.dumps(Template.from_stack(stack).to_json())
     assert set(re.findall(r"arn:(aws[\w-]*):", text)) == {partition}
     principals = set(re.findall(r'"Service": "([^"]+)"', text))

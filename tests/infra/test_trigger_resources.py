@@ -109,6 +109,4 @@ def test_a_wrong_schedule_fails_the_synth_with_its_name_and_field(tmp_path: Path
     wrong = [{"name": "night", "expression": "cron(0 22 * * * *)", "request": {"Name": "a"}}]
     with pytest.raises(subprocess.CalledProcessError) as failed:
         synthesize(tmp_path / "cdk.out", schedules=wrong)
-    assert failed.value.stderr.startswith(
-        "The configuration (cdk.json, context) is wrong. schedules[0] (night).expression:"
-    )
+    assert failed.value.stderr.startswith("The settings (CDK context) are wrong:\n- schedules[0] (night).expression:")

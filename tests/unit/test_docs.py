@@ -6,7 +6,7 @@ import pytest
 
 from bench.runbook_page import ALARMS, MORE, PAGE, UNCAUGHT, page
 from bench.write_docs import TABLES, with_tables
-from infra.config.settings import Config
+from infra.config.settings import Settings
 from lambdas.image_builder.fleet import parse_whole_fleet_request
 from lambdas.image_builder.request import parse_request
 from tests.e2e.test_commands import PAGES, PROJECT, Block, blocks
@@ -93,8 +93,7 @@ def test_an_example_in_json_would_be_taken(block: Block) -> None:
         assert set(example["detail-type"]) <= set(announced["detail-type"]["enum"])
         assert example["source"] == [announced["source"]["const"]]
     elif "Effect" not in example:
-        config = Config.from_context({"stackName": "StartImageBuilder", **example}.get)
-        assert config != Config("StartImageBuilder")
+        assert Settings.load({"stackName": "StartImageBuilder", **example}) != Settings(stackName="StartImageBuilder")
 
 
 def test_every_command_of_make_is_documented() -> None:
