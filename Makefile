@@ -1,133 +1,123 @@
-# The front door. `make help` lists what there is.
-SHELL := /bin/bash
+# `make help` lists the commands. Each installs what it needs first (cli/environment.py), unless it is there.
+
+COMMANDS := help setup demo watch report test test-full lint audit synth bootstrap deploy verify smoke rollback pause \
+  resume destroy docs bench lock clean
+.PHONY: $(COMMANDS)
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
-MAKEFLAGS += --no-print-directory
-PYTHON ?= python3
 
-# The environments' own tools come first: their Node, not the machine's, runs the CDK.
-export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+# The options of each command, OPTION:flag. PYTHON=... goes with every command that installs something.
+demo_options := NAME:name STOP_AFTER:stop-after FAULT:fault
+watch_options := EXECUTION:execution
+report_options := EXECUTION:execution OUTPUT:output
+smoke_options := NAME:name
+test-full_options := EXAMPLES:examples
+
+# What is no command, no option of this command, or an option in the environment is refused before anything runs.
+refuse = $(if $(strip $1),$(error $(strip $1) $2 (see: make help)))
+goals := $(or $(MAKECMDGOALS),help)
+known := $(foreach option,$(foreach goal,$(goals),$($(goal)_options)),$(firstword $(subst :, ,$(option))))
+typed := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+inherited := $(foreach name,$(known),$(if $(filter environment%,$(origin $(name))),$(name)))
+$(call refuse,$(filter-out $(COMMANDS),$(goals)),is no command. An option needs its name: make demo FAULT=...)
+$(call refuse,$(filter-out PYTHON $(known),$(typed)),is no option of make $(goals)$(if $(known),: its options are $(known)))
+ifneq (,$(filter NAME,$(inherited))) # Windows Subsystem for Linux sets it, to the name of the machine.
+inherited := $(filter-out $(if $(subst $(shell uname -n),,$(value NAME)),,NAME),$(inherited))
+endif
+$(call refuse,$(inherited),is set in the environment. Unset it or type it after the command: make $(goals) $(firstword $(inherited))=...)
+
+# An option reaches its command as it was typed: in a variable that make does not expand and the shell does not parse. What
+# is typed itself is not exported, since make would expand it.
+$(foreach name,$(typed),$(eval unexport $(name))$(eval export typed_$(name) := $$(value $(name))))
+unexport MAKEFLAGS
+options = $(foreach option,$($@_options),$(call flag,$(firstword $(subst :, ,$(option))),$(lastword $(subst :, ,$(option)))))
+flag = $(if $(filter $1,$(typed)),--$2="$$typed_$1")
+
+# $(call with,NAMES) COMMAND: install NAMES, then run a command with their tools.
+with = $(if $(filter PYTHON,$(typed)),"$$typed_PYTHON","$${PYTHON:-python3}") -m cli.environment $1 &&
+all := app demo emulator test lint bench docs node
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(value PATH)
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
+# A company's proxy may have a certificate that only the machine knows.
+export NODE_USE_SYSTEM_CA ?= 1
+# Container images set it. Each synth would compile the CDK's modules again, for three seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
-PIP := -m pip install -qq --disable-pip-version-check --require-hashes
-ENVIRONMENTS := .venv/.ready .venv-ministack/.ready node_modules/.ready
-
-# NAME, FAULT and the other options of a command come from make's command line alone, and reach it as they were typed;
-# an unset one stays the command's default.
-quoted = '$(subst ','\'',$(value $(1)))'
-option = $(if $(filter command,$(origin $(1))),--$(2)=$(call quoted,$(1)))
-
-# A misspelt option would be passed over in silence.
-options := NAME STOP_AFTER FAULT EXECUTION OUTPUT EXAMPLES PYTHON SHELL
-typed := $(foreach variable,$(.VARIABLES),$(if $(filter command,$(origin $(variable))),$(variable)))
-$(if $(filter-out $(options),$(typed)),$(error There is no option $(filter-out $(options),$(typed)), only: $(options) (see: make help)))
-
-# Before whatever works on an AWS account: which one that is, or in a sentence why there is none.
-account = .venv/bin/python -m cli.account
-
-.PHONY: help
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@awk -F '(_options)? := |:.*## ' '/^[a-z-]+_options/{gsub(":[a-z-]+", "=...", $$2); options[$$1] = " [" $$2 "]"} \
+	  /^[a-z-]+:.*## /{printf "  make %-10s %s%s\n", $$1, $$2, options[$$1]}' Makefile
 
-.PHONY: demo
-demo: setup ## Deploy to a local stand-in for AWS and start an image builder, live [NAME=... STOP_AFTER=minutes FAULT=...]
-	@.venv/bin/python -m local.demo $(call option,NAME,name) $(call option,STOP_AFTER,stop-after) $(call option,FAULT,fault)
+setup: ## Install everything that the other commands need
+	@$(call with,$(all)) true
 
-.PHONY: watch
-watch: setup ## Show an execution live, on AWS or wherever your AWS settings point [EXECUTION=arn]
-	@.venv/bin/python -m cli.watch $(call option,EXECUTION,execution)
+demo: ## Deploy to an emulator of AWS and start an image builder, live
+	@$(call with,app demo emulator node) python -m local.demo $(options)
 
-.PHONY: report
-report: setup ## Write an execution down as an HTML page to keep [EXECUTION=arn OUTPUT=file]
-	@.venv/bin/python -m cli.report $(call option,EXECUTION,execution) $(call option,OUTPUT,output)
+watch: ## Show an execution live, on AWS or wherever your AWS settings point
+	@$(call with,app demo) python -m cli.watch $(options)
 
-.PHONY: test
-test: setup ## Run all tests: unit, infra, workflow, e2e
-	@.venv/bin/python -m pytest
+report: ## Write an execution to an HTML page to keep
+	@$(call with,app demo node) python -m cli.report $(options)
 
-.PHONY: model
-model: setup ## Run the workflow against ten thousand random builders, troubles and meddlers [EXAMPLES=...]
-	@MODEL_EXAMPLES=$(or $(EXAMPLES),10000) .venv/bin/python -m pytest tests/workflow/test_model.py -n 0 --hypothesis-show-statistics
+test: ## Run the tests: unit, infra, workflow, e2e
+	@$(call with,$(all)) NO_SKIPS=1 python -m pytest
 
-.PHONY: mutants
-mutants: setup ## Change every branch of the workflow in turn, and see that a test notices
-	@.venv/bin/python -W ignore -m tests.workflow.mutants
+test-full: ## Run the tests, then random runs of the workflow (10,000 unless EXAMPLES says otherwise) and all mutants
+	@$(call with,$(all)) NO_SKIPS=1 python -m pytest && \
+	  MODEL_EXAMPLES="$${typed_EXAMPLES:-10000}" python -m pytest tests/workflow/test_random_runs.py -n 0 && \
+	  python -W ignore -m tests.workflow.mutants
 
-.PHONY: bench
-bench: setup ## Measure anew everything that docs/performance.md and docs/scale.md show (about a quarter of an hour)
-	@.venv/bin/python -W ignore -m bench.measure_all
+lint: ## Check format, types, security, the template and the state machines
+	@$(call with,$(all)) ruff check . && ruff format --check . && mypy && \
+	  bandit --quiet --recursive app.py bench cli infra lambdas local && \
+	  cdk synth --quiet --no-notices --output .local/cdk.out && \
+	  cfn-lint --template .local/cdk.out/*.template.json docs/examples/parent.template.json && \
+	  python -m cli.definition .local && asl-validator $(foreach name,start_image_builder stop_image_builder start_fleet,--json-path .local/$(name).asl.json)
 
-.PHONY: lint
-lint: setup ## Check format, types, the template and the state machine
-	@ruff check . && ruff format --check .
-	@mypy
-	@bandit --quiet --recursive app.py bench cli infra lambdas local
-	@.venv/bin/python -m local.audit
-	@cdk synth --quiet --output .local/cdk.out 2>/dev/null || cdk synth --quiet --output .local/cdk.out
-	@cfn-lint --template .local/cdk.out/*.template.json docs/examples/parent.template.json
-	@.venv/bin/python -m cli.definition .local
-	@asl-validator --json-path .local/start_image_builder.asl.json --json-path .local/stop_image_builder.asl.json --json-path .local/start_fleet.asl.json
+audit: ## Look for known vulnerabilities in what is locked
+	@$(call with,lint) for lock in requirements-dev.txt lambdas/requirements.txt local/requirements.txt; do \
+	  pip-audit --strict --disable-pip --require-hashes --progress-spinner off --requirement $$lock || exit 1; done
 
-.PHONY: synth
-synth: setup ## Synthesize the CloudFormation template into cdk.out/
-	@cdk synth --quiet --no-notices
+synth: ## Synthesize the CloudFormation template into cdk.out/
+	@$(call with,app node) cdk synth --quiet --no-notices
 
-.PHONY: bootstrap
-bootstrap: setup ## Prepare the AWS account and Region of your credentials for the CDK, once
-	@$(account) && cdk bootstrap --no-notices
+bootstrap: ## Prepare the AWS account and Region of your credentials for the CDK, once
+	@$(call with,app node) python -m cli.account && cdk bootstrap --no-notices
 
-.PHONY: deploy
-deploy: setup ## Show the difference, ask, then deploy to the AWS account of your credentials
-	@$(account) && cdk diff --no-notices && cdk deploy --no-notices --require-approval any-change
+deploy: ## Show the difference, ask, then deploy to the AWS account of your credentials
+	@$(call with,app node) python -m cli.account && cdk diff --no-notices && cdk deploy --no-notices --require-approval any-change
 
-.PHONY: destroy
-destroy: setup ## Remove the deployment from the AWS account of your credentials
-	@$(account) && cdk destroy --no-notices
+verify: ## Play recorded runs on AWS's own interpreter; starts and changes nothing
+	@$(call with,app demo) python -m cli.verify
 
-.PHONY: docs
-docs: setup ## Write anew what the documentation takes from the code: runbook, tables, pictures of the workflows
-	@.venv/bin/python -W ignore -m bench.write_docs
+smoke: ## Check a deployment; with NAME, by a dry run
+	@$(call with,app demo) python -m cli.smoke $(options)
 
-.PHONY: lock
-lock: .venv/.ready ## Lock the requirements anew after a change of an .in file
-	@local/lock.sh
+rollback: ## Move the deployment's aliases back to the version before
+	@$(call with,app demo) python -m cli.rollback
 
-.PHONY: clean
-clean: ## Remove everything that the commands above made here
+pause: ## Disable the deployment's schedules and triggers
+	@$(call with,app demo) python -m cli.pause
+
+resume: ## Enable them again
+	@$(call with,app demo) python -m cli.resume
+
+destroy: ## Stop what runs, then remove the deployment
+	@$(call with,app demo node) python -m cli.account && python -m cli.destroy
+
+docs: ## Write the parts of the documentation that come from the code
+	@$(call with,$(all)) python -W ignore -m bench.write_docs
+
+bench: ## Measure every figure of the documentation again
+	@$(call with,$(all)) python -W ignore -m bench.measure_all
+
+compile := uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url
+universal := $(compile) --universal --python-version 3.11
+lock: ## Lock the dependencies of pyproject.toml
+	@$(call with) $(universal) pyproject.toml $(foreach group,setup demo test lint bench docs,--group $(group)) --output-file requirements-dev.txt && \
+	  $(universal) pyproject.toml --constraints requirements-dev.txt --output-file requirements.txt && \
+	  $(compile) --python-version 3.13 --python-platform aarch64-manylinux2014 --group functions --constraints requirements.txt --output-file lambdas/requirements.txt && \
+	  $(universal) --group emulator --output-file local/requirements.txt
+
+clean: ## Remove everything that these commands have written here
 	@rm -rf .venv .venv-ministack node_modules cdk.out .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
-
-.DEFAULT:
-	@$(error There is no command or file $@ (see: make help))
-
-# Sub-make, so that the environments are made side by side. An environment whose Python was replaced, or whose folder was
-# moved since, which breaks the scripts in it, is made anew.
-.PHONY: setup
-setup: python-version
-	@{ .venv/bin/python -c '' && .venv/bin/node --version; } >/dev/null 2>&1 || rm -f .venv/.ready
-	@.venv-ministack/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-ministack/.ready
-	@$(MAKE) -s -j3 $(ENVIRONMENTS)
-
-.PHONY: python-version
-python-version:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-		{ echo "Python 3.11 or later is needed, and $(PYTHON) is: $$($(PYTHON) --version 2>&1 | head -n 1). Name another with: make PYTHON=python3.12"; exit 1; }
-
-.venv/.ready: requirements-dev.txt
-	@echo "Installing the Python packages into .venv (about half a minute, once)"
-	@$(call venv,.venv,requirements-dev.txt)
-
-.venv-ministack/.ready: local/requirements.txt
-	@echo "Installing MiniStack into .venv-ministack"
-	@$(call venv,.venv-ministack,local/requirements.txt)
-
-node_modules/.ready: package-lock.json | .venv/.ready
-	@echo "Installing the CDK CLI into node_modules"
-	@npm ci --loglevel=error --no-progress >/dev/null || { echo "npm could not install package-lock.json: is the npm registry reachable from here (proxy, firewall)?"; exit 1; }
-	@touch $@
-
-define venv
-$(PYTHON) -m venv --clear $(1) >$(1).log 2>&1 && rm $(1).log \
-	|| { cat $(1).log; rm -f $(1).log; echo "$(PYTHON) cannot make a virtual environment here: on Debian and Ubuntu, install python3-venv; otherwise see whether the disk is full."; exit 1; }; \
-$(1)/bin/python $(PIP) -r $(2) \
-	|| { echo "pip could not install $(2). If it names a connection: is the Python package index reachable from here (proxy, firewall)? If it names a compiler: your platform has no built package of that, so install a C compiler and the headers of Python."; exit 1; }; \
-touch $(1)/.ready
-endef

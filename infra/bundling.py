@@ -1,5 +1,6 @@
 """The code asset that all functions share: lambdas/ and its locked requirements, put together without Docker."""
 
+import importlib.util
 import shutil
 import subprocess  # nosec B404 # runs pip
 import sys
@@ -11,8 +12,8 @@ from aws_cdk import AssetHashType, BundlingOptions, ILocalBundling
 from aws_cdk import aws_lambda as lambda_
 
 LAMBDAS = Path(__file__).parent.parent / "lambdas"
-PYTHON_VERSION = "3.14"
-RUNTIME = lambda_.Runtime.PYTHON_3_14
+PYTHON_VERSION = "3.13"
+RUNTIME = lambda_.Runtime.PYTHON_3_13
 ARCHITECTURE = lambda_.Architecture.ARM_64
 PLATFORM = "manylinux2014_aarch64"
 
@@ -37,8 +38,13 @@ class PipBundling:
         """Fill output_dir. Called by the CDK; never leaves the work to Docker.
 
         Raises:
-            BundlingFailed: with pip's own words.
+            BundlingFailed: there is no pip, or it failed; with its own words.
         """
+        if importlib.util.find_spec("pip") is None:
+            raise BundlingFailed(
+                f"{sys.executable} has no pip, which bundles the functions. Install it: {sys.executable} -m ensurepip, "
+                "or create the environment with it (python3 -m venv, or uv venv --seed)."
+            )
         output = Path(output_dir)
         pip = subprocess.run(  # nosec B603 # fixed arguments
             [

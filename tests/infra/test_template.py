@@ -62,7 +62,7 @@ def test_functions_are_sized_timed_and_traced_on_purpose(assembly: Assembly) -> 
         "lambdas.notify_operators.handler",
     ]
     for function in functions:
-        assert function["Runtime"] == "python3.14"
+        assert function["Runtime"] == "python3.13"
         assert function["Architectures"] == ["arm64"]
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert function["Timeout"] == 80

@@ -1,6 +1,7 @@
-"""What is typed on make's command line reaches the commands as it was typed, and what cannot work is said."""
+"""What is typed after `make` reaches the commands as it was typed; what cannot work is refused before anything runs."""
 
 import os
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,168 +9,134 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
+OPTIONS = ("NAME", "STOP_AFTER", "FAULT", "EXECUTION", "OUTPUT", "EXAMPLES", "PYTHON")
+HOSTILE = [
+    "$(shell touch x)",
+    "$$(touch x)",
+    "$(touch x)`touch x`",
+    "${HOME}",
+    '"; touch x; "',
+    "it's; touch x",
+    "two\nlines; touch x",
+    "a # b",
+    "a\\ b\\",
+    "--fault=x",
+    "",
+]
 
 
-def command(*arguments: str, **environment: str) -> str:
-    """The last command that `make demo` would run."""
-    make = shutil.which("make")
-    assert make
-    run = subprocess.run(
-        [make, "--dry-run", "demo", *arguments],
-        cwd=PROJECT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return run.stdout.strip().splitlines()[-1].strip()
-
-
-@pytest.mark.parametrize(
-    ("typed", "quoted"),
-    [
-        ("gold", "'gold'"),
-        ('"; touch x; "', "'\"; touch x; \"'"),
-        ("$(touch x)`touch x`", "'$(touch x)`touch x`'"),
-        ("it's", "'it'\\''s'"),
-        ("--fault=x", "'--fault=x'"),
-    ],
-)
-def test_a_name_is_quoted_for_the_shell(typed: str, quoted: str) -> None:
-    assert command(f"NAME={typed}") == f".venv/bin/python -m local.demo --name={quoted}"
-
-
-def test_the_environment_names_nothing() -> None:
-    # Some systems have NAME set for every process.
-    assert command(NAME="machine") == ".venv/bin/python -m local.demo"
-
-
-@pytest.mark.parametrize("target", ["watch", "report"])
-def test_an_execution_reaches_its_command(target: str) -> None:
-    run = make("--dry-run", target, "EXECUTION=arn:$x")
-    assert run.stdout.strip().splitlines()[-1].strip() == f".venv/bin/python -m local.{target} --execution='arn:$x'"
-
-
-def make(*arguments: str, directory: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+def make(*arguments: str, directory: Path = PROJECT, **environment: str) -> subprocess.CompletedProcess[str]:
     found = shutil.which("make")
     assert found
-    return subprocess.run([found, *arguments], cwd=directory, capture_output=True, text=True, check=False)
+    inherited = {key: value for key, value in os.environ.items() if key not in OPTIONS and not key.startswith("MAKE")}
+    return subprocess.run(
+        [found, *arguments], cwd=directory, env=inherited | environment, capture_output=True, text=True, check=False
+    )
 
 
-PYTHON_OF_AGE = 'if [ "$1" = -c ]; then exit 0; fi; '
-"""What the Makefile asks first, in a stand-in for Python."""
-
-MAKES_A_VENV = (
-    PYTHON_OF_AGE
-    + """if [ "$2" = venv ]; then mkdir -p "$4/bin"; printf '#!/bin/sh\\n%s\\n' "$FAKE_PIP" > "$4/bin/python"
-printf '#!/bin/sh\\nexit 1\\n' > "$4/bin/npm"; chmod +x "$4/bin/python" "$4/bin/npm"; fi"""
-)
-
-
-def copy_of_the_project(directory: Path) -> None:
-    """As much of it as `make setup` reads."""
-    (directory / "local").mkdir()
-    for file in ("Makefile", "requirements-dev.txt", "package-lock.json", "local/requirements.txt"):
-        shutil.copy(PROJECT / file, directory / file)
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The Makefile, with a Python that installs nothing and prints its arguments and what make exports to it."""
+    shutil.copy(PROJECT / "Makefile", tmp_path)
+    for name in ("python", "python3"):
+        program = tmp_path / ".venv" / "bin" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text('#!/bin/sh\n[ "$2" = cli.environment ] || { printf "[%s]" "$@"; echo; env; }\n')
+        program.chmod(0o755)
+    return tmp_path
 
 
-def program(path: Path, script: str, interpreter: str = "/bin/sh") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!{interpreter}\n{script}\n")
-    path.chmod(0o755)
-    return path
+@pytest.mark.parametrize("typed", HOSTILE)
+def test_an_option_reaches_its_command_as_it_was_typed(project: Path, typed: str) -> None:
+    run = make("demo", f"NAME={typed}", directory=project)
+    assert run.stdout.startswith(f"[-m][local.demo][--name={typed}]\n"), run.stderr
+    assert not (project / "x").exists()
 
 
-def set_up(directory: Path) -> None:
-    """A copy of the project with its environments made; their tools are stand-ins that work."""
-    copy_of_the_project(directory)
-    for tool in (".venv/bin/python", ".venv/bin/node", ".venv-ministack/bin/python"):
-        program(directory / tool, "exit 0")
-    (directory / "node_modules").mkdir()
-    for environment in (".venv", ".venv-ministack", "node_modules"):
-        (directory / environment / ".ready").touch()
+@pytest.mark.parametrize("typed", HOSTILE)
+@pytest.mark.parametrize("command", ["help", "demo", "watch", "nosuch"])
+def test_no_option_is_run_as_a_command_on_the_way_to_a_refusal(project: Path, command: str, typed: str) -> None:
+    for option in ("OUTPUT", "NOSUCH"):
+        assert make(command, f"{option}={typed}", directory=project).returncode == 2
+    assert not (project / "x").exists()
 
 
-@pytest.mark.parametrize(
-    ("broken", "recreated"),
-    [
-        ([], []),
-        ([".venv/bin/node"], ["Installing the Python packages into .venv"]),
-        ([".venv/bin/python"], ["Installing the Python packages into .venv"]),
-        ([".venv-ministack/bin/python"], ["Installing MiniStack into .venv-ministack"]),
-    ],
-    ids=["nothing", "moved", "python-replaced", "python-of-ministack-replaced"],
-)
-def test_an_environment_that_no_longer_works_is_made_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: list[str], recreated: list[str]
-) -> None:
-    set_up(tmp_path)
-    for tool in broken:
-        program(tmp_path / tool, "exit 0", "/gone/python")
-    monkeypatch.setenv("FAKE_PIP", "exit 0")
-    run = make("setup", f"PYTHON={program(tmp_path / 'python', MAKES_A_VENV)}", directory=tmp_path)
-    assert run.returncode == 0, run.stderr
-    assert [line.partition(" (")[0] for line in run.stdout.splitlines()] == recreated
+def test_options_are_not_exported_to_what_the_command_starts(project: Path) -> None:
+    # make expands what it exports, and a make that the command starts would take the options for its own.
+    output = make("demo", "NAME=gold", "FAULT=x", directory=project).stdout
+    assert not [line for line in output.splitlines() if line.startswith(("NAME=", "FAULT=", "MAKEFLAGS="))]
 
 
 @pytest.mark.parametrize(
-    ("python", "pip", "sentence"),
+    ("typed", "arguments"),
     [
-        ('[ "$1" = --version ] && echo Python 3.9.2; exit 1', "", "Python 3.11 or later is needed"),
-        (
-            '[ "$1" = --version ] && echo Python 3.9.2; exit 1',
-            "",
-            "python is: Python 3.9.2. Name another with: make PYTHON=",
-        ),
-        (PYTHON_OF_AGE + "echo ensurepip is not available; exit 1", "", "install python3-venv"),
-        (MAKES_A_VENV, "exit 1", "is the Python package index reachable from here (proxy, firewall)?"),
-        (MAKES_A_VENV, "exit 1", "install a C compiler and the headers of Python"),
-        (MAKES_A_VENV, "exit 0", "is the npm registry reachable from here (proxy, firewall)?"),
+        (["demo"], "[-m][local.demo]"),
+        (["demo", "NAME=a", "STOP_AFTER=5", "FAULT="], "[-m][local.demo][--name=a][--stop-after=5][--fault=]"),
+        (["watch", "EXECUTION=arn:$x"], "[-m][cli.watch][--execution=arn:$x]"),
+        (["report", "EXECUTION=arn", "OUTPUT=a b"], "[-m][cli.report][--execution=arn][--output=a b]"),
+        (["smoke", "NAME=a"], "[-m][cli.smoke][--name=a]"),
     ],
-    ids=["old", "how-old", "no-venv", "no-index", "no-compiler", "no-npm"],
 )
-def test_a_machine_that_lacks_something_is_told_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str, pip: str, sentence: str
-) -> None:
-    copy_of_the_project(tmp_path)
-    monkeypatch.setenv("FAKE_PIP", pip)
-    run = make("setup", f"PYTHON={program(tmp_path / 'python', python)}", directory=tmp_path)
-    assert run.returncode == 2
-    assert sentence in run.stdout
-    assert not list(tmp_path.glob("*.log"))
+def test_a_command_gets_its_own_options(project: Path, typed: list[str], arguments: str) -> None:
+    assert make(*typed, directory=project).stdout.splitlines()[0] == arguments
 
 
-@pytest.mark.parametrize("typed", ["FALUT=x", "Execution=x", "FALUT="])
-def test_an_option_that_there_is_not_is_refused_with_those_that_there_are(typed: str) -> None:
-    run = make("--dry-run", "demo", typed, "NAME=x")
-    assert run.returncode == 2
-    assert f"There is no option {typed.partition('=')[0]}, only: NAME STOP_AFTER FAULT EXECUTION OUTPUT" in run.stderr
-
-
-def test_the_options_that_there_are_pass_through_the_make_within(tmp_path: Path) -> None:
-    set_up(tmp_path)
-    options = ("NAME=x", "STOP_AFTER=1", "FAULT=x", "EXECUTION=x", "OUTPUT=x", "EXAMPLES=1")
-    run = make("setup", *options, directory=tmp_path)
-    assert run.returncode == 0, run.stderr
-
-
-def test_an_empty_option_is_not_the_default() -> None:
-    assert command("FAULT=").split() == [".venv/bin/python", "-m", "local.demo", "--fault=''"]
-
-
-def test_a_command_that_there_is_not_is_refused_with_where_they_are_listed() -> None:
-    run = make("nosuch")
+@pytest.mark.parametrize(
+    ("typed", "refusal"),
+    [
+        (["demo", "OUTPUT=x"], "OUTPUT is no option of make demo: its options are NAME STOP_AFTER FAULT"),
+        (["demo", "FALUT=x"], "FALUT is no option of make demo: its options are NAME STOP_AFTER FAULT"),
+        (["watch", "Execution=x"], "Execution is no option of make watch: its options are EXECUTION"),
+        (["lint", "NAME="], "NAME is no option of make lint"),
+        (["NAME=x"], "NAME is no option of make help"),
+        (["nosuch"], "nosuch is no command. An option needs its name: make demo FAULT=... (see: make help)"),
+        (["demo", "ImageBuilderFailed"], "ImageBuilderFailed is no command. An option needs its name"),
+        (["README.md"], "README.md is no command"),
+    ],
+)
+def test_what_is_no_option_or_no_command_is_refused(project: Path, typed: list[str], refusal: str) -> None:
+    run = make(*typed, directory=project)
     assert (run.returncode, run.stdout) == (2, "")
-    assert "There is no command or file nosuch (see: make help)" in run.stderr
+    assert refusal in run.stderr
 
 
-def test_npm_says_why_it_cannot_install(tmp_path: Path) -> None:
-    set_up(tmp_path)
-    (tmp_path / "node_modules/.ready").unlink()
-    program(tmp_path / ".venv/bin/npm", 'case "$*" in *silent*) ;; *) echo ECONNREFUSED >&2;; esac; exit 1')
-    assert "ECONNREFUSED" in make("setup", directory=tmp_path).stderr
+@pytest.mark.parametrize("option", ["NAME", "STOP_AFTER", "FAULT"])
+def test_an_option_in_the_environment_is_refused(project: Path, option: str) -> None:
+    run = make("demo", directory=project, **{option: "$(shell touch x)"})
+    assert (run.returncode, run.stdout) == (2, "")
+    assert (
+        f"{option} is set in the environment. Unset it or type it after the command: make demo {option}=" in run.stderr
+    )
+    assert not (project / "x").exists()
 
 
-def test_make_without_a_target_lists_the_commands() -> None:
+def test_the_machine_s_name_and_other_commands_options_may_be_in_the_environment(project: Path) -> None:
+    run = make("demo", directory=project, NAME=platform.node(), OUTPUT="x")
+    assert run.stdout.startswith("[-m][local.demo]\n"), run.stderr
+
+
+def test_a_python_of_a_folder_with_a_space_can_be_chosen(tmp_path: Path, project: Path) -> None:
+    chosen = tmp_path / "my python" / "python3.12"
+    chosen.parent.mkdir()
+    chosen.write_text('#!/bin/sh\necho "chosen: $*"\n')
+    chosen.chmod(0o755)
+    assert make("synth", f"PYTHON={chosen}", directory=project).stdout.startswith("chosen: -m cli.environment app node")
+
+
+def test_make_without_a_command_lists_the_commands_and_their_options() -> None:
     listed = make().stdout
-    assert all(f"make {command}" in listed for command in ("demo", "test", "watch", "report", "deploy", "destroy"))
+    commands = [
+        "demo",
+        "test",
+        "test-full",
+        "lint",
+        "deploy",
+        "destroy",
+        "verify",
+        "smoke",
+        "rollback",
+        "pause",
+        "resume",
+    ]
+    assert all(f"  make {command} " in listed for command in commands)
+    assert "live [NAME=... STOP_AFTER=... FAULT=...]" in listed

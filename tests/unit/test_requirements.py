@@ -1,0 +1,116 @@
+"""The lock files hold what pyproject.toml asks for, whole, and nothing that an installer could replace."""
+
+import os
+import re
+import tomllib
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from cli import environment
+from infra import bundling
+
+PROJECT = Path(__file__).parents[2]
+DECLARED = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))
+GROUPS = DECLARED["dependency-groups"]
+APP = DECLARED["project"]["dependencies"]
+IN_REQUIREMENTS_DEV = [
+    requirement
+    for name, group in GROUPS.items()
+    if name not in ("emulator", "functions")
+    for requirement in group
+    if isinstance(requirement, str)
+]
+
+
+def locked(file: str) -> dict[str, Requirement]:
+    """The requirements of a lock by name, without hashes."""
+    entries = re.findall(r"^(\S.*?) \\$", (PROJECT / file).read_text("utf-8"), re.MULTILINE)
+    return {canonicalize_name(requirement.name): requirement for requirement in map(Requirement, entries)}
+
+
+def needed(requirements: list[str]) -> set[str]:
+    """The names of what the requirements bring into this environment, from the metadata of what is installed."""
+    found: set[str] = set()
+    todo = [(Requirement(requirement), "") for requirement in requirements]
+    seen: set[tuple[str, str]] = set()
+    while todo:
+        requirement, extra_of_parent = todo.pop()
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra_of_parent}):
+            continue
+        name = canonicalize_name(requirement.name)
+        found.add(name)
+        for extra in ("", *requirement.extras):
+            if (name, extra) not in seen:
+                seen.add((name, extra))
+                todo += [(Requirement(each), extra) for each in requires(name) or []]
+    return found
+
+
+def applicable(file: str) -> set[str]:
+    return {name for name, entry in locked(file).items() if not entry.marker or entry.marker.evaluate()}
+
+
+@pytest.mark.parametrize(
+    ("file", "declared"),
+    [
+        ("requirements.txt", APP),
+        ("requirements-dev.txt", [*APP, *IN_REQUIREMENTS_DEV]),
+        ("lambdas/requirements.txt", GROUPS["functions"]),
+        ("local/requirements.txt", GROUPS["emulator"]),
+    ],
+)
+def test_a_lock_has_every_declared_package_in_the_declared_version(file: str, declared: list[str]) -> None:
+    entries = locked(file)
+    for requirement in map(Requirement, declared):
+        (pin,) = entries[canonicalize_name(requirement.name)].specifier
+        assert pin.operator == "=="
+        assert requirement.specifier.contains(pin.version, prereleases=True), f"make lock: {requirement}"
+
+
+@pytest.mark.parametrize(
+    ("file", "declared"), [("requirements.txt", APP), ("requirements-dev.txt", [*APP, *IN_REQUIREMENTS_DEV])]
+)
+def test_a_lock_has_what_its_packages_need_and_no_more(file: str, declared: list[str]) -> None:
+    assert applicable(file) == needed(declared), "make lock"
+
+
+def test_synth_and_deploy_find_what_the_documentation_promises_in_requirements_txt() -> None:
+    assert {"aws-cdk-lib", "aws-lambda-powertools", "boto3", "cdk-nag", "constructs", "pydantic"} <= set(
+        locked("requirements.txt")
+    )
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "lambdas/requirements.txt"])
+def test_the_locks_of_the_app_and_its_functions_agree_with_that_of_the_tests(file: str) -> None:
+    tested = locked("requirements-dev.txt")
+    for name, requirement in locked(file).items():
+        assert requirement.specifier == tested[name].specifier, name
+
+
+@pytest.mark.parametrize(
+    "file", ["requirements.txt", "requirements-dev.txt", "lambdas/requirements.txt", "local/requirements.txt"]
+)
+def test_a_lock_has_hashes_for_every_package_and_names_no_address(file: str) -> None:
+    text = (PROJECT / file).read_text("utf-8")
+    assert "://" not in text
+    for entry in re.split(r"\n(?=\S)", text.strip()):
+        assert re.fullmatch(r"\S.* \\\n(    --hash=sha256:[0-9a-f]{64}( \\\n|$))+", entry), entry.splitlines()[0]
+
+
+def test_the_functions_are_locked_bundled_and_emulated_for_one_python() -> None:
+    makefile = (PROJECT / "Makefile").read_text("utf-8")
+    assert bundling.RUNTIME.name == f"python{bundling.PYTHON_VERSION}"
+    assert bundling.PYTHON_VERSION == environment.LAMBDA_PYTHON
+    assert f"--python-version {bundling.PYTHON_VERSION} --python-platform aarch64-manylinux2014" in makefile
+
+
+def test_the_functions_move_to_the_next_python_once_ci_has_it() -> None:
+    # Only in CI: a developer's newer Python is no reason to fail.
+    newer = environment.find_python("3.14") if os.environ.get("CI") else None
+    assert not newer, (
+        f"{newer}: set PYTHON_VERSION and RUNTIME in infra/bundling.py, LAMBDA_PYTHON in cli/environment.py"
+    )
