@@ -10,7 +10,7 @@ import boto3
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
 
 from cli.account import CONFIG, AccountError, said_plainly
-from infra.config.settings import Config as Settings
+from infra.config.settings import InvalidSettings, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
@@ -113,13 +113,6 @@ def number(version: str) -> str:
     return version.rpartition(":")[2]
 
 
-def _settings() -> Settings:
-    import json
-    from pathlib import Path
-
-    return Settings.from_context(json.loads((Path(__file__).parent.parent / "cdk.json").read_text())["context"].get)
-
-
 def connect() -> boto3.Session:
     """A session with the user's credentials and Region.
 
@@ -137,7 +130,7 @@ def connect() -> boto3.Session:
 
 def find() -> Deployment | None:
     """The deployed stack; None where there is none."""
-    session, settings = connect(), _settings()
+    session, settings = connect(), Settings.load()
     cloudformation = session.client("cloudformation", config=CONFIG)
     try:
         (stack,) = cloudformation.describe_stacks(StackName=settings.stack_name)["Stacks"]
@@ -175,7 +168,7 @@ def existing() -> Deployment:
     stack = find()
     if stack is None:
         raise AccountError(
-            f"There is no stack {_settings().stack_name} in the Region {connect().region_name} of this account: "
+            f"There is no stack {Settings.load().stack_name} in the Region {connect().region_name} of this account: "
             "deploy it with `make deploy`, or name another Region with AWS_REGION."
         )
     if stack.status.endswith("_IN_PROGRESS"):
@@ -200,7 +193,7 @@ def run(command: Callable[..., int], *arguments: object) -> int:
     try:
         with said_plainly():
             return command(*arguments)
-    except AccountError as problem:
+    except (AccountError, InvalidSettings) as problem:
         print(problem, file=sys.stderr)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)

@@ -320,7 +320,7 @@ def _play(
     def sleep(seconds: float) -> None:
         world.clock.advance(seconds)
         if "every_start" in breaks:
-            world.double.patch_builder(BUILDER, next_start=breaks["every_start"])
+            world.fake.patch_builder(BUILDER, next_start=breaks["every_start"])
 
     sleep(0)
     world.engine.sleep = sleep
