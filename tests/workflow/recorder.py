@@ -7,11 +7,12 @@ import gzip
 import io
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Any
 from unittest.mock import patch
 
@@ -46,66 +47,7 @@ from tests.workflow.conftest import World
 from tests.workflow.engine import Execution
 
 Case = dict[str, Any]
-
-
-def _ended(status: str, error: str = "", cause: Any = "") -> Execution:
-    output = {"Outcome": "Running", "Started": True}
-    return Execution(status, output, error, cause and json.dumps(cause), [])
-
-
-def _answers(operation: str, code: str, **when: Any) -> dict[str, Any]:
-    return {"operation": operation, "error": {"code": code, "message": "No."}, "times": None, **when}
-
-
-_STARTS: list[tuple[Any, Any, list[Any]]] = [
-    ({"Name": BUILDER, "StopAfterMinutes": 30, "NotifyOnSuccess": True}, {}, []),
-    ({"Name": BUILDER, "StopAfterMinutes": 30}, {"state": "RUNNING"}, []),
-    ({"Name": BUILDER, "StopOnFailure": True, "TimeoutMinutes": 5}, {"durations": {"pending": 900}}, []),
-    ({"Name": "missing", "StopOnFailure": True}, {}, []),
-]
-_BREAKS: list[dict[str, Any]] = [
-    {"functions": ["notify_operators"]},
-    {"functions": ["validate_request"]},
-    {"functions": ["start_image_builder"]},
-    {"functions": ["describe_image_builder"]},
-    {"functions": ["stop_image_builder"]},
-    {"functions": ["list_image_builders"]},
-    {"starts": 20},
-    {"events": 20},
-    {"children": True},
-    {"every_start": [["PENDING", 60], ["STOPPED", None]]},
-]
-_STOPS: list[tuple[Any, Any, list[Any]]] = [
-    *(({"Name": BUILDER}, {"state": state}, []) for state in ("RUNNING", "STOPPED", "FAILED", "DELETING")),
-    ({"Name": BUILDER}, {"state": [["STOPPING", 200], ["STOPPED", None]]}, []),
-    ({"Name": BUILDER}, {"state": [["PENDING", 400], ["RUNNING", None]]}, []),
-    ({"Name": BUILDER}, {"state": "RUNNING", "tags": {"Skip_Stop": ""}}, []),
-    ({"Name": BUILDER, "TimeoutMinutes": 5}, {"state": "PENDING"}, []),
-    ({"Name": BUILDER, "StopAfterMinutes": 30}, {"state": "RUNNING"}, []),
-    ({"Name": BUILDER, "StopAfterMinutes": 30}, {"state": [["RUNNING", 600], ["STOPPING", None]]}, []),
-    *(
-        ({"Name": BUILDER, "TimeoutMinutes": 5}, {"state": state}, [fault])
-        for state, fault in [
-            ("RUNNING", _answers("StopImageBuilder", "ConcurrentModificationException", times=2)),
-            ("RUNNING", _answers("StopImageBuilder", "ConcurrentModificationException")),
-            ("RUNNING", _answers("StopImageBuilder", "AccessDeniedException")),
-            ("RUNNING", _answers("DescribeImageBuilders", "AccessDeniedException")),
-            ("RUNNING", _answers("DescribeImageBuilders", "ThrottlingException")),
-            ("PENDING", _answers("DescribeImageBuilders", "ResourceNotFoundException", skip=1)),
-        ]
-    ),
-    ({"Name": "missing"}, {}, []),
-    ({"Name": 7}, {}, []),
-]
-_ONE = {"MaxConcurrency": 1}
-_FLEETS: list[tuple[Any, Execution]] = [
-    ({"ImageBuilders": ["a", {"Name": "b", "StopAfterMinutes": 5}], **_ONE}, _ended("SUCCEEDED")),
-    ({"Tag": {"Key": "k", "Value": "v"}, **_ONE}, _ended("SUCCEEDED")),
-    ({"ImageBuilders": ["a", 7], **_ONE}, _ended("FAILED", "ImageBuilderFailed", {"Message": "It broke."})),
-    ({"ImageBuilders": [{"Name": "a"}], **_ONE}, _ended("TIMED_OUT", "States.Timeout")),
-    ({"ImageBuilders": []}, _ended("ABORTED")),
-    ({"ImageBuilders": [{"Name": "a"}], **_ONE}, _ended("ABORTED")),
-]
+_function_error = engine.function_error
 
 
 @dataclass
@@ -268,9 +210,6 @@ def record() -> list[Case]:
     return sorted(kept.values(), key=lambda case: (case["machine"], case["state"], _way(case)))
 
 
-_function_error = engine.function_error
-
-
 def _way(case: Case) -> str:
     """What two cases of one state have to differ in for both to be kept."""
     answer = case["answer"]
@@ -278,56 +217,71 @@ def _way(case: Case) -> str:
         name: value for name, value in answer.get("variables", {}).items() if case["variables"].get(name, "") != value
     }
     shape = [case["machine"], case["state"], answer["status"], answer.get("nextState"), answer.get("error")]
-    words = [value for value in changed.values() if isinstance(value, str) and len(value) < 20]
-    return json.dumps([*shape, case.get("choice"), sorted(changed), words, changed.get("failure", {}).get("Error")])
+    result = {} if "nextState" in answer or not isinstance(answer.get("output"), dict) else answer["output"]
+    words = [value for value in (*changed.values(), *result.values()) if isinstance(value, str) and len(value) < 20]
+    failure = changed.get("failure", {}).get("Error")
+    return json.dumps([*shape, case.get("choice"), sorted(changed), words, sorted(result), failure])
 
 
-def runs() -> Iterator[tuple[str, Callable[[], object]]]:
-    """What is recorded: the scenarios, and for each workflow the ways that they leave out."""
-    for scenario in scenarios.ALL:
-        yield "start", partial(World.new().play, scenario)
-    for request, builder, faults in _STARTS:
-        yield "start", partial(_play, World.run, [request], builder, faults, {})
-    no_break: dict[str, Any] = {}
-    request, *_ = _STARTS[0]
-    for breaks in _BREAKS:
-        yield "start", partial(_play, World.run, [request], {}, [], breaks)
-    for request, builder, faults in _STOPS:
-        yield "stop", partial(_play, World.run_stop, [request], builder, faults, {})
-    for breaks in _BREAKS:
-        yield "stop", partial(_play, World.run_stop, [{"Name": "missing"}], {"state": "FAILED"}, [], breaks)
-    fleets = [*((*fleet, no_break) for fleet in _FLEETS), *((*_FLEETS[-1], breaks) for breaks in _BREAKS)]
-    for request, end, breaks in fleets:
-        arguments = [request, partial(_nested, end)]
-        yield "fleet", partial(_play, World.run_fleet, arguments, {"tags": {"k": "v"}}, [], breaks)
+@dataclass(frozen=True)
+class Run:
+    """A run that is recorded beside the scenarios.
+
+    Attributes:
+        machine: "start", "stop" or "fleet".
+        request: the execution input.
+        builder: settings of the fake's builder, which is called BUILDER.
+        faults: of the fake.
+        crash: functions that crash at every call.
+        breaks: what else breaks: the services "states" and "events", or the "children" of the Map state.
+        every_start: what each start leads to, instead of the ordinary.
+        nested: how the runs of a fleet end: status, error and cause.
+    """
+
+    machine: str
+    request: Any
+    builder: Any = field(default_factory=dict)
+    faults: Sequence[Any] = ()
+    crash: str = ""
+    breaks: str = ""
+    every_start: Any = None
+    nested: tuple[str, str, str] = ("SUCCEEDED", "", "")
+
+    def play(self) -> None:
+        world = World.new()
+        world.prepare(self.builder, self.faults)
+        if self.crash:
+            world.engine.script[self.crash] = [_crash] * 20
+        if self.breaks == "states":
+            metadata = {"HTTPStatusCode": 400, "RequestId": "1"}
+            response: Any = {"Error": {"Code": "AccessDenied", "Message": "No."}, "ResponseMetadata": metadata}
+            world.engine.start_errors = [ClientError(response, "StartExecution")] * 20
+        if self.breaks == "events":
+            # As AWS gives it: text.
+            entry_failed = SfnFailedEntryCountException('{"FailedEntryCount":1}')  # type: ignore[arg-type]
+            world.engine.announce_errors = [entry_failed] * 20
+        advance = world.engine.sleep
+
+        def sleep(seconds: float) -> None:
+            advance(seconds)
+            if self.every_start:
+                world.fake.patch_builder(BUILDER, next_start=self.every_start)
+
+        sleep(0)
+        world.engine.sleep = sleep
+        with ExitStack() as stack:
+            if self.breaks == "children":
+                stack.enter_context(patch.object(DistributedIterationComponent, "_eval_body", _children_break_off))
+            if self.machine == "fleet":
+                status, error, cause = self.nested
+                nested = Execution(status, {"Outcome": "Running", "Started": True}, error, cause, [])
+                world.run_fleet(self.request, lambda _: nested)
+            else:
+                {"start": world.run, "stop": world.run_stop}[self.machine](self.request)
 
 
-def _nested(end: Execution, _: dict[str, str]) -> Execution:
-    return end
-
-
-def _play(
-    run: Callable[..., object], arguments: list[Any], builder: Any, faults: list[Any], breaks: dict[str, Any]
-) -> None:
-    world = World.new()
-    world.prepare(builder, faults)
-    world.engine.script = {name: [_crash] * 20 for name in breaks.get("functions", ())}
-    world.engine.start_errors = [_denied()] * breaks.get("starts", 0)
-    # As AWS gives it: text.
-    entry_failed = SfnFailedEntryCountException('{"FailedEntryCount":1}')  # type: ignore[arg-type]
-    world.engine.announce_errors = [entry_failed] * breaks.get("events", 0)
-
-    def sleep(seconds: float) -> None:
-        world.clock.advance(seconds)
-        if "every_start" in breaks:
-            world.fake.patch_builder(BUILDER, next_start=breaks["every_start"])
-
-    sleep(0)
-    world.engine.sleep = sleep
-    with ExitStack() as stack:
-        if "children" in breaks:
-            stack.enter_context(patch.object(DistributedIterationComponent, "_eval_body", _children_break_off))
-        run(world, *arguments)
+def _crash(*_: Any) -> dict[str, Any]:
+    return _function_error("Runtime.ExitError", "RequestId: 1 Error: Runtime exited with error: signal: killed")
 
 
 def _children_break_off(_: DistributedIterationComponent, env: Environment) -> None:
@@ -335,14 +289,60 @@ def _children_break_off(_: DistributedIterationComponent, env: Environment) -> N
     eval_mocked_response(env, MockedResponseThrow(0, 0, "BrokeOff", "The children broke off."))
 
 
-def _denied() -> ClientError:
-    metadata: Any = {"HTTPStatusCode": 400, "RequestId": "1"}
-    response: Any = {"Error": {"Code": "AccessDenied", "Message": "No."}, "ResponseMetadata": metadata}
-    return ClientError(response, "StartExecution")
+def _answers(operation: str, code: str, **when: Any) -> list[dict[str, Any]]:
+    return [{"operation": operation, "error": {"code": code, "message": "No."}, "times": None, **when}]
 
 
-def _crash(*_: Any) -> dict[str, Any]:
-    return _function_error("Runtime.ExitError", "RequestId: 1 Error: Runtime exited with error: signal: killed")
+_NAMED = {"Name": BUILDER}
+_GUARDED = {"Name": BUILDER, "StopAfterMinutes": 30, "NotifyOnSuccess": True}
+_FIVE = {"Name": BUILDER, "TimeoutMinutes": 5}
+_ONE = {"ImageBuilders": [{"Name": "a"}], "MaxConcurrency": 1}
+_IT_BROKE = json.dumps({"Message": "It broke."})
+RUNS = [
+    Run("start", _GUARDED),
+    Run("start", _GUARDED, {"state": "RUNNING"}),
+    Run("start", {**_FIVE, "StopOnFailure": True}, {"durations": {"pending": 900}}),
+    Run("start", {**_FIVE, "StopAfterMinutes": 30}, {"durations": {"pending": 900}}),
+    *(Run("start", _GUARDED, crash=f"{name}_image_builder") for name in ("start", "describe")),
+    *(Run("start", _GUARDED, crash=name) for name in ("validate_request", "notify_operators")),
+    *(Run("start", _GUARDED, breaks=service) for service in ("states", "events")),
+    Run("start", {**_FIVE, "StopOnFailure": True}, {"durations": {"pending": 900}}, breaks="states"),
+    Run("start", {"Name": "missing"}, crash="notify_operators"),
+    Run("start", {"Name": "missing"}, breaks="events"),
+    Run("start", _NAMED, every_start=[["PENDING", 60], ["STOPPED", None]]),
+    *(Run("stop", _NAMED, {"state": state}) for state in ("RUNNING", "STOPPED", "FAILED", "DELETING")),
+    Run("stop", _NAMED, {"state": [["PENDING", 400], ["RUNNING", None]]}),
+    Run("stop", _NAMED, {"state": "RUNNING", "tags": {"Skip_Stop": ""}}),
+    Run("stop", _FIVE, {"state": "PENDING"}),
+    Run("stop", {**_NAMED, "StopAfterMinutes": 30}, {"state": "RUNNING"}),
+    Run("stop", {**_NAMED, "StopAfterMinutes": 30}, {"state": [["RUNNING", 600], ["STOPPING", None]]}),
+    Run("stop", _FIVE, {"state": "RUNNING"}, _answers("StopImageBuilder", "ConcurrentModificationException", times=2)),
+    Run("stop", _FIVE, {"state": "RUNNING"}, _answers("StopImageBuilder", "ConcurrentModificationException")),
+    Run("stop", _FIVE, {"state": "RUNNING"}, _answers("StopImageBuilder", "AccessDeniedException")),
+    Run("stop", _FIVE, {"state": "RUNNING"}, _answers("DescribeImageBuilders", "ThrottlingException")),
+    Run("stop", _FIVE, {"state": "PENDING"}, _answers("DescribeImageBuilders", "ResourceNotFoundException", skip=1)),
+    Run("stop", {"Name": 7}),
+    *(Run("stop", _FIVE, {"state": "RUNNING"}, crash=f"{name}_image_builder") for name in ("stop", "describe")),
+    *(Run("stop", {"Name": "missing"}, crash=name) for name in ("validate_request", "notify_operators")),
+    Run("fleet", {"ImageBuilders": ["a", {"Name": "b", "StopAfterMinutes": 5}], "MaxConcurrency": 1}),
+    Run("fleet", {"Tag": {"Key": "k", "Value": "v"}, "MaxConcurrency": 1}, {"tags": {"k": "v"}}),
+    Run("fleet", _ONE, nested=("FAILED", "ImageBuilderFailed", _IT_BROKE)),
+    Run("fleet", _ONE, nested=("TIMED_OUT", "States.Timeout", "")),
+    Run("fleet", _ONE, nested=("ABORTED", "", "")),
+    Run("fleet", {"ImageBuilders": []}),
+    Run("fleet", {"ImageBuilders": []}, crash="notify_operators"),
+    Run("fleet", _ONE, crash="list_image_builders"),
+    Run("fleet", _ONE, breaks="children"),
+]
+
+
+def runs() -> Iterator[tuple[str, Callable[[], object]]]:
+    """What is recorded: of the scenarios those that differ by state, error or answer, and the runs above."""
+    chosen = [scenarios.STATES, scenarios.ENDS, scenarios.POLLS, scenarios.NETWORK, scenarios.DRY_RUNS]
+    for scenario in [*chain(*chosen), *scenarios.BAD_INPUT[::3], *scenarios.GOOD_INPUT]:
+        yield "start", partial(World.new().play, scenario)
+    for run in RUNS:
+        yield run.machine, run.play
 
 
 if __name__ == "__main__":
