@@ -48,6 +48,8 @@ def answers(code: str, route: str, starts: int, reads: int, *, error: str = "", 
 MINUTES = ATTEMPTS_TO_START - 1
 SECONDS_AND_MINUTES = ATTEMPTS_TO_START * TRIES_OF_A_TASK - 1
 READS = ATTEMPTS_TO_START * TRIES_OF_A_TASK * CALLS_OF_BOTO3 - 1
+AT_LEAST = TRIES_OF_A_TASK * CALLS_OF_BOTO3 - 1
+"""Beyond the first attempt, boto3's retry quota decides. Source: botocore/retries/quota.py."""
 UNAVAILABLE = "ServiceUnavailableException"
 TROUBLES = [
     answers("ConcurrentModificationException", "notify", MINUTES, MINUTES),
@@ -55,9 +57,9 @@ TROUBLES = [
     answers("OperationNotPermittedException", "notify", MINUTES, MINUTES),
     answers("ThrottlingException", "notify", SECONDS_AND_MINUTES, READS),
     # A 5xx or no answer to the start: it is presumed, polled, and sent again in minutes.
-    answers("InternalFailure", "notify", MINUTES, READS, error=UNAVAILABLE),
-    Trouble({"drop": "before"}, UNAVAILABLE, "notify", MINUTES, READS),
-    Trouble({"delay": 60}, UNAVAILABLE, "notify", FOR_EVER, READS),
+    answers("InternalFailure", "notify", MINUTES, AT_LEAST, error=UNAVAILABLE),
+    Trouble({"drop": "before"}, UNAVAILABLE, "notify", MINUTES, AT_LEAST),
+    Trouble({"delay": 60}, UNAVAILABLE, "notify", FOR_EVER, AT_LEAST),
     *(
         answers(code, route, 0, 0, transient=False)
         for code, route in {
@@ -89,7 +91,8 @@ def frequencies(survived: int) -> Iterator[tuple[str, Mapping[str, Any], int]]:
     if survived < FOR_EVER:
         if survived > 1:
             yield "all but once too often", {"times": survived}, survived
-        yield "once too often", {"times": survived + 1}, survived + 1
+        if survived != AT_LEAST:
+            yield "once too often", {"times": survived + 1}, survived + 1
     yield "for ever", {"times": None}, FOR_EVER
     yield "alternating", {"times": None, "every": 2}, 1
 

@@ -48,9 +48,7 @@ OF_INVOKE: dict[str, int] = {
 }
 TRANSIENT: dict[str, Invocation] = {
     **{code: lambda_refuses(code, status) for code, status in OF_INVOKE.items()},
-    **{
-        kind: fails(kind) for kind in ("Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory")
-    },
+    **{kind: fails(kind) for kind in ("Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError")},
 }
 
 

@@ -19,7 +19,7 @@ MOST_CAUSE = 32_768
 
 
 def events_on_aws(execution: Execution) -> int:
-    """Events as AWS counts them: moto leaves out ExecutionStarted. Source: Step Functions API reference, HistoryEvent."""
+    """Events as AWS counts them: moto leaves out ExecutionStarted. Source: Step Functions API, HistoryEvent."""
     return len(execution.history) + 1
 
 

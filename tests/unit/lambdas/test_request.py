@@ -4,7 +4,7 @@ import cbor2
 import pytest
 from hypothesis import given, settings
 
-from lambdas.image_builder.request import FIELDS, InvalidRequest, parse_request, parse_stop_request
+from lambdas.image_builder.request import FIELDS, InvalidRequest, parse_request, parse_stop_request, short_name
 from local.fake_appstream.model import input_shape, violations
 from tests.contracts import REQUESTS, in_events
 
@@ -178,3 +178,16 @@ def test_a_request_for_a_stop_has_a_contract_of_its_own() -> None:
         parse_stop_request({"Name": "gold", "SkipTag": "aws:x"})
     with pytest.raises(InvalidRequest, match='"DryRun": is not a field of the request'):
         parse_stop_request({"Name": "gold", "DryRun": True})
+
+
+@pytest.mark.parametrize("length", [1, 73, 74, 80])
+def test_a_short_name_leaves_room_for_purpose_and_attempt(length: int) -> None:
+    name = "n" * length
+    short = short_name(f"arn:aws:states:us-east-1:000000000000:execution:StartImageBuilder:{name}")
+    assert len(f"{short}-stop-5") <= 80
+    assert (short == name) is (length <= 73)
+
+
+def test_two_long_names_that_begin_alike_stay_two() -> None:
+    arn = "arn:aws:states:us-east-1:000000000000:execution:StartImageBuilder:"
+    assert short_name(f"{arn}{'n' * 79}1") != short_name(f"{arn}{'n' * 79}2")

@@ -1,25 +1,47 @@
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
-import botocore.session
+import boto3
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lambdas.image_builder import state
+from lambdas.image_builder.errors import routed
 from lambdas.image_builder.request import parse_request
-from lambdas.image_builder.state import PHASES, UNKNOWN_ADVICE, Phase, advice_for, json_safe, phase_of, status_of
+from lambdas.image_builder.state import (
+    PHASES,
+    UNKNOWN_ADVICE,
+    Claim,
+    Phase,
+    advice_for,
+    bounded,
+    ends_start,
+    json_safe,
+    phase_of,
+    poll_seconds,
+    status_of,
+    status_of_start,
+    still_ran,
+)
 
 REQUEST = parse_request({"Name": "gold"})
+MODEL: Any = boto3.client("appstream", region_name="us-east-1").meta.service_model
+
+
+def status(builder: dict[str, Any], waited: int = 0, tracking: Any = None, **request: Any) -> Any:
+    return status_of(builder, parse_request({"Name": "gold", **request}), tracking or {}, waited)
 
 
 def modelled(enum: str) -> set[str]:
-    shape: Any = botocore.session.get_session().get_service_model("appstream").shape_for(enum)
-    return set(shape.enum)
+    return set(MODEL.shape_for(enum).enum)
+
+
+# What botocore models
 
 
 def test_every_state_that_botocore_models_has_a_phase() -> None:
-    assert modelled("ImageBuilderState") - set(PHASES) == set(), "new states: classify them in PHASES"
+    assert modelled("ImageBuilderState") - set(PHASES) == set(), "new states: add them to PHASES"
     assert set(PHASES) - modelled("ImageBuilderState") == set(), "states that AppStream no longer has"
 
 
@@ -32,13 +54,99 @@ def test_every_code_that_botocore_models_has_advice(member: str, enum: str) -> N
     assert without == set(), "new codes: add them to advice.json"
 
 
-def test_a_state_nobody_has_heard_of_is_waited_out() -> None:
-    assert phase_of({"State": "DREAMING"}) is Phase.TRANSITIONAL
+def test_an_unknown_state_is_waited_for() -> None:
+    assert phase_of({"State": "SOMETHING_NEW"}) is Phase.TRANSITIONAL
+
+
+# Whose start it is
+
+
+@pytest.mark.parametrize(
+    ("states", "claim"),
+    [
+        (["PENDING", "UPDATING_AGENT", "RUNNING"], Claim.CONFIRMED),
+        (["RUNNING", "REBOOTING", "PENDING", "RUNNING"], Claim.CONFIRMED),
+        (["RUNNING", "UPDATING", "RUNNING"], Claim.CONFIRMED),
+        (["RUNNING", "SYNCING_APPS", "RUNNING"], Claim.CONFIRMED),
+        (["RUNNING", "PENDING"], Claim.NONE),
+        (["RUNNING", "UPDATING_AGENT"], Claim.NONE),
+        (["RUNNING", "REBOOTING", "RUNNING", "PENDING"], Claim.NONE),
+        (["RUNNING", "SNAPSHOTTING", "PENDING"], Claim.NONE),
+        (["STOPPED"], Claim.NONE),
+        (["PENDING", "STOPPING", "PENDING", "RUNNING"], Claim.NONE),
+        (["DELETING"], Claim.NONE),
+        (["FAILED"], Claim.NONE),
+    ],
+)
+def test_a_claim_ends_with_the_state_that_shows_the_start_over(states: list[str], claim: Claim) -> None:
+    tracking: Any = status_of_start({"State": "PENDING"}, REQUEST, {}, 0, before={"State": "STOPPED"})["Tracking"]
+    for state in states:
+        tracking = json.loads(json.dumps(status({"State": state}, tracking=tracking)["Tracking"]))
+    assert tracking["Claim"] == claim
+
+
+@given(st.lists(st.sampled_from([*PHASES, "SOMETHING_NEW"]), max_size=12))
+def test_a_claim_never_comes_back(states: list[str]) -> None:
+    tracking: Any = {"Claim": "Confirmed"}
+    claims = []
+    for state in states:
+        tracking = status({"State": state}, tracking=tracking)["Tracking"]
+        claims.append(tracking["Claim"])
+    assert claims == sorted(claims, key=lambda claim: claim is Claim.NONE)
+
+
+def test_start_and_stop_share_one_rule() -> None:
+    assert not ends_start("PENDING", ran=False)
+    assert ends_start("PENDING", ran=True)
+    assert ends_start("STOPPING", ran=False)
+    assert still_ran("RUNNING", ran=False)
+    assert not still_ran("REBOOTING", ran=True)
+    assert still_ran("SNAPSHOTTING", ran=True)
+
+
+def test_a_start_whose_answer_was_lost_is_presumed_and_says_why() -> None:
+    lost = routed("ServiceUnavailableException", "No answer.", sent=True)
+    found = status_of_start({"State": "STOPPED"}, REQUEST, {}, 0, before={"State": "STOPPED"}, lost=lost)
+    assert found["Tracking"]["Claim"] is Claim.PRESUMED
+    assert found["LostAnswer"] is not None
+    assert found["LostAnswer"]["Error"] == "ServiceUnavailableException"
+    assert found["LostAnswer"]["Message"] == "The last call to start it got no clear answer. No answer."
+    assert found["Result"]["Started"] is False
+    assert "presumed" in found["Result"]["Advice"]
 
 
 def test_a_builder_that_still_says_stopped_after_an_accepted_start_is_not_started_again() -> None:
-    assert status_of({"State": "STOPPED"}, REQUEST, before={"State": "STOPPED"})["Phase"] is Phase.TRANSITIONAL
-    assert status_of({"State": "STOPPED"}, REQUEST)["Phase"] is Phase.STOPPED
+    stopped = {"State": "STOPPED"}
+    assert status_of_start(stopped, REQUEST, {}, 0, before=stopped)["Phase"] is Phase.TRANSITIONAL
+    assert status(stopped)["Phase"] is Phase.STOPPED
+
+
+# The next poll
+
+
+@pytest.mark.parametrize(
+    ("waited", "own_start", "request_", "seconds"),
+    [
+        (0, False, {}, 23),
+        (0, True, {}, 60),
+        (60, True, {}, 180),
+        (239, True, {}, 23),
+        (0, True, {"PollIntervalSeconds": 60}, 240),
+        (0, True, {"PollIntervalSeconds": 300}, 300),
+        (1_200, False, {}, 30),
+        (20_000, False, {"TimeoutMinutes": 720}, 300),
+        (3_590, False, {}, 10),
+        (3_600, False, {}, 0),
+        (3_700, False, {}, 0),
+    ],
+)
+def test_the_interval_grows_and_ends_at_the_deadline(
+    waited: int, own_start: bool, request_: dict[str, Any], seconds: int
+) -> None:
+    assert poll_seconds(waited, parse_request({"Name": "gold", **request_}), own_start=own_start) == seconds
+
+
+# What is returned
 
 
 def test_timestamps_become_iso_8601_in_utc_at_any_depth() -> None:
@@ -50,17 +158,116 @@ def test_timestamps_become_iso_8601_in_utc_at_any_depth() -> None:
     }
 
 
-def test_a_look_keeps_every_field_that_appstream_returns_and_is_json() -> None:
-    shape: Any = botocore.session.get_session().get_service_model("appstream").shape_for("ImageBuilder")
-    builder: dict[str, Any] = dict.fromkeys(shape.members, "text")
+def test_a_status_keeps_every_field_that_appstream_returns_and_is_json() -> None:
+    builder: dict[str, Any] = dict.fromkeys(MODEL.shape_for("ImageBuilder").members, "text")
     builder |= {"CreatedTime": datetime(2026, 2, 1, tzinfo=UTC), "NewerThanThisCode": [1, {"a": True}]}
-    builder |= {"StateChangeReason": {}, "ImageBuilderErrors": []}
-    look = json.loads(json.dumps(status_of(builder, REQUEST)))
-    assert look["ImageBuilder"] == builder | {"CreatedTime": "2026-02-01T00:00:00Z"}
+    builder |= {"StateChangeReason": {}, "ImageBuilderErrors": [], "NetworkAccessConfiguration": {}}
+    found = json.loads(json.dumps(status(builder)))
+    assert found["ImageBuilder"] == builder | {"CreatedTime": "2026-02-01T00:00:00Z"}
+    assert found["Seen"] == {"ImageBuilder": found["ImageBuilder"]}
+
+
+@given(
+    st.integers(200, 20_000),
+    st.lists(st.text(max_size=500), max_size=80),
+    st.text(max_size=2_000),
+)
+def test_a_bounded_builder_is_within_its_limit_and_keeps_what_matters_first(
+    most: int, messages: list[str], reason: str
+) -> None:
+    builder = {
+        "Tags": "x" * 3_000,
+        "Name": "gold",
+        "State": "FAILED",
+        "StateChangeReason": {"Code": "INTERNAL_ERROR", "Message": reason},
+        "ImageBuilderErrors": [{"ErrorCode": "X", "ErrorMessage": message} for message in messages],
+    }
+    kept = bounded(builder, most)
+    assert len(json.dumps(kept)) <= most or kept == builder
+    assert (kept["Name"], kept["State"]) == ("gold", "FAILED")
+
+
+@pytest.mark.parametrize(
+    ("interface", "phase"),
+    [
+        ({}, Phase.TRANSITIONAL),
+        ({"EniId": "eni-1"}, Phase.TRANSITIONAL),
+        ({"EniPrivateIpAddress": "10.0.0.4"}, Phase.RUNNING),
+        ({"EniIpv6Addresses": ["2001:db8::1"]}, Phase.RUNNING),
+    ],
+)
+def test_running_counts_only_with_a_network_interface_where_the_request_wants_one(
+    interface: dict[str, Any], phase: Phase
+) -> None:
+    builder = {"State": "RUNNING", "NetworkAccessConfiguration": interface}
+    assert status(builder, RequireNetworkInterface=True)["Phase"] is phase
+    assert status(builder)["Phase"] is Phase.RUNNING
+
+
+def test_a_running_builder_without_an_interface_is_said_to_be_billed_now() -> None:
+    timed_out = status({"State": "RUNNING"}, RequireNetworkInterface=True)["TimedOut"]
+    assert (
+        timed_out["Message"]
+        == "The image builder is RUNNING, but has no network interface after 60 minutes of waiting."
+    )
+    assert timed_out["Advice"].startswith("It is billed now")
+
+
+@pytest.mark.parametrize(
+    ("claim", "waited", "outcome", "started"),
+    [("None", 0, "AlreadyRunning", False), ("None", 23, "Running", False), ("Confirmed", 0, "Running", True)],
+)
+def test_the_result_says_whether_this_execution_started_it(
+    claim: str, waited: int, outcome: str, started: bool
+) -> None:
+    result = status({"State": "RUNNING"}, waited, {"Claim": claim})["Result"]
+    assert (result["Outcome"], result["Started"], result["WaitedSeconds"]) == (outcome, started, waited)
+    assert set(result) == {"Outcome", "Started", "ImageBuilder", "WaitedSeconds", "Advice"}
+
+
+def test_the_agent_version_before_is_that_of_before_the_first_attempt() -> None:
+    request = parse_request({"Name": "gold", "AppstreamAgentVersion": "3"})
+    first = status_of_start({"State": "PENDING"}, request, {}, 0, before={"AppstreamAgentVersion": "1"})
+    stopped = status_of({"State": "STOPPED", "AppstreamAgentVersion": "2"}, request, first["Tracking"], 60)
+    last = status_of({"State": "RUNNING", "AppstreamAgentVersion": "3"}, request, stopped["Tracking"], 90)
+    assert last["Result"]["Agent"] == {
+        "Requested": "3",
+        "Before": "1",
+        "After": "3",
+        "Progress": [
+            {"State": "PENDING", "WaitedSeconds": 0},
+            {"State": "STOPPED", "WaitedSeconds": 60},
+            {"State": "RUNNING", "WaitedSeconds": 90},
+        ],
+    }
+
+
+def test_a_state_that_goes_on_is_one_step_of_the_progress() -> None:
+    tracking: Any = {}
+    for waited, state in enumerate(["A", "A", "B", "B", "A"]):
+        tracking = status({"State": state}, waited, tracking)["Tracking"]
+    assert [step["State"] for step in tracking["Progress"]] == ["A", "B", "A"]
+
+
+@pytest.mark.parametrize(
+    ("state", "route", "why"),
+    [
+        ("STOPPED", "start", "It is STOPPED: a run would start it."),
+        ("RUNNING", "done", "It is RUNNING: a run would report that and do nothing."),
+        ("STOPPING", "wait", "It is STOPPING: a run would wait for it, and start it when it is STOPPED."),
+        ("FAILED", "notify", "It is FAILED, and cannot be started: a run would fail as ImageBuilderFailed."),
+        ("DELETING", "fail", "It is being deleted: a run would fail as ImageBuilderDeleting."),
+    ],
+)
+def test_a_dry_run_says_what_a_run_would_do_and_why(state: str, route: str, why: str) -> None:
+    assert status({"State": state})["DryRun"] == {"WouldStart": state == "STOPPED", "Route": route, "Why": why}
+
+
+# Problems
 
 
 def test_a_failed_builder_is_explained_with_every_reported_code_and_its_advice() -> None:
-    problem = status_of(
+    problem = status(
         {
             "State": "FAILED",
             "StateChangeReason": {"Code": "INTERNAL_ERROR", "Message": "It broke."},
@@ -68,8 +275,7 @@ def test_a_failed_builder_is_explained_with_every_reported_code_and_its_advice()
                 {"ErrorCode": "SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES", "ErrorMessage": "No addresses."},
                 {"ErrorCode": "IGW_NOT_ATTACHED"},
             ],
-        },
-        REQUEST,
+        }
     )["Problem"]
     assert problem["Message"] == (
         "The image builder is FAILED. INTERNAL_ERROR: It broke.; "
@@ -89,37 +295,15 @@ def test_a_failed_builder_is_explained_with_every_reported_code_and_its_advice()
         {"State": "FAILED"},
         {"State": "FAILED", "StateChangeReason": {}, "ImageBuilderErrors": []},
         {"State": "FAILED", "ImageBuilderErrors": [{}]},
-        {"State": "FAILED", "ImageBuilderErrors": [{"ErrorCode": "NEVER_HEARD_OF"}]},
+        {"State": "FAILED", "ImageBuilderErrors": [{"ErrorCode": "SOMETHING_NEW"}]},
     ],
 )
 def test_a_failed_builder_without_a_known_code_still_gets_advice(builder: dict[str, Any]) -> None:
-    assert status_of(builder, REQUEST)["Problem"]["Advice"].startswith(UNKNOWN_ADVICE)
+    assert status(builder)["Problem"]["Advice"].startswith(UNKNOWN_ADVICE)
 
 
-def test_nobody_is_advised_to_start_a_builder_that_is_failed() -> None:
+def test_the_advice_never_is_to_start_a_failed_builder() -> None:
     reported = {"ImageBuilderErrors": [{"ErrorCode": "IGW_NOT_ATTACHED"}]}
-    failed = status_of({"State": "FAILED", **reported}, REQUEST)["Problem"]["Advice"]
-    stopped = status_of({"State": "STOPPED", **reported}, REQUEST)["Problem"]["Advice"]
-    assert failed.endswith("create it anew once this is mended.")
-    assert stopped.endswith("Once this is mended, start again.")
-    table = json.loads((Path(state.__file__).parent / "advice.json").read_text("utf-8"))
-    for codes in table.values():
-        for entry in codes.values():
-            assert "start the image builder" not in entry["Advice"].lower()
-
-
-def test_running_counts_only_with_a_network_interface_where_the_request_wants_one() -> None:
-    wanting = parse_request({"Name": "gold", "RequireNetworkInterface": True})
-    bare: dict[str, Any] = {"State": "RUNNING"}
-    for builder in (bare, bare | {"NetworkAccessConfiguration": {"EniId": "eni-1"}}):
-        assert status_of(builder, wanting)["Phase"] is Phase.TRANSITIONAL
-        assert status_of(builder, REQUEST)["Phase"] is Phase.RUNNING
-    connected = bare | {"NetworkAccessConfiguration": {"EniPrivateIpAddress": "10.0.0.4"}}
-    assert status_of(connected, wanting)["Phase"] is Phase.RUNNING
-
-
-def test_a_look_keeps_the_agent_version_of_before_the_start() -> None:
-    before, after = ({"State": "STOPPED", "AppstreamAgentVersion": version} for version in ("1", "2"))
-    assert status_of(after, REQUEST, before=before)["AgentVersionBefore"] == "1"
-    assert status_of(after, REQUEST)["AgentVersionBefore"] == "2"
-    assert status_of({"State": "STOPPED"}, REQUEST)["AgentVersionBefore"] is None
+    failed, stopped = (status({"State": state, **reported})["Problem"]["Advice"] for state in ("FAILED", "STOPPED"))
+    assert failed.endswith("delete it, and create it again once this is fixed.")
+    assert stopped.endswith("Start the execution again once this is fixed.")
