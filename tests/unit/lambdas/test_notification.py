@@ -86,7 +86,7 @@ def test_a_mail_says_what_failed_what_to_do_and_who_started_it() -> None:
         "1. Create a new image builder.\n"
         "2. See the state of the image builder: it is billed while it is RUNNING.\n"
         "   aws appstream --region eu-west-1 describe-image-builders --names gold\n"
-        "3. Read the log lines of the execution in CloudWatch Logs Insights, over the log groups of the stack.\n"
+        "3. Read the log lines of the execution in CloudWatch Logs Insights, over the stack's log groups.\n"
         f'   filter execution = "{ARN}" | sort @timestamp\n'
         "4. Start again with the same request, when the cause is fixed.\n"
         f"   aws stepfunctions --region eu-west-1 start-execution --state-machine-arn {MACHINE} "
