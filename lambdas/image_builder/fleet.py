@@ -109,7 +109,8 @@ FLEET_FIELDS: Mapping[str, Field] = {
     "Tag": Field('an object {"Key": ..., "Value": ...}, two strings', _is_tag),
     "Defaults": Field(
         f"an object with fields of a request other than Name: {', '.join(list(FIELDS)[1:])}",
-        lambda value: isinstance(value, dict) and "Name" not in value,
+        # With detail-type, each request would be taken for an event, and its detail for the request.
+        lambda value: isinstance(value, dict) and not value.keys() & {"Name", "detail-type"},
         default={},
     ),
     # All at the same time by default: the starts are spread, and the more image builders there are, the longer is the

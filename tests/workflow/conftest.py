@@ -25,6 +25,7 @@ from local.fake_appstream.clock import ManualClock
 from local.fake_appstream.fake import FakeAppStream
 from local.fake_appstream.faults import Fault
 from local.fake_appstream.in_process import install
+from tests import contracts
 from tests.scenarios import BUILDER, Outcome, Scenario
 from tests.workflow.engine import ARN, Engine, Execution, run_handler
 
@@ -155,6 +156,10 @@ class World:
         # boto3 waits between its own retries.
         with patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self.clock.advance)):
             execution = answers.execution = engine.run(execution_input)
+        if execution.status == "SUCCEEDED":
+            contracts.check("result", execution.output)
+        elif "OperatorsNotified" in execution.cause_text:
+            contracts.check("cause", execution.cause)
         if execution.status != "SUCCEEDED":
             self.deliver(status_change(execution, execution_input))
         notify_operators.stepfunctions = outer
