@@ -113,13 +113,17 @@ def request_of(detail: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in request.items() if key != STARTED_BY_EXECUTION}
 
 
-def notice_of(result: ExecutionResult, described: Mapping[str, Any], now: datetime | None = None) -> Notice:
+def now() -> datetime:
+    """The time of a notification, in UTC."""
+    return datetime.now(UTC)
+
+
+def notice_of(result: ExecutionResult, described: Mapping[str, Any]) -> Notice:
     """What operators read about the result of an execution.
 
     Args:
         result: of the execution.
         described: what DescribeExecution answers; empty where it did not answer.
-        now: the time of the notification.
     """
     arn = result.execution
     reported = _reported_code(result.builder or {}) if result.error == "ImageBuilderFailed" else ""
@@ -133,7 +137,7 @@ def notice_of(result: ExecutionResult, described: Mapping[str, Any], now: dateti
         error=result.error,
         actor=_ACTORS.get(result.route, "an operator"),
         steps=_steps(result, described),
-        history=_history(result, described, now or datetime.now(UTC)),
+        history=_history(result, described),
         references=(
             # The guide opens the list with "Images, Image Builder"; the query is the console's own for that tab, and a
             # console that does not know it shows the page. Source: AppStream 2.0 administration guide, Connect to an
@@ -252,9 +256,9 @@ def _start_again(result: ExecutionResult, described: Mapping[str, Any]) -> list[
     return [Step(f"Start again with the same request, {when}.{fleet}", f"{start} {same}")]
 
 
-def _history(result: ExecutionResult, described: Mapping[str, Any], now: datetime) -> list[str]:
+def _history(result: ExecutionResult, described: Mapping[str, Any]) -> list[str]:
     began, stopped = described.get("startDate"), described.get("stopDate")
-    ended = stopped if isinstance(stopped, datetime) else now
+    ended = stopped if isinstance(stopped, datetime) else now()
     end = f"{'Failed' if result.error else 'Finished'} at {ended.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     if not isinstance(began, datetime):
         return [f"{end}. Who started it is not known: it could not be described."]
