@@ -66,7 +66,7 @@ test: ## Run the tests: unit, infra, workflow, e2e
 	@$(call with,$(all)) NO_SKIPS=1 python -m pytest
 
 test-full: ## Run the tests, then random runs of the workflow (10,000 unless EXAMPLES says otherwise) and all mutants
-	@$(call with,$(all)) NO_SKIPS=1 python -m pytest && \
+	@$(call with,$(all) checkov) NO_SKIPS=1 python -m pytest -m "" && \
 	  MODEL_EXAMPLES="$${typed_EXAMPLES:-10000}" python -m pytest tests/workflow/test_random_runs.py -n 0 && \
 	  python -W ignore -m tests.workflow.mutants
 
@@ -129,7 +129,8 @@ lock: ## Lock the dependencies of pyproject.toml
 	@$(call with) $(universal) pyproject.toml $(foreach group,setup demo test lint bench docs,--group $(group)) --output-file requirements-dev.txt && \
 	  $(universal) pyproject.toml --constraints requirements-dev.txt --output-file requirements.txt && \
 	  $(compile) --python-version 3.13 --python-platform aarch64-manylinux2014 --group functions --constraints requirements.txt --output-file lambdas/requirements.txt && \
-	  $(universal) --group emulator --output-file local/requirements.txt
+	  $(universal) --group emulator --output-file local/requirements.txt && \
+	  $(universal) --group checkov --output-file bench/requirements.txt
 
 clean: ## Remove everything that these commands have written here
-	@rm -rf .venv .venv-ministack node_modules cdk.out .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-ministack .venv-checkov node_modules cdk.out .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
