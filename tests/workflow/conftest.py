@@ -105,7 +105,7 @@ class World:
         for module in WITH_CLIENT:
             module.client = client  # type: ignore[attr-defined]  # the handlers' own
         for module in (start_image_builder, stop_image_builder):
-            module.mutating_client = mutating_client
+            module.mutating_client = mutating_client  # type: ignore[attr-defined]  # the handlers' own
         topic = Topic()
         notify_operators.sns = topic  # type: ignore[assignment]  # what it uses of it
         tagging = boto3.client("resourcegroupstaggingapi", config=appstream.READ)
