@@ -1,7 +1,7 @@
 # `make help` lists the commands. Each installs what it needs first (cli/environment.py), unless it is there.
 
 COMMANDS := help setup demo watch report test test-full lint audit synth bootstrap deploy verify smoke rollback pause \
-  resume destroy docs bench lock clean
+  resume auto-stops extend-auto-stop cancel-auto-stop destroy docs bench lock clean
 .PHONY: $(COMMANDS)
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -11,6 +11,9 @@ demo_options := NAME:name STOP_AFTER:stop-after FAULT:fault
 watch_options := EXECUTION:execution
 report_options := EXECUTION:execution OUTPUT:output
 smoke_options := NAME:name
+auto-stops_options := NAME:name
+extend-auto-stop_options := NAME:name MINUTES:minutes
+cancel-auto-stop_options := NAME:name
 test-full_options := EXAMPLES:examples
 
 # What is no command, no option of this command, or an option in the environment is refused before anything runs.
@@ -45,7 +48,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help: ## List the commands
 	@awk -F '(_options)? := |:.*## ' '/^[a-z-]+_options/{gsub(":[a-z-]+", "=...", $$2); options[$$1] = " [" $$2 "]"} \
-	  /^[a-z-]+:.*## /{printf "  make %-10s %s%s\n", $$1, $$2, options[$$1]}' Makefile
+	  /^[a-z-]+:.*## /{printf "  make %-16s %s%s\n", $$1, $$2, options[$$1]}' Makefile
 
 setup: ## Install everything that the other commands need
 	@$(call with,$(all)) true
@@ -101,6 +104,15 @@ pause: ## Disable the deployment's schedules and triggers
 
 resume: ## Enable them again
 	@$(call with,app demo) python -m cli.resume
+
+auto-stops: ## List the auto-stops that are pending
+	@$(call with,app demo) python -m cli.auto_stops list $(options)
+
+extend-auto-stop: ## Stop NAME so many MINUTES from now instead
+	@$(call with,app demo) python -m cli.auto_stops extend $(options)
+
+cancel-auto-stop: ## Cancel the auto-stop of NAME
+	@$(call with,app demo) python -m cli.auto_stops cancel $(options)
 
 destroy: ## Stop what runs, then remove the deployment
 	@$(call with,app demo node) python -m cli.account && python -m cli.destroy

@@ -21,7 +21,7 @@ SERVICE = "start-image-builder"
 """The dimension `service` of every metric, and a key of every log line."""
 
 FUNCTION_TIMEOUT = Duration.seconds(80)
-"""Three AppStream calls, which a stop makes, take 72 seconds at worst (image_builder.appstream.CONFIG)."""
+"""Above LONGEST_INVOCATION_SECONDS of lambdas/image_builder/appstream.py, so that the function raises its own error."""
 
 
 class Functions(Construct):
@@ -60,7 +60,8 @@ class Functions(Construct):
         )
         self.list_image_builders = self._function(
             "list_image_builders",
-            "Checks a fleet's request against its contract, and finds the image builders that carry a tag",
+            "Checks a fleet's request, and finds the image builders that have a tag and still exist",
+            describe,
             find_by_tag,
         )
         self.notify_operators = self._function(

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, field_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, field_validator
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -31,14 +31,22 @@ class Strict(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a value must be, in words: the message of every error of the annotated type."""
+    """What a value must be, in words: the message of every error of the annotated type.
+
+    Attributes:
+        words: follow "must be".
+        pattern: of the whole of a string, if one says what the words do.
+    """
 
     words: str
+    pattern: str = ""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """The type's schema with this message."""
+        # $ is the very end in pydantic's regular expressions, as in JSON Schema's.
+        schema: Any = {**handler(source), **({"pattern": f"^{self.pattern}$"} if self.pattern else {})}
         return core_schema.custom_error_schema(
-            handler(source), "rule", custom_error_message="must be {rule}", custom_error_context={"rule": self.words}
+            schema, "rule", custom_error_message="must be {rule}", custom_error_context={"rule": self.words}
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -70,9 +78,5 @@ def written(value: object) -> str:
         raise problem("must be what JSON can hold: no NaN, no half characters, no deep nesting") from None
 
 
-Name = Annotated[
-    str,
-    Field(pattern=r"^[0-9A-Za-z_.-]{1,64}$"),
-    Rule("a name of 1 to 64 letters, digits, '-', '_' or '.'"),
-]
+Name = Annotated[str, Rule("a name of 1 to 64 letters, digits, '-', '_' or '.'", r"[0-9A-Za-z_.-]{1,64}")]
 TrueOrFalse = Annotated[bool, Rule("true or false")]

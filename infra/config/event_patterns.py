@@ -18,7 +18,7 @@ from infra.config.schedules import Workflow
 OWN_SOURCE = "start-image-builder"
 """The source of the events that announce execution results (statemachine/start_image_builder.asl.json)."""
 
-_LONGEST_PATTERN = 2_048
+_MAX_PATTERN_BYTES = 2_048
 """Bytes. Source: Amazon EventBridge user guide, Quotas."""
 
 _KEYS = ("source", "detail-type", "account", "region", "resources", "detail", "time", "version", "id")
@@ -27,12 +27,9 @@ _IGNORE = "equals-ignore-case"
 
 _SOURCES = 'a list of sources of your own, such as ["my.app"], as plain strings'
 
-Bus = Annotated[
-    str,
-    # Source: EventBridge API reference, PutRule, EventBusName.
-    Field(pattern=r"^(arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/)?[/.A-Za-z0-9_-]{1,256}$"),
-    Rule("the name or the ARN of an event bus"),
-]
+# Source: EventBridge API reference, PutRule, EventBusName.
+_BUS = r"(arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/)?[/.A-Za-z0-9_-]{1,256}"
+Bus = Annotated[str, Rule("the name or the ARN of an event bus", _BUS)]
 
 Found = Iterator[tuple[tuple[str | int, ...], PydanticCustomError, object]]
 """Problems, each with its path and the value there."""
@@ -164,28 +161,26 @@ def _pattern(pattern: dict[str, Any]) -> dict[str, Any]:
             elif key != "source":
                 yield from _matches((key,), value)
 
-    if len(written(pattern)) > _LONGEST_PATTERN:
-        raise problem(f"must be at most {_LONGEST_PATTERN} bytes long as JSON")
+    if len(written(pattern)) > _MAX_PATTERN_BYTES:
+        raise problem(f"must be at most {_MAX_PATTERN_BYTES} bytes long as JSON")
     details = [InitErrorDetails(type=error, loc=path, input=value) for path, error, value in problems()]
     if details:
         raise ValidationError.from_exception_data("pattern", details)
     return pattern
 
 
+Pattern = Annotated[
+    dict[str, Any],
+    Rule('an event pattern, such as {"source": ["my.app"], "detail-type": ["Start Image Builder"]}'),
+    AfterValidator(_pattern),
+]
+
+
 class Trigger(Strict):
     """Starts a workflow for each event that matches; the event's `detail` is the request."""
 
-    name: Annotated[Name, Field(description="unique among the triggers")]
-    pattern: Annotated[
-        dict[str, Any],
-        Rule('an event pattern, such as {"source": ["my.app"], "detail-type": ["Start Image Builder"]}'),
-        AfterValidator(_pattern),
-        Field(description="an EventBridge event pattern with a `source`, a list of plain strings"),
-    ]
-    event_bus: Annotated[
-        Bus, Field(description="name or ARN of the bus, which must exist in this account and Region")
-    ] = "default"
-    workflow: Annotated[Workflow, Field(description="the workflow that it starts: `start`, `stop` or `fleet`")] = (
-        "start"
-    )
-    enabled: Annotated[TrueOrFalse, Field(description="whether it fires")] = True
+    name: Name = Field(description="unique among the triggers")
+    pattern: Pattern = Field(description="an EventBridge event pattern with a `source`, a list of plain strings")
+    event_bus: Bus = Field("default", description="name or ARN of the bus, which must exist in this account and Region")
+    workflow: Workflow = Field("start", description="the workflow that it starts: `start`, `stop` or `fleet`")
+    enabled: TrueOrFalse = Field(True, description="whether it fires")

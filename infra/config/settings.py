@@ -22,7 +22,7 @@ from pydantic_core import core_schema
 
 from infra.config import Rule, Strict, TrueOrFalse, broken, problem, written
 from infra.config.event_patterns import Bus, Trigger
-from infra.config.schedules import Schedule, skipped
+from infra.config.schedules import Schedule
 
 FILE = Path(__file__).parents[2] / "settings.json"
 
@@ -40,26 +40,24 @@ PROTOCOLS: Mapping[str, tuple[str, str]] = {
 }
 """What the endpoint of each SNS protocol is, in words and as a pattern."""
 
-MOST_TRIGGERS = 9
+MAX_TRIGGERS = 9
 """Each adds a condition to the policy of the queue for dead letters, which has one and may have 10. Source: Amazon SQS
 developer guide, Policy quotas."""
 
-MOST_RESOURCES = 300
+MAX_ADDED_RESOURCES = 300
 """Of a stack's 500, for what the settings add. Source: AWS CloudFormation user guide, Quotas."""
 
-MOST_OF_POLICY = 5_800
+MAX_STATEMENT = 5_800
 """Of the 6,144 characters of a managed policy, for the statement about image builders: into such a policy the CDK puts
 what a role's own has no room for. Source: IAM user guide, IAM and AWS STS quotas."""
 
-_LONGEST_RUNBOOK_URL = 600
+_MAX_RUNBOOK_URL = 600
 """Of the 1,024 characters of an alarm's description. Source: Amazon CloudWatch API reference, PutMetricAlarm."""
 
-_LONGEST_VALUE = 100
+_MAX_QUOTED = 100
 """Characters of a wrong value that are quoted."""
 
-LogRetention = Literal[
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
-]
+_LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 """Source: Amazon CloudWatch Logs API reference, PutRetentionPolicy."""
 
 
@@ -75,23 +73,15 @@ class InvalidSettings(ValueError):
         super().__init__("\n- ".join([f"The settings ({source}) are wrong:", *self.problems]))
 
 
-class Subscriber(Strict):
-    """Where messages for the operators go."""
+def _one_of(*values: int) -> AfterValidator:
+    """Not a Literal, which takes true for 1."""
 
-    protocol: Annotated[Literal["email", "https", "sqs"], Rule(f"one of {', '.join(PROTOCOLS)}")]
-    endpoint: Annotated[
-        str,
-        Rule("a string"),
-        Field(description="; ".join(f"for {name} {rule}" for name, (rule, _) in PROTOCOLS.items())),
-    ]
-
-    @field_validator("endpoint")
-    @classmethod
-    def _fits_the_protocol(cls, value: str, info: ValidationInfo) -> str:
-        rule, pattern = PROTOCOLS.get(info.data.get("protocol", ""), ("", r".*"))
-        if not re.fullmatch(pattern, value):
-            raise broken(rule)
+    def check(value: int) -> int:
+        if value not in values:
+            raise ValueError
         return value
+
+    return AfterValidator(check)
 
 
 def _no_prefix_of_aws(key: str) -> str:
@@ -100,37 +90,94 @@ def _no_prefix_of_aws(key: str) -> str:
     return key
 
 
-_TAG_TEXT = r"^[\w .:/=+@-]*$"
-
+StackName = Annotated[
+    str,
+    Rule(
+        "a CloudFormation stack name, such as StartImageBuilder: letters, digits and '-', a letter first",
+        r"[A-Za-z][A-Za-z0-9-]{0,127}",
+    ),
+]
+RunbookUrl = Annotated[
+    str,
+    Field(max_length=_MAX_RUNBOOK_URL),
+    Rule(f"{PROTOCOLS['https'][0]}, of at most {_MAX_RUNBOOK_URL} characters", PROTOCOLS["https"][1]),
+]
+# Source: IAM API reference, CreatePolicy, PolicyName and Path.
+Boundary = Annotated[
+    str,
+    Field(max_length=639),
+    Rule(
+        "the name of an IAM managed policy of the account, with its path if it has one, such as team/Boundary: no '/' "
+        "before it",
+        r"([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,128}",
+    ),
+]
+# Not an alias, which log groups do not take. Source: Amazon CloudWatch Logs API reference, AssociateKmsKey.
+EncryptionKey = Annotated[
+    Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{36}$")]
+    | Annotated[bool, _one_of(True)],
+    Rule("the ARN of a KMS key, or true for a key of the stack's own"),
+]
+# Those that fit alarms on these metrics. Source: Amazon CloudWatch API reference, PutMetricAlarm, AlarmActions.
+AlarmAction = Annotated[
+    str,
+    Rule(
+        "the ARN of an SNS topic that is no FIFO topic, a Lambda function, or an action of Systems Manager",
+        r"arn:aws[a-z-]*:(sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}"
+        r"|lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9$_-]{1,128})?"
+        r"|ssm:[a-z0-9-]+:[0-9]{12}:opsitem:[1-4](#CATEGORY=[A-Za-z]+)?"
+        r"|ssm-incidents::[0-9]{12}:response-plan/[A-Za-z0-9_-]{1,200})",
+    ),
+]
+LogDays = Annotated[
+    int,
+    _one_of(*_LOG_DAYS),
+    Rule(f"one of {', '.join(map(str, _LOG_DAYS))}"),
+    Field(json_schema_extra={"enum": [*_LOG_DAYS]}),
+]
+_TAG_TEXT = r"[\w .:/=+@-]*"
 # Source: AppStream 2.0 API reference, TagResource; AWS CloudFormation API reference, Tag.
 TagKey = Annotated[
     str,
-    Field(pattern=_TAG_TEXT, min_length=1, max_length=128),
+    Field(min_length=1, max_length=128, pattern=f"^{_TAG_TEXT}$"),
     AfterValidator(_no_prefix_of_aws),
     Rule("a tag key: 1 to 128 letters, digits, spaces or '.:/=+@_-', not beginning with aws:"),
 ]
+TagValue = Annotated[str, Field(max_length=256), Rule("a tag value of up to 256 such characters", _TAG_TEXT)]
+StackTagValue = Annotated[
+    str, Field(min_length=1, max_length=256), Rule("a tag value of 1 to 256 such characters", _TAG_TEXT)
+]
+NamePattern = Annotated[str, Rule("the name of an image builder, * for any characters", r"[A-Za-z0-9_.*-]{1,101}")]
+
+
+class Subscriber(Strict):
+    """Where messages for the operators go."""
+
+    protocol: Annotated[Literal["email", "https", "sqs"], Rule(f"one of {', '.join(PROTOCOLS)}")]
+    endpoint: Annotated[str, Rule("a string")] = Field(
+        description="; ".join(f"for {name} {rule}" for name, (rule, _) in PROTOCOLS.items())
+    )
+
+    @field_validator("endpoint")
+    @classmethod
+    def _fits_the_protocol(cls, value: str, info: ValidationInfo) -> str:
+        rule, pattern = PROTOCOLS.get(info.data.get("protocol", ""), ("", r"(?s).*"))
+        if not re.fullmatch(pattern, value):
+            raise broken(rule)
+        return value
 
 
 class Tag(Strict):
     """A resource tag."""
 
     key: TagKey
-    value: Annotated[str, Field(pattern=_TAG_TEXT, max_length=256), Rule("a tag value of up to 256 such characters")]
+    value: TagValue
 
 
 class ImageBuilders(Strict):
     """Which image builders this deployment may start and stop: those of these names, with this tag if one is given."""
 
-    names: Annotated[
-        list[
-            Annotated[
-                str,
-                Field(pattern=r"^[A-Za-z0-9_.*-]{1,101}$"),
-                Rule("the name of an image builder, * for any characters"),
-            ]
-        ],
-        Field(min_length=1, default_factory=lambda: ["*"]),
-    ]
+    names: list[NamePattern] = Field(["*"], min_length=1)
     tag: Tag | None = None
 
     @model_validator(mode="after")
@@ -144,119 +191,51 @@ class ImageBuilders(Strict):
             "Effect": "Allow",
             "Resource": [f"{arn}{name}" for name in self.names],
         }
-        if len(written(statement)) > MOST_OF_POLICY:
+        if len(written(statement)) > MAX_STATEMENT:
             raise problem("must fit into an IAM policy: name fewer, with * for what differs")
         return self
-
-
-# Source: IAM API reference, CreatePolicy, PolicyName and Path.
-Boundary = Annotated[
-    str,
-    Field(pattern=r"^([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,128}$", max_length=639),
-    Rule(
-        "the name of an IAM managed policy of the account, with its path if it has one, such as team/Boundary: no '/' "
-        "before it"
-    ),
-]
-
-# Not an alias, which log groups do not take. Source: Amazon CloudWatch Logs API reference, AssociateKmsKey.
-EncryptionKey = Annotated[
-    Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{36}$")] | Literal[True],
-    Rule("the ARN of a KMS key, or true for a key of the stack's own"),
-]
-
-# Those that fit alarms on these metrics. Source: Amazon CloudWatch API reference, PutMetricAlarm, AlarmActions.
-AlarmAction = Annotated[
-    str,
-    Field(
-        pattern=r"^arn:aws[a-z-]*:(sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}"
-        r"|lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9$_-]{1,128})?"
-        r"|ssm:[a-z0-9-]+:[0-9]{12}:opsitem:[1-4](#CATEGORY=[A-Za-z]+)?"
-        r"|ssm-incidents::[0-9]{12}:response-plan/[A-Za-z0-9_-]{1,200})$"
-    ),
-    Rule("the ARN of an SNS topic that is no FIFO topic, a Lambda function, or an action of Systems Manager"),
-]
 
 
 class Settings(Strict):
     """What a deployment can choose."""
 
-    stack_name: Annotated[
-        str,
-        Field(
-            pattern=r"^[A-Za-z][A-Za-z0-9-]{0,127}$",
-            description="the CloudFormation stack; with another name, a second deployment stands beside the first",
-        ),
-        Rule("a CloudFormation stack name, such as StartImageBuilder: letters, digits and '-', a letter first"),
-    ]
-    subscribers: Annotated[
-        list[Subscriber],
-        Field(
-            default_factory=list,
-            description='who gets the messages: a list of `{"protocol": "email", "endpoint": "ops@example.com"}`',
-        ),
-    ]
-    chat: Annotated[
-        TrueOrFalse,
-        Field(
-            description="whether `https` subscribers get messages in the form that Amazon Q Developer in chat "
-            "applications (formerly AWS Chatbot) shows in a channel"
-        ),
-    ] = False
-    runbook_url: Annotated[
-        str,
-        Field(
-            pattern=rf"^{PROTOCOLS['https'][1]}$",
-            max_length=_LONGEST_RUNBOOK_URL,
-            description="where you publish docs/runbook.md: messages and alarms link to its sections",
-        ),
-        Rule(f"{PROTOCOLS['https'][0]}, of at most {_LONGEST_RUNBOOK_URL} characters"),
-    ] = ""
-    image_builders: Annotated[
-        ImageBuilders,
-        Field(
-            description="which may be started and stopped: "
-            '`{"names": ["golden-*"], "tag": {"key": "Start", "value": "yes"}}`, either or both; `*` stands for any '
-            "characters"
-        ),
-    ] = ImageBuilders(names=["*"])
-    permissions_boundary: Annotated[
-        Boundary | None, Field(description="the name of an IAM managed policy that bounds every role")
-    ] = None
-    schedules: Annotated[list[Schedule], Field(default_factory=list, description="what starts by itself at a time")]
-    triggers: Annotated[
-        list[Trigger],
-        Field(default_factory=list, max_length=MOST_TRIGGERS, description="what starts by itself on an event"),
-    ]
-    event_bus: Annotated[
-        Bus, Field(description="name or ARN of the event bus where the results of starts are announced")
-    ] = "default"
-    encryption_key: Annotated[
-        EncryptionKey | None,
-        Field(description="the KMS key of log groups and queues: its ARN, or `true` for a key of the stack's own"),
-    ] = None
-    second_alarm_action: Annotated[
-        AlarmAction | None,
-        Field(description="the ARN of what alarms call beside the topic, such as a topic without this one's key"),
-    ] = None
-    log_retention_days: Annotated[
-        LogRetention,
-        Rule(f"one of {', '.join(map(str, get_args(LogRetention)))}"),
-        Field(description="after how many days CloudWatch Logs deletes log events"),
-    ] = 90
-    keep_logs: Annotated[TrueOrFalse, Field(description="whether log groups stay when the stack is deleted")] = False
-    tags: Annotated[
-        dict[
-            TagKey,
-            Annotated[
-                str,
-                Field(pattern=_TAG_TEXT, min_length=1, max_length=256),
-                Rule("a tag value of 1 to 256 such characters"),
-            ],
-        ],
-        # Source: AWS CloudFormation API reference, CreateStack.
-        Field(default_factory=dict, max_length=50, description="tags of the stack and so of its resources"),
-    ]
+    stack_name: StackName = Field(
+        description="the CloudFormation stack; with another name, a second deployment stands beside the first"
+    )
+    subscribers: list[Subscriber] = Field(
+        [], description='who gets the messages: a list of `{"protocol": "email", "endpoint": "ops@example.com"}`'
+    )
+    chat: TrueOrFalse = Field(
+        False,
+        description="whether `https` subscribers get messages in the form that Amazon Q Developer in chat applications "
+        "(formerly AWS Chatbot) shows in a channel",
+    )
+    runbook_url: RunbookUrl = Field(
+        "", description="where you publish docs/runbook.md: messages and alarms link to its sections"
+    )
+    image_builders: ImageBuilders = Field(
+        ImageBuilders(names=["*"]),
+        description='which may be started and stopped: `{"names": ["golden-*"], "tag": {"key": "Start", "value": '
+        '"yes"}}`, either or both; `*` stands for any characters',
+    )
+    permissions_boundary: Boundary | None = Field(
+        None, description="the name of an IAM managed policy that bounds every role"
+    )
+    schedules: list[Schedule] = Field([], description="what starts by itself at a time")
+    triggers: list[Trigger] = Field([], max_length=MAX_TRIGGERS, description="what starts by itself on an event")
+    event_bus: Bus = Field("default", description="name or ARN of the event bus for the results of starts")
+    encryption_key: EncryptionKey | None = Field(
+        None, description="the KMS key of log groups and queues: its ARN, or `true` for a key of the stack's own"
+    )
+    second_alarm_action: AlarmAction | None = Field(
+        None, description="the ARN of what alarms call beside the topic, such as a topic without this one's key"
+    )
+    log_retention_days: LogDays = Field(90, description="after how many days CloudWatch Logs deletes log events")
+    keep_logs: TrueOrFalse = Field(False, description="whether log groups stay when the stack is deleted")
+    # Source: AWS CloudFormation API reference, CreateStack.
+    tags: dict[TagKey, StackTagValue] = Field(
+        {}, max_length=50, description="tags of the stack and so of its resources"
+    )
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Self:
@@ -266,16 +245,13 @@ class Settings(Strict):
             InvalidSettings: as `load`; or the context has a setting outside of its key `settings`.
         """
         keys = {*_keys(cls), "settings"}
-        strays = {key: close[0] for key in context for close in [_close(key, keys)] if close and key != "settings"}
+        strays = {key: close[0] for key in context if key != "settings" and (close := _close(key, keys))}
         if strays:
-            raise InvalidSettings(
-                "CDK context",
-                (
-                    f"{stray}: the context has no such key"
-                    + ("; it belongs into settings.json" if stray == key else f"; did you mean {key}?")
-                    for stray, key in strays.items()
-                ),
+            hints = (
+                "it belongs into settings.json" if key == close else f"did you mean {close}?"
+                for key, close in strays.items()
             )
+            raise InvalidSettings("CDK context", map("{}: the context has no such key; {}".format, strays, hints))
         return cls.load(context.get("settings"))
 
     @classmethod
@@ -322,10 +298,10 @@ class Settings(Strict):
     @model_validator(mode="after")
     def _fit_into_a_stack(self) -> Self:
         # A trigger is a rule, a role and its policy.
-        if len(self.subscribers) + len(self.schedules) + 3 * len(self.triggers) > MOST_RESOURCES:
+        if len(self.subscribers) + len(self.schedules) + 3 * len(self.triggers) > MAX_ADDED_RESOURCES:
             raise problem(
                 "subscribers, schedules, triggers: must fit into one CloudFormation stack: together at most "
-                f"{MOST_RESOURCES}, a trigger counting as three; put the others into a second deployment"
+                f"{MAX_ADDED_RESOURCES}, a trigger counting as three; put the others into a second deployment"
             )
         return self
 
@@ -333,7 +309,7 @@ class Settings(Strict):
         """What is allowed, but probably not meant."""
         found = []
         for schedule in self.schedules:
-            if moment := skipped(schedule.expression, schedule.timezone, now or datetime.now(UTC)):
+            if moment := schedule.skipped(now or datetime.now(UTC)):
                 found.append(
                     f"schedules ({schedule.name}): EventBridge Scheduler skips {moment:%Y-%m-%d %H:%M}, as clocks in "
                     f"{schedule.timezone} do for daylight saving time: choose another hour, or UTC"
@@ -401,11 +377,13 @@ def _read(given: object) -> tuple[str, object]:
     """Where the settings are from, and what is there."""
     if given is not None and not isinstance(given, str):
         return "CDK context", given
-    is_json = given is not None and given.lstrip()[:1] in ("{", "[")
-    source = "CDK context" if is_json else given or FILE.name
+    source = FILE.name if given is None else given
     try:
-        text = given if is_json else Path(given or FILE).read_text("utf-8")
-        return source, json.loads(text or "", object_pairs_hook=_once_each, parse_constant=_no_constant)
+        if given is not None and given.lstrip().startswith(("{", "[")):
+            source, text = "CDK context", given
+        else:
+            text = Path(given if given is not None else FILE).read_text("utf-8")
+        return source, json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_constant)
     except OSError as error:
         raise InvalidSettings(source, [f"cannot be read: {error.strerror}"]) from None
     except (ValueError, RecursionError) as error:
@@ -426,8 +404,9 @@ def _no_constant(name: str) -> None:
 
 def _sentences(error: ValidationError, values: Mapping[str, Any]) -> Iterator[str]:
     for details in error.errors(include_url=False):
-        path = [key for key in details["loc"] if key != "[key]"]
-        kind, context = details["type"], details.get("ctx", {})
+        kind, context, path = details["type"], details.get("ctx", {}), details["loc"]
+        # pydantic adds this where a key of `tags` breaks its rule.
+        path = path[:-1] if kind == "rule" and path[-1] == "[key]" else path
         place = "".join(_places(path, values)).removeprefix(".")
         start = f"{place}: " if place else ""
         if kind == "extra_forbidden":
@@ -441,19 +420,20 @@ def _sentences(error: ValidationError, values: Mapping[str, Any]) -> Iterator[st
         elif kind == "problem":
             yield start + context["text"]
         else:
-            rule = context.get("rule") or _RULES.get(kind, details["msg"]).format(**context)
-            why = context.get("why")
-            yield f"{start}must be {rule}, not {_quoted(details['input'])}" + (f": {why}" if why else "")
+            rule = _RULES[kind].format(**context)
+            why = f": {context['why']}" if context.get("why") else ""
+            yield f"{start}must {rule}, not {_quoted(details['input'])}{why}"
 
 
 _RULES = {
-    "model_type": "an object",
-    "dict_type": "an object",
-    "list_type": "a list",
-    "too_long": "at most {max_length}",
-    "too_short": "at least {min_length}; leave the key out for all",
+    "rule": "be {rule}",
+    "model_type": "be an object",
+    "dict_type": "be an object",
+    "list_type": "be a list",
+    "too_long": "have at most {max_length}",
+    "too_short": "have at least {min_length}; leave the key out for all",
 }
-"""By pydantic's type of error, where a field has no rule of its own."""
+"""By pydantic's type of error: all that these models can give."""
 
 
 def _places(path: Sequence[str | int], values: Any) -> Iterator[str]:
@@ -465,7 +445,8 @@ def _places(path: Sequence[str | int], values: Any) -> Iterator[str]:
             values = None
         name = values.get("name") if isinstance(values, dict) and isinstance(key, int) else None
         named = f" ({_quoted(name)[1:-1]})" if isinstance(name, str) else ""
-        yield f"[{key}]{named}" if isinstance(key, int) else f".{key}"
+        is_plain = isinstance(key, str) and re.fullmatch(r"[!-~]{1,128}", key)
+        yield f".{key}" if is_plain else f"[{_quoted(key)}]{named}"
 
 
 def _close(key: str, keys: Iterable[str]) -> list[str]:
@@ -475,4 +456,4 @@ def _close(key: str, keys: Iterable[str]) -> list[str]:
 
 def _quoted(value: object) -> str:
     text = json.dumps(value, default=str)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}..."
