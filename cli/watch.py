@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import MapRunItemCountsTypeDef
 
 RED = "bold red"
-LOOKS = {
+APPEARANCE = {
     "state": (">", "dim"),
     "result": (" ", "bold"),
     "retry": (" ", ""),
@@ -236,7 +236,7 @@ def _printer(console: Console, time_scale: float) -> Callable[[Run], Run]:
 
 
 def _print(console: Console, line: Line) -> None:
-    (mark, style), when = LOOKS[line.kind], f"{clock(line.seconds):>7} "
+    (mark, style), when = APPEARANCE[line.kind], f"{clock(line.seconds):>7} "
     if not console.is_terminal:
         return say(console, Text(f"{when} {mark} ") + _text(line.text))
     table = Table.grid(padding=(0, 1))
