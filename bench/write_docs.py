@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from bench import cold_start, compliance, developer_loop, fleet_load, poll_interval, run_cost
+from bench import cold_start, compliance, demo_picture, developer_loop, fleet_load, poll_interval, run_cost
 from bench.samples import SAMPLES
 from cli import diagram
 from infra.config.event_patterns import Trigger
@@ -72,6 +72,7 @@ def main() -> None:
         SCHEMA.write_text(json.dumps(schema(), indent=2) + "\n", "utf-8")
         diagram.main()
         poll_interval.draw()
+        demo_picture.main()
 
 
 if __name__ == "__main__":
