@@ -10,7 +10,8 @@ COMMANDS := help setup demo watch report test test-full lint audit synth bootstr
 demo_options := NAME:name STOP_AFTER:stop-after FAULT:fault
 watch_options := EXECUTION:execution
 report_options := EXECUTION:execution OUTPUT:output
-smoke_options := NAME:name
+smoke_options := NAME:name NOTIFY:notify
+rollback_options := TO:to
 auto-stops_options := NAME:name
 extend-auto-stop_options := NAME:name MINUTES:minutes
 cancel-auto-stop_options := NAME:name
@@ -88,16 +89,17 @@ bootstrap: ## Prepare the AWS account and Region of your credentials for the CDK
 	@$(call with,app node) python -m cli.account && cdk bootstrap --no-notices
 
 deploy: ## Show the difference, ask, then deploy to the AWS account of your credentials
-	@$(call with,app node) python -m cli.account && cdk diff --no-notices && cdk deploy --no-notices --require-approval any-change
+	@$(call with,app node) python -m cli.account && python -m cli.check_settings && python -m cli.preflight && \
+	  cdk diff --no-notices && cdk deploy --no-notices --require-approval any-change
 
 verify: ## Play recorded runs on AWS's own interpreter; starts and changes nothing
 	@$(call with,app demo) python -m cli.verify
 
-smoke: ## Check a deployment; with NAME, by a dry run
+smoke: ## Check a deployment; with NAME by a dry run, with NOTIFY=yes by a test notification
 	@$(call with,app demo) python -m cli.smoke $(options)
 
-rollback: ## Move the deployment's aliases back to the version before
-	@$(call with,app demo) python -m cli.rollback
+rollback: ## Move the aliases onto what was deployed last, with TO=previous onto what was before
+	@$(call with,app demo) python -m cli.rollback $(options)
 
 pause: ## Disable the deployment's schedules and triggers
 	@$(call with,app demo) python -m cli.pause
