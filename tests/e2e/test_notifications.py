@@ -5,6 +5,7 @@ import shlex
 import time
 from uuid import uuid4
 
+from lambdas.image_builder import notification
 from tests.e2e.conftest import PATIENCE_SECONDS, Deployment
 
 
@@ -28,6 +29,8 @@ def test_a_stopped_execution_is_notified_by_its_event(deployment: Deployment) ->
         in message
     )
     assert "by a StartExecution call" in message
+    # The function's code has the runbook.
+    assert all(step in message for step in notification._runbook()["Aborted"])
     (command,) = [line for line in message.splitlines() if "start-execution" in line]
     *_, machine, _, request = shlex.split(command)
     # MiniStack does not describe the alias of an execution.
