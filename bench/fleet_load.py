@@ -23,7 +23,7 @@ import botocore.endpoint
 import tests.conftest  # noqa: F401  # what the functions read of the environment
 from bench.plot import Curve, plot
 from bench.run_cost import dollars_of
-from bench.virtual_time import VirtualTime
+from tests.workflow.virtual_time import VirtualTime
 from lambdas.image_builder.fleet import fleet, parse_fleet_request
 from local.fake_appstream.fake import FakeAppStream, Reply
 from local.fake_appstream.model import ServiceError
