@@ -1,268 +1,186 @@
-"""What starts a workflow by itself: the schedules and triggers of the configuration."""
+"""Triggers: their settings, and the event patterns of EventBridge that they match.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+Source: Amazon EventBridge user guide, Creating event patterns, and Comparison operators for use in event patterns; how
+each operator is parsed: github.com/aws/event-ruler, JsonRuleCompiler and CIDR.
+"""
 
-from infra.config import schedules as schedule_expression
-from infra.config.rules import InvalidConfiguration, boolean, json_length, listed, one_of, table, text, unique
-from lambdas.image_builder.fleet import parse_whole_fleet_request
-from lambdas.image_builder.request import InvalidRequest, parse_request, parse_stop_request
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any
 
-CONTRACTS: Mapping[str, Callable[[object], object]] = {
-    "start": parse_request,
-    "stop": parse_stop_request,
-    "fleet": parse_whole_fleet_request,
-}
-"""The workflows that can be started so, each with what holds its requests against its contract."""
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from infra.config import Name, Rule, Strict, TrueOrFalse, broken, problem, written
+from infra.config.schedules import Workflow
 
 OWN_SOURCE = "start-image-builder"
-"""The source of the events that announce how a run ended (statemachine/start_image_builder.asl.json)."""
+"""The source of the events that announce execution results (statemachine/start_image_builder.asl.json)."""
 
-MOST_TRIGGERS = 9
-"""Each adds a condition to the policy of the queue for dead letters, which has one and may have 10. Source: Amazon SQS
-developer guide, Policy quotas."""
-
-_NAME = (r"[0-9A-Za-z_.-]{1,64}", "a name of 1 to 64 letters, digits, '-', '_' or '.'")
-
-_LONGEST_REQUEST = 262_144
-"""Bytes. Source: AWS Step Functions developer guide, Service quotas, input of an execution."""
-
-_LONGEST_PATTERN = 2_048
+_MAX_PATTERN_BYTES = 2_048
 """Bytes. Source: Amazon EventBridge user guide, Quotas."""
 
-_NO_TIMEZONES = {"Factory", "localtime", "posixrules"}
-"""Files beside the IANA time zones that are none."""
+_KEYS = ("source", "detail-type", "account", "region", "resources", "detail", "time", "version", "id")
 
-_LATE = timedelta(hours=1)
-"""How long Scheduler tries a start (infra/triggers.py): until then a schedule is not over."""
+_IGNORE = "equals-ignore-case"
 
-_MATCHERS = ("anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard")
-"""Source: Amazon EventBridge user guide, Comparison operators for use in event patterns."""
+_SOURCES = 'a list of sources of your own, such as ["my.app"], as plain strings'
 
+# Source: EventBridge API reference, PutRule, EventBusName.
+_BUS = r"(arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/)?[/.A-Za-z0-9_-]{1,256}"
+Bus = Annotated[str, Rule("the name or the ARN of an event bus", _BUS)]
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """Starts a workflow at a time or times.
-
-    Attributes:
-        name: unique in the deployment.
-        expression: cron(...), rate(...) or at(...), in `timezone`.
-        timezone: its IANA name.
-        flexible_window_minutes: within which EventBridge Scheduler may choose the moment; 0: at the time itself.
-        workflow: one of `CONTRACTS`.
-        request: the execution input.
-        enabled: whether it fires.
-        start: before which it does not fire, in UTC as CloudFormation takes it; None: from now on. Never past.
-        end: after which it no longer fires; None: for ever.
-    """
-
-    name: str
-    expression: str
-    timezone: str
-    flexible_window_minutes: int
-    workflow: str
-    request: Mapping[str, Any]
-    enabled: bool
-    start: str | None
-    end: str | None
+Found = Iterator[tuple[tuple[str | int, ...], PydanticCustomError, object]]
+"""Problems, each with its path and the value there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """Starts a workflow for each event that matches; the event's `detail` is the request.
-
-    Attributes:
-        name: unique in the deployment.
-        event_bus: name or ARN of the bus.
-        pattern: an EventBridge event pattern.
-        workflow: one of `CONTRACTS`.
-        enabled: whether it fires.
-    """
-
-    name: str
-    event_bus: str
-    pattern: Mapping[str, Any]
-    workflow: str
-    enabled: bool
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
-def schedules(where: str, value: Any, now: datetime) -> tuple[Schedule, ...]:
-    """Read the schedules: those that are not over.
-
-    Scheduler refuses a date that is past, and fires an `at` that is past at once, when a schedule is created or edited.
-    A deployment must not depend on the day on which it is made.
-
-    Raises:
-        InvalidConfiguration: naming the schedule and the field.
-    """
-    found = [_schedule(*entry, now) for entry in _named(where, value)]
-    unique(where, (schedule.name for schedule, _ in found))
-    return tuple(schedule for schedule, is_over in found if not is_over)
+def _is_number(value: object) -> bool:
+    # The range that EventBridge compares.
+    return isinstance(value, int | float) and not isinstance(value, bool) and -5e9 <= value <= 5e9
 
 
-def triggers(where: str, value: Any) -> tuple[Trigger, ...]:
-    """Read the triggers. Raises InvalidConfiguration, naming the trigger and the field."""
-    found = tuple(_trigger(*entry) for entry in _named(where, value))
-    unique(where, (trigger.name for trigger in found))
-    if len(found) > MOST_TRIGGERS:
-        raise InvalidConfiguration(f"{where}: must be at most {MOST_TRIGGERS}; one can name several sources")
-    return found
+def _is_numeric(value: object) -> bool:
+    """One comparison, or a lower bound and then an upper one."""
+    if not isinstance(value, list) or not all(_is_number(number) for number in value[1::2]):
+        return False
+    operators = value[::2]
+    if len(value) == 2:
+        return operators[0] in ("=", "<", "<=", ">", ">=")
+    return len(value) == 4 and operators[0] in (">", ">=") and operators[1] in ("<", "<=")
 
 
-def event_bus(where: str, value: Any) -> str:
-    """Read the name or the ARN of an event bus."""
-    # Source: EventBridge API reference, PutRule, EventBusName.
-    pattern = r"(arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/)?[/.A-Za-z0-9_-]{1,256}"
-    return text(where, value, pattern, "the name or the ARN of an event bus")
+def _is_wildcard(value: object) -> bool:
+    # A backslash escapes an asterisk or itself only.
+    return isinstance(value, str) and "**" not in value and bool(re.fullmatch(r"([^\\]|\\[*\\])*", value))
 
 
-def _named(where: str, value: Any) -> list[tuple[str, Any]]:
-    """Each entry with where it stands, by its name if it has one."""
-    entries = []
-    for index, entry in enumerate(listed(where, value)):
-        name = entry.get("name") if isinstance(entry, dict) else None
-        entries.append((f"{where}[{index}]" + (f" ({name})" if isinstance(name, str) else ""), entry))
-    return entries
-
-
-def _schedule(where: str, value: Any, now: datetime) -> tuple[Schedule, bool]:
-    """A schedule, and whether it is over."""
-    optional = ("timezone", "flexibleWindowMinutes", "workflow", "enabled", "start", "end")
-    entry = table(where, value, required=("name", "expression", "request"), optional=optional)
-    expression = text(f"{where}.expression", entry["expression"], r".*", schedule_expression.RULE)
-    problem = schedule_expression.problem(expression)
-    if problem:
-        rule = schedule_expression.RULE
-        raise InvalidConfiguration(f"{where}.expression: must be {rule}, not {expression!r}: {problem}")
-    zone = entry.get("timezone", "UTC")
-    if not isinstance(zone, str) or zone not in available_timezones() - _NO_TIMEZONES:
-        raise InvalidConfiguration(f"{where}.timezone: must be an IANA time zone, such as Europe/Berlin, not {zone!r}")
-    window = entry.get("flexibleWindowMinutes", 0)
-    # Source: EventBridge Scheduler API reference, FlexibleTimeWindow.
-    if not isinstance(window, int) or isinstance(window, bool) or not 0 <= window <= 1440:
-        raise InvalidConfiguration(f"{where}.flexibleWindowMinutes: must be an integer from 0 to 1440, not {window!r}")
-    workflow = one_of(f"{where}.workflow", entry.get("workflow", "start"), CONTRACTS)
-    start, end = (_moment(f"{where}.{key}", entry.get(key)) for key in ("start", "end"))
-    if start and end and start >= end:
-        raise InvalidConfiguration(f"{where}.end: must be after start")
-    once = schedule_expression.moment(expression)
-    if once and (start or end):
-        # Source: EventBridge Scheduler API reference, CreateSchedule, StartDate and EndDate.
-        raise InvalidConfiguration(f"{where}.{'start' if start else 'end'}: Scheduler ignores it for at(...)")
+def _is_cidr(value: object) -> bool:
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9A-Fa-f.:]+/[0-9]{1,3}", value):
+        return False
     try:
-        CONTRACTS[workflow](entry["request"])
-    except InvalidRequest as problems:
-        raise InvalidConfiguration(f"{where}.request: {problems}") from None
-    if json_length(f"{where}.request", entry["request"]) > _LONGEST_REQUEST:
-        raise InvalidConfiguration(f"{where}.request: must be at most {_LONGEST_REQUEST} bytes long")
-    start = _still_to_come(start, schedule_expression.interval(expression), now)
-    last = once.replace(tzinfo=ZoneInfo(zone)) if once else end
-    over = last and last < now - timedelta(minutes=window) - _LATE
-    schedule = Schedule(
-        name=text(f"{where}.name", entry["name"], *_NAME),
-        expression=expression,
-        timezone=zone,
-        flexible_window_minutes=window,
-        workflow=workflow,
-        request=entry["request"],
-        enabled=boolean(f"{where}.enabled", entry.get("enabled", True)),
-        start=_utc(start),
-        end=_utc(end),
-    )
-    return schedule, bool(over or (start and end and start >= end))
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return False
+    return network.prefixlen < network.max_prefixlen
 
 
-def _trigger(where: str, value: Any) -> Trigger:
-    entry = table(where, value, required=("name", "pattern"), optional=("eventBus", "workflow", "enabled"))
-    pattern = entry["pattern"]
-    keys = ("source", "detail-type", "account", "region", "resources", "detail", "time", "version", "id")
-    if not isinstance(pattern, dict) or not set(pattern) <= set(keys):
-        rule = 'an event pattern, such as {"source": ["my.app"], "detail-type": ["Start Image Builder"]}'
-        raise InvalidConfiguration(f"{where}.pattern: must be {rule}, not {pattern!r}")
-    if json_length(f"{where}.pattern", pattern) > _LONGEST_PATTERN:
-        raise InvalidConfiguration(f"{where}.pattern: must be at most {_LONGEST_PATTERN} bytes long")
-    _no_loop(f"{where}.pattern.source", pattern.get("source"))
-    for key, matched in pattern.items():
-        if not isinstance(matched, dict if key == "detail" else list):
-            kind = "an object" if key == "detail" else "a list of what matches"
-            raise InvalidConfiguration(f"{where}.pattern.{key}: must be {kind}, not {matched!r}")
-        _matched(f"{where}.pattern.{key}", matched)
-    return Trigger(
-        name=text(f"{where}.name", entry["name"], *_NAME),
-        event_bus=event_bus(f"{where}.eventBus", entry.get("eventBus", "default")),
-        pattern=pattern,
-        workflow=one_of(f"{where}.workflow", entry.get("workflow", "start"), CONTRACTS),
-        enabled=boolean(f"{where}.enabled", entry.get("enabled", True)),
-    )
+def _is_affix(value: object) -> bool:
+    return _is_text(value) or (isinstance(value, dict) and [*value] == [_IGNORE] and _is_text(value[_IGNORE]))
 
 
-def _no_loop(where: str, sources: Any) -> None:
-    """The sources are given, and none can be what a run itself brings about.
-
-    Such an event is no request: the run that it starts fails, which brings about the next event, and so on.
-    """
-    rule = 'a list of sources, such as ["my.app"]: plain texts'
-    if not isinstance(sources, list) or not sources or not all(isinstance(source, str) for source in sources):
-        raise InvalidConfiguration(f"{where}: must be {rule}, not {sources!r}")
-    for source in sources:
-        # A partner's events can be requests; those of AWS's services have details of their own.
-        if source == OWN_SOURCE or (source.startswith("aws.") and not source.startswith("aws.partner/")):
-            raise InvalidConfiguration(
-                f"{where}: must be {rule}, of your own; {source!r} tells of what runs do, and would start them for ever"
-            )
+def _is_one_or_several(value: object, is_one: Callable[[object], bool]) -> bool:
+    return all(map(is_one, value)) and bool(value) if isinstance(value, list) else is_one(value)
 
 
-def _matched(where: str, value: Any) -> None:
-    """A part of an event pattern: an object of such, or a list of what matches.
+def _is_anything_but(value: object) -> bool:
+    if isinstance(value, dict) and len(value) == 1:
+        ((operator, operand),) = value.items()
+        takes: Mapping[str, Callable[[object], bool]]
+        takes = {"wildcard": _is_wildcard, "prefix": bool, "suffix": bool, _IGNORE: _is_text}
+        return operator in takes and _is_one_or_several(operand, lambda text: _is_text(text) and takes[operator](text))
+    return _is_one_or_several(value, _is_text) or _is_one_or_several(value, _is_number)
 
-    Source: Amazon EventBridge user guide, Creating event patterns.
-    """
+
+_OPERATORS: Mapping[str, tuple[str, Callable[[object], bool]]] = {
+    "prefix": (f'a string, or {{"{_IGNORE}": a string}}', _is_affix),
+    "suffix": (f'a string, or {{"{_IGNORE}": a string}}', _is_affix),
+    _IGNORE: ("a string", _is_text),
+    "wildcard": (r"a string with * for any characters, no two in a row, and \* for an asterisk", _is_wildcard),
+    "anything-but": (
+        "a string, a number, a list of strings or of numbers, or an object with prefix, suffix, wildcard or "
+        f"{_IGNORE} and a string or a list of strings",
+        _is_anything_but,
+    ),
+    "numeric": ('one comparison or two, such as ["<", 60] or [">", 0, "<=", 5], from -5e9 to 5e9', _is_numeric),
+    "cidr": ("a range of IP addresses, such as 10.0.0.0/24", _is_cidr),
+    "exists": ("true or false", lambda value: isinstance(value, bool)),
+}
+
+
+def _matches(path: tuple[str | int, ...], value: object) -> Found:
+    """The problems of a part of a pattern: an object of such parts, or a list of values that match."""
     if isinstance(value, dict) and value:
         for key, member in value.items():
             if key == "$or" and isinstance(member, list) and len(member) > 1:
                 for index, branch in enumerate(member):
-                    if not isinstance(branch, dict):
-                        raise InvalidConfiguration(f"{where}.$or[{index}]: must be an object, not {branch!r}")
-                    _matched(f"{where}.$or[{index}]", branch)
+                    place = (*path, key, index)
+                    if isinstance(branch, dict):
+                        yield from _matches(place, branch)
+                    else:
+                        yield place, broken("an object"), branch
             else:
-                _matched(f"{where}.{key}", member)
+                yield from _matches((*path, key), member)
     elif not isinstance(value, list) or not value:
-        raise InvalidConfiguration(f"{where}: must be a list of what matches, or an object of such, not {value!r}")
+        yield path, broken("a list of values that match, or an object of such lists"), value
     else:
         for index, matcher in enumerate(value):
-            is_matcher = isinstance(matcher, dict) and len(matcher) == 1 and set(matcher) <= set(_MATCHERS)
-            if isinstance(matcher, list) or (isinstance(matcher, dict) and not is_matcher):
-                rule = f"a text, a number, true, false, null, or an object with one of {', '.join(_MATCHERS)}"
-                raise InvalidConfiguration(f"{where}[{index}]: must be {rule}, not {matcher!r}")
+            yield from _matcher((*path, index), matcher)
 
 
-def _moment(where: str, value: Any) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo:
-            return moment.astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    rule = "a date and time with an offset, such as 2026-12-01T00:00:00Z"
-    raise InvalidConfiguration(f"{where}: must be {rule}, not {value!r}")
+def _matcher(path: tuple[str | int, ...], matcher: object) -> Found:
+    if isinstance(matcher, dict) and len(matcher) == 1 and set(matcher) <= set(_OPERATORS):
+        ((operator, operand),) = matcher.items()
+        rule, takes = _OPERATORS[operator]
+        if not takes(operand):
+            yield (*path, operator), broken(rule), operand
+    elif isinstance(matcher, dict | list):
+        operators = ", ".join(_OPERATORS)
+        yield path, broken(f"a string, a number, true, false, null, or an object with one of {operators}"), matcher
 
 
-def _still_to_come(start: datetime | None, interval: timedelta | None, now: datetime) -> datetime | None:
-    """A start that is not past: of a rate, which counts from its start, the next time that it fires; else none.
+def _sources(value: object) -> Found:
+    """Sources are given, and none can be that of an event which an execution brings about.
 
-    Without a start, a rate fires at once. Source: EventBridge Scheduler user guide, Rate-based schedules.
+    Such an event is no request: the execution that it starts fails, which brings about the next event, and so on.
     """
-    if start is None or start > now:
-        return start
-    return start - (start - now) // interval * interval if interval else None
+    if not isinstance(value, list) or not value or not all(isinstance(source, str) for source in value):
+        yield ("source",), broken(_SOURCES), value
+        return
+    for index, source in enumerate(value):
+        # A partner's events can be requests; those of AWS's services have details of their own.
+        if source == OWN_SOURCE or (source.startswith("aws.") and not source.startswith("aws.partner/")):
+            why = "executions bring such events about, and would start each other for ever"
+            yield ("source", index), broken("a source of your own", why), source
 
 
-def _utc(moment: datetime | None) -> str | None:
-    # CloudFormation wants the milliseconds, which the API does not: "EndDate needs to follow the format
-    # yyyy-MM-ddTHH:mm:ss.SSSZ".
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.000Z" if moment else None
+def _pattern(pattern: dict[str, Any]) -> dict[str, Any]:
+    def problems() -> Found:
+        yield from _sources(pattern.get("source"))
+        for key, value in pattern.items():
+            if key not in _KEYS:
+                yield (key,), problem(f"there is no such key; there are {', '.join(_KEYS)}"), value
+            elif key == "detail" and not isinstance(value, dict):
+                yield (key,), broken("an object"), value
+            elif key not in ("detail", "source") and not isinstance(value, list):
+                yield (key,), broken("a list of values that match"), value
+            elif key != "source":
+                yield from _matches((key,), value)
+
+    if len(written(pattern)) > _MAX_PATTERN_BYTES:
+        raise problem(f"must be at most {_MAX_PATTERN_BYTES} bytes long as JSON")
+    details = [InitErrorDetails(type=error, loc=path, input=value) for path, error, value in problems()]
+    if details:
+        raise ValidationError.from_exception_data("pattern", details)
+    return pattern
+
+
+Pattern = Annotated[
+    dict[str, Any],
+    Rule('an event pattern, such as {"source": ["my.app"], "detail-type": ["Start Image Builder"]}'),
+    AfterValidator(_pattern),
+]
+
+
+class Trigger(Strict):
+    """Starts a workflow for each event that matches; the event's `detail` is the request."""
+
+    name: Name = Field(description="unique among the triggers")
+    pattern: Pattern = Field(description="an EventBridge event pattern with a `source`, a list of plain strings")
+    event_bus: Bus = Field("default", description="name or ARN of the bus, which must exist in this account and Region")
+    workflow: Workflow = Field("start", description="the workflow that it starts: `start`, `stop` or `fleet`")
+    enabled: TrueOrFalse = Field(True, description="whether it fires")

@@ -1,220 +1,459 @@
-"""The deployment's configuration: cdk.json's context, checked at synth."""
+"""The deployment's settings: settings.json, checked at synth, every problem at once."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import difflib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, cast, get_args
 
-from infra.config.event_patterns import Schedule, Trigger, event_bus, schedules, triggers
-from infra.config.rules import InvalidConfiguration, boolean, from_command_line, listed, one_of, table, text, unique
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
+from infra.config import Rule, Strict, TrueOrFalse, broken, problem, written
+from infra.config.event_patterns import Bus, Trigger
+from infra.config.schedules import Schedule
 
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """How a subscriber is reached: the rule for its endpoint, in words and as a pattern."""
-
-    rule: str
-    pattern: str
-
+FILE = Path(__file__).parents[2] / "settings.json"
 
 _HOST = r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)"
-
-PROTOCOLS = {
-    "email": Protocol("an e-mail address", rf"[!-?A-~]+@{_HOST}+"),
+PROTOCOLS: Mapping[str, tuple[str, str]] = {
+    "email": ("an e-mail address", rf"[!-?A-~]+@{_HOST}+"),
     # SNS takes a user and a password in the URL.
-    "https": Protocol("a URL that begins with https://", rf"https://([!-.0-?A-~]+@)?{_HOST}*(:[0-9]+)?([/?#][!-~]*)?"),
+    "https": ("a URL that begins with https://", rf"https://([!-.0-?A-~]+@)?{_HOST}*(:[0-9]+)?([/?#][!-~]*)?"),
     # SNS refuses a FIFO queue (its name ends with .fifo). Source: Amazon SNS developer guide, Message delivery for FIFO
     # topics: those go with FIFO topics, which have no e-mail.
-    "sqs": Protocol(
-        "the ARN of an SQS queue that is no FIFO queue", r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}"
+    "sqs": (
+        "the ARN of an SQS queue that is no FIFO queue",
+        r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}",
     ),
 }
+"""What the endpoint of each SNS protocol is, in words and as a pattern."""
 
-MOST_RESOURCES = 300
-"""Of a stack's 500, for what the configuration adds. Source: AWS CloudFormation user guide, Quotas."""
+MAX_TRIGGERS = 9
+"""Each adds a condition to the policy of the queue for dead letters, which has one and may have 10. Source: Amazon SQS
+developer guide, Policy quotas."""
 
-MOST_OF_POLICY = 5_800
-"""Of the 6,144 characters of a managed policy, for the names of image builders: into such a one the CDK puts what a
-role's own has no room for. Source: IAM user guide, IAM and AWS STS quotas."""
+MAX_ADDED_RESOURCES = 300
+"""Of a stack's 500, for what the settings add. Source: AWS CloudFormation user guide, Quotas."""
 
-_AROUND_NAME = 70
-"""Characters of an image builder's ARN in a policy, without its name."""
+MAX_STATEMENT = 5_800
+"""Of the 6,144 characters of a managed policy, for the statement about image builders: into such a policy the CDK puts
+what a role's own has no room for. Source: IAM user guide, IAM and AWS STS quotas."""
+
+_MAX_RUNBOOK_URL = 600
+"""Of the 1,024 characters of an alarm's description. Source: Amazon CloudWatch API reference, PutMetricAlarm."""
+
+_MAX_QUOTED = 100
+"""Characters of a wrong value that are quoted."""
+
+_LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+"""Source: Amazon CloudWatch Logs API reference, PutRetentionPolicy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subscriber:
-    """Somebody who is told how starts end: an SNS protocol, one of `PROTOCOLS`, and its endpoint."""
-
-    protocol: str
-    endpoint: str
-
-
-@dataclass(frozen=True, slots=True)
-class ImageBuilders:
-    """Which image builders this deployment may start: those of certain names and, with a tag, only those that carry it.
+class InvalidSettings(ValueError):
+    """The settings break their rules.
 
     Attributes:
-        names: of image builders; `*` in them stands for any characters.
-        tag: key and value of a resource tag, or None.
+        problems: a sentence each, with the path of the key, the rule and the value.
     """
 
-    names: tuple[str, ...] = ("*",)
-    tag: tuple[str, str] | None = None
+    def __init__(self, source: str, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n- ".join([f"The settings ({source}) are wrong:", *self.problems]))
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key of cdk.json's context; its default and what it is for, in Markdown."""
+def _one_of(*values: int) -> AfterValidator:
+    """Not a Literal, which takes true for 1."""
 
-    name: str
-    default: str
-    purpose: str
+    def check(value: int) -> int:
+        if value not in values:
+            raise ValueError
+        return value
+
+    return AfterValidator(check)
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
-    """What a deployment can choose. `reference` lists the keys for people."""
+def _no_prefix_of_aws(key: str) -> str:
+    if key.lower().startswith("aws:"):
+        raise ValueError
+    return key
 
-    stack_name: Annotated[
-        str,
-        Key(
-            "stackName",
-            "`StartImageBuilder`",
-            "the CloudFormation stack; with another name, a second deployment stands beside the first",
-        ),
-    ]
-    subscribers: Annotated[
-        tuple[Subscriber, ...],
-        Key(
-            "subscribers",
-            "none",
-            'who is told: a list of `{"protocol": ..., "endpoint": ...}`; the endpoint is for '
-            + ", for ".join(f"`{name}` {protocol.rule}" for name, protocol in PROTOCOLS.items()),
-        ),
-    ] = ()
-    chat: Annotated[
-        bool,
-        Key(
-            "chat",
-            "`false`",
-            "whether `https` subscribers get messages in the form that Amazon Q Developer in chat applications "
-            "(formerly AWS Chatbot) shows in a channel",
-        ),
-    ] = False
-    runbook_url: Annotated[
-        str, Key("runbookUrl", "none", "where you publish docs/runbook.md: messages and alarms link to its sections")
-    ] = ""
-    image_builders: Annotated[
-        ImageBuilders,
-        Key(
-            "imageBuilders",
-            "all",
-            'which may be started and stopped: `{"names": ["golden-*"], "tag": {"key": "Start", "value": "yes"}}`, '
-            "either or both; `*` stands for any characters",
-        ),
-    ] = ImageBuilders()
-    permissions_boundary: Annotated[
-        str | None, Key("permissionsBoundary", "none", "the name of an IAM managed policy that bounds every role")
-    ] = None
-    schedules: Annotated[
-        tuple[Schedule, ...],
-        Key("schedules", "none", "what starts by itself at a time: [Schedules](start.md#schedules)"),
-    ] = ()
-    triggers: Annotated[
-        tuple[Trigger, ...],
-        Key("triggers", "none", "what starts by itself on an event: [Events](start.md#events)"),
-    ] = ()
-    event_bus: Annotated[
-        str,
-        Key(
-            "eventBus",
-            "`default`",
-            "name or ARN of the event bus where each end is announced: [Afterwards](start.md#afterwards)",
-        ),
-    ] = "default"
+
+StackName = Annotated[
+    str,
+    Rule(
+        "a CloudFormation stack name, such as StartImageBuilder: letters, digits and '-', a letter first",
+        r"[A-Za-z][A-Za-z0-9-]{0,127}",
+    ),
+]
+RunbookUrl = Annotated[
+    str,
+    Field(max_length=_MAX_RUNBOOK_URL),
+    Rule(f"{PROTOCOLS['https'][0]}, of at most {_MAX_RUNBOOK_URL} characters", PROTOCOLS["https"][1]),
+]
+# Source: IAM API reference, CreatePolicy, PolicyName and Path.
+Boundary = Annotated[
+    str,
+    Field(max_length=639),
+    Rule(
+        "the name of an IAM managed policy of the account, with its path if it has one, such as team/Boundary: no '/' "
+        "before it",
+        r"([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,128}",
+    ),
+]
+# Not an alias, which log groups do not take. Source: Amazon CloudWatch Logs API reference, AssociateKmsKey.
+EncryptionKey = Annotated[
+    Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{36}$")]
+    | Annotated[bool, _one_of(True)],
+    Rule("the ARN of a KMS key, or true for a key of the stack's own"),
+]
+# Those that fit alarms on these metrics. Source: Amazon CloudWatch API reference, PutMetricAlarm, AlarmActions.
+AlarmAction = Annotated[
+    str,
+    Rule(
+        "the ARN of an SNS topic that is no FIFO topic, a Lambda function, or an action of Systems Manager",
+        r"arn:aws[a-z-]*:(sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}"
+        r"|lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9$_-]{1,128})?"
+        r"|ssm:[a-z0-9-]+:[0-9]{12}:opsitem:[1-4](#CATEGORY=[A-Za-z]+)?"
+        r"|ssm-incidents::[0-9]{12}:response-plan/[A-Za-z0-9_-]{1,200})",
+    ),
+]
+LogDays = Annotated[
+    int,
+    _one_of(*_LOG_DAYS),
+    Rule(f"one of {', '.join(map(str, _LOG_DAYS))}"),
+    Field(json_schema_extra={"enum": [*_LOG_DAYS]}),
+]
+_TAG_TEXT = r"[\w .:/=+@-]*"
+# Source: AppStream 2.0 API reference, TagResource; AWS CloudFormation API reference, Tag.
+TagKey = Annotated[
+    str,
+    Field(min_length=1, max_length=128, pattern=f"^{_TAG_TEXT}$"),
+    AfterValidator(_no_prefix_of_aws),
+    Rule("a tag key: 1 to 128 letters, digits, spaces or '.:/=+@_-', not beginning with aws:"),
+]
+TagValue = Annotated[str, Field(max_length=256), Rule("a tag value of up to 256 such characters", _TAG_TEXT)]
+StackTagValue = Annotated[
+    str, Field(min_length=1, max_length=256), Rule("a tag value of 1 to 256 such characters", _TAG_TEXT)
+]
+NamePattern = Annotated[str, Rule("the name of an image builder, * for any characters", r"[A-Za-z0-9_.*-]{1,101}")]
+
+
+class Subscriber(Strict):
+    """Where messages for the operators go."""
+
+    protocol: Annotated[Literal["email", "https", "sqs"], Rule(f"one of {', '.join(PROTOCOLS)}")]
+    endpoint: Annotated[str, Rule("a string")] = Field(
+        description="; ".join(f"for {name} {rule}" for name, (rule, _) in PROTOCOLS.items())
+    )
+
+    @field_validator("endpoint")
+    @classmethod
+    def _fits_the_protocol(cls, value: str, info: ValidationInfo) -> str:
+        rule, pattern = PROTOCOLS.get(info.data.get("protocol", ""), ("", r"(?s).*"))
+        if not re.fullmatch(pattern, value):
+            raise broken(rule)
+        return value
+
+
+class Tag(Strict):
+    """A resource tag."""
+
+    key: TagKey
+    value: TagValue
+
+
+class ImageBuilders(Strict):
+    """Which image builders this deployment may start and stop: those of these names, with this tag if one is given."""
+
+    names: list[NamePattern] = Field(["*"], min_length=1)
+    tag: Tag | None = None
+
+    @model_validator(mode="after")
+    def _fit_into_a_policy(self) -> Self:
+        # The longest partition and Region that AppStream has.
+        arn = "arn:aws-us-gov:appstream:us-gov-west-1:123456789012:image-builder/"
+        tag = {f"aws:ResourceTag/{self.tag.key}": self.tag.value} if self.tag else {}
+        statement = {
+            "Action": "appstream:StartImageBuilder",
+            "Condition": {"StringEquals": tag},
+            "Effect": "Allow",
+            "Resource": [f"{arn}{name}" for name in self.names],
+        }
+        if len(written(statement)) > MAX_STATEMENT:
+            raise problem("must fit into an IAM policy: name fewer, with * for what differs")
+        return self
+
+
+class Settings(Strict):
+    """What a deployment can choose."""
+
+    stack_name: StackName = Field(
+        description="the CloudFormation stack; with another name, a second deployment stands beside the first"
+    )
+    subscribers: list[Subscriber] = Field(
+        [], description='who gets the messages: a list of `{"protocol": "email", "endpoint": "ops@example.com"}`'
+    )
+    chat: TrueOrFalse = Field(
+        False,
+        description="whether `https` subscribers get messages in the form that Amazon Q Developer in chat applications "
+        "(formerly AWS Chatbot) shows in a channel",
+    )
+    runbook_url: RunbookUrl = Field(
+        "", description="where you publish docs/runbook.md: messages and alarms link to its sections"
+    )
+    image_builders: ImageBuilders = Field(
+        ImageBuilders(names=["*"]),
+        description='which may be started and stopped: `{"names": ["golden-*"], "tag": {"key": "Start", "value": '
+        '"yes"}}`, either or both; `*` stands for any characters',
+    )
+    permissions_boundary: Boundary | None = Field(
+        None, description="the name of an IAM managed policy that bounds every role"
+    )
+    schedules: list[Schedule] = Field([], description="what starts by itself at a time")
+    triggers: list[Trigger] = Field([], max_length=MAX_TRIGGERS, description="what starts by itself on an event")
+    event_bus: Bus = Field("default", description="name or ARN of the event bus for the results of starts")
+    encryption_key: EncryptionKey | None = Field(
+        None, description="the KMS key of log groups and queues: its ARN, or `true` for a key of the stack's own"
+    )
+    second_alarm_action: AlarmAction | None = Field(
+        None, description="the ARN of what alarms call beside the topic, such as a topic without this one's key"
+    )
+    log_retention_days: LogDays = Field(90, description="after how many days CloudWatch Logs deletes log events")
+    keep_logs: TrueOrFalse = Field(False, description="whether log groups stay when the stack is deleted")
+    # Source: AWS CloudFormation API reference, CreateStack.
+    tags: dict[TagKey, StackTagValue] = Field(
+        {}, max_length=50, description="tags of the stack and so of its resources"
+    )
 
     @classmethod
-    def from_context(cls, get: Callable[[str], Any], now: datetime | None = None) -> "Config":
-        """Read the context.
-
-        Args:
-            get: gives the value of a context key, or None: an app's `node.try_get_context`.
-            now: what is past, is so at this time; None: at the time of the call.
+    def from_context(cls, context: Mapping[str, Any]) -> Self:
+        """The settings of a CDK app. Args: context: all of it, as the app's node gives it.
 
         Raises:
-            InvalidConfiguration: naming the key and the rule.
+            InvalidSettings: as `load`; or the context has a setting outside of its key `settings`.
         """
-
-        def given(key: str, default: Any) -> Any:
-            return default if (value := get(key)) is None else value
-
-        config = cls(
-            stack_name=text(
-                "stackName",
-                get("stackName"),
-                r"[A-Za-z][A-Za-z0-9-]{0,127}",
-                "a CloudFormation stack name, such as StartImageBuilder: letters, digits and '-', a letter first",
-            ),
-            subscribers=tuple(
-                _subscriber(f"subscribers[{index}]", entry)
-                for index, entry in enumerate(listed("subscribers", get("subscribers")))
-            ),
-            chat=boolean("chat", get("chat")),
-            runbook_url=text("runbookUrl", given("runbookUrl", ""), r"(https://\S+)?", PROTOCOLS["https"].rule),
-            image_builders=_image_builders("imageBuilders", given("imageBuilders", {})),
-            # Source: IAM API reference, CreatePolicy, PolicyName and Path.
-            permissions_boundary=text(
-                "permissionsBoundary",
-                given("permissionsBoundary", ""),
-                r"((?=.{1,639}$)([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,128})?",
-                "the name of an IAM managed policy of the account, with its path if it has one, such as team/Boundary: "
-                "no '/' before it",
+        keys = {*_keys(cls), "settings"}
+        strays = {key: close[0] for key in context if key != "settings" and (close := _close(key, keys))}
+        if strays:
+            hints = (
+                "it belongs into settings.json" if key == close else f"did you mean {close}?"
+                for key, close in strays.items()
             )
-            or None,
-            schedules=schedules("schedules", get("schedules"), now or datetime.now(UTC)),
-            triggers=triggers("triggers", get("triggers")),
-            event_bus=event_bus("eventBus", given("eventBus", "default")),
-        )
-        unique("subscribers", (f"{each.protocol} {each.endpoint}" for each in config.subscribers))
+            raise InvalidSettings("CDK context", map("{}: the context has no such key; {}".format, strays, hints))
+        return cls.load(context.get("settings"))
+
+    @classmethod
+    def load(cls, given: object = None, *, now: datetime | None = None) -> Self:
+        """Read and check the settings.
+
+        Args:
+            given: the settings as an object or as JSON, or the path of a file that holds them; None: settings.json.
+            now: expired schedules are left out; None: now.
+
+        Raises:
+            InvalidSettings: naming every problem.
+        """
+        source, read = _read(given)
+        if not isinstance(read, dict):
+            raise InvalidSettings(source, [f"must be a JSON object, not {_quoted(read)}"])
+        values = {key: value for key, value in read.items() if key != "$schema"}
+        try:
+            return cls.model_validate(values, context=now or datetime.now(UTC))
+        except ValidationError as error:
+            raise InvalidSettings(source, _sentences(error, values)) from None
+
+    @field_validator("subscribers", "schedules", "triggers")
+    @classmethod
+    def _are_distinct(cls, value: list[Any]) -> list[Any]:
+        names = [f"{each.protocol} {each.endpoint}" if isinstance(each, Subscriber) else each.name for each in value]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise problem(f"there are two of {_quoted(twice)}")
+        return value
+
+    @field_validator("schedules")
+    @classmethod
+    def _skip_expired(cls, value: list[Schedule], info: ValidationInfo) -> list[Schedule]:
+        return [left for schedule in value if (left := schedule.still_to_come(cast(datetime, info.context)))]
+
+    @field_validator("tags")
+    @classmethod
+    def _differ_in_more_than_case(cls, value: dict[str, str]) -> dict[str, str]:
+        # Of the resources, IAM roles compare tag keys so. Source: IAM user guide, Rules for tagging.
+        if len({key.lower() for key in value}) < len(value):
+            raise problem("two keys differ only in upper and lower case, which IAM roles do not take")
+        return value
+
+    @model_validator(mode="after")
+    def _fit_into_a_stack(self) -> Self:
         # A trigger is a rule, a role and its policy.
-        if len(config.subscribers) + len(config.schedules) + 3 * len(config.triggers) > MOST_RESOURCES:
-            raise InvalidConfiguration(
+        if len(self.subscribers) + len(self.schedules) + 3 * len(self.triggers) > MAX_ADDED_RESOURCES:
+            raise problem(
                 "subscribers, schedules, triggers: must fit into one CloudFormation stack: together at most "
-                f"{MOST_RESOURCES}, a trigger counting as three; put the others into a second deployment"
+                f"{MAX_ADDED_RESOURCES}, a trigger counting as three; put the others into a second deployment"
             )
-        return config
+        return self
+
+    def warnings(self, now: datetime | None = None) -> list[str]:
+        """What is allowed, but probably not meant."""
+        found = []
+        for schedule in self.schedules:
+            if moment := schedule.skipped(now or datetime.now(UTC)):
+                found.append(
+                    f"schedules ({schedule.name}): EventBridge Scheduler skips {moment:%Y-%m-%d %H:%M}, as clocks in "
+                    f"{schedule.timezone} do for daylight saving time: choose another hour, or UTC"
+                )
+        return found
 
 
-def reference() -> str:
-    """Every context key with its default and purpose: a table in Markdown."""
-    keys = [hint.__metadata__[0] for hint in get_type_hints(Config, include_extras=True).values()]
-    rows = (f"| `{key.name}` | {key.default} | {key.purpose} |" for key in keys)
+def reference(model: type[Strict] = Settings) -> str:
+    """The keys of an object of the settings, with default and purpose: a table in Markdown."""
+    rows = (f"| `{key}` | {_default(field)} | {field.description} |" for key, field in _keys(model).items())
     return "\n".join(["| key | default | |", "|---|---|---|", *rows])
 
 
-def _subscriber(where: str, value: Any) -> Subscriber:
-    entry = table(where, value, required=("protocol", "endpoint"))
-    protocol = one_of(f"{where}.protocol", entry["protocol"], PROTOCOLS)
-    kind = PROTOCOLS[protocol]
-    return Subscriber(protocol, text(f"{where}.endpoint", entry["endpoint"], kind.pattern, kind.rule))
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    value = value.model_dump(exclude_none=True) if isinstance(value, Strict) else value
+    return "none" if value in (None, "", [], {}) else f"`{json.dumps(value).strip(chr(34))}`"
 
 
-def _image_builders(where: str, value: Any) -> ImageBuilders:
-    entry = table(where, from_command_line(value), optional=("names", "tag"))
-    names = listed(f"{where}.names", entry.get("names", ["*"]))
-    if not names:
-        # No name is not every name.
-        raise InvalidConfiguration(f"{where}.names: must have at least one; without the key, it is all")
-    rule = "the name of an image builder, with * for any characters"
-    patterns = tuple(
-        text(f"{where}.names[{index}]", name, r"[A-Za-z0-9_.*-]{1,101}", rule) for index, name in enumerate(names)
-    )
-    if sum(len(pattern) + _AROUND_NAME for pattern in patterns) > MOST_OF_POLICY:
-        raise InvalidConfiguration(f"{where}.names: must fit into an IAM policy: name fewer, with * for what differs")
-    if "tag" not in entry:
-        return ImageBuilders(patterns)
-    tag = table(f"{where}.tag", entry["tag"], required=("key", "value"))
-    # Source: AppStream 2.0 API reference, TagResource.
-    key = text(f"{where}.tag.key", tag["key"], r"(?!aws:)[\w .:/=+@-]{1,128}", "a tag key of 1 to 128 characters")
-    tagged = text(f"{where}.tag.value", tag["value"], r"[\w .:/=+@-]{0,256}", "a tag value of up to 256 characters")
-    return ImageBuilders(patterns, (key, tagged))
+class _ForEditors(GenerateJsonSchema):
+    """Without the titles, which repeat the keys, and without null, which no key takes."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        return {
+            key: value for key, value in super().default_schema(schema).items() if (key, value) != ("default", None)
+        }
+
+
+def schema() -> dict[str, Any]:
+    """The settings as JSON Schema, for editors: what it can express of the rules."""
+    generated = Settings.model_json_schema(schema_generator=_ForEditors)
+    generated["properties"] = {"$schema": {"type": "string"}, **generated["properties"]}
+    return {"$schema": GenerateJsonSchema.schema_dialect, **generated}
+
+
+def _keys(model: type[Strict]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _model(path: Sequence[str | int]) -> type[Strict]:
+    """The object at a path."""
+    model: type[Strict] = Settings
+    for key in path:
+        if isinstance(key, str):
+            model = next(_models(_keys(model)[key].annotation))
+    return model
+
+
+def _models(annotation: object) -> Iterator[type[Strict]]:
+    if isinstance(annotation, type) and issubclass(annotation, Strict):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def _read(given: object) -> tuple[str, object]:
+    """Where the settings are from, and what is there."""
+    if given is not None and not isinstance(given, str):
+        return "CDK context", given
+    source = FILE.name if given is None else given
+    try:
+        if given is not None and given.lstrip().startswith(("{", "[")):
+            source, text = "CDK context", given
+        else:
+            text = Path(given if given is not None else FILE).read_text("utf-8")
+        return source, json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_constant)
+    except OSError as error:
+        raise InvalidSettings(source, [f"cannot be read: {error.strerror}"]) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidSettings(source, [f"must be JSON: {error}"]) from None
+
+
+def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    # The last one would win, in silence.
+    for key, _ in pairs:
+        if sum(key == other for other, _ in pairs) > 1:
+            raise ValueError(f"{key!r} is there twice")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _sentences(error: ValidationError, values: Mapping[str, Any]) -> Iterator[str]:
+    for details in error.errors(include_url=False):
+        kind, context, path = details["type"], details.get("ctx", {}), details["loc"]
+        # pydantic adds this where a key of `tags` breaks its rule.
+        path = path[:-1] if kind == "rule" and path[-1] == "[key]" else path
+        place = "".join(_places(path, values)).removeprefix(".")
+        start = f"{place}: " if place else ""
+        if kind == "extra_forbidden":
+            keys = _keys(_model(path[:-1]))
+            close = _close(str(path[-1]), keys)
+            yield f"{start}there is no such key; " + (
+                f"did you mean {close[0]}?" if close else f"there are {', '.join(keys)}"
+            )
+        elif kind == "missing":
+            yield f"{start}is required"
+        elif kind == "problem":
+            yield start + context["text"]
+        else:
+            rule = _RULES[kind].format(**context)
+            why = f": {context['why']}" if context.get("why") else ""
+            yield f"{start}must {rule}, not {_quoted(details['input'])}{why}"
+
+
+_RULES = {
+    "rule": "be {rule}",
+    "model_type": "be an object",
+    "dict_type": "be an object",
+    "list_type": "be a list",
+    "too_long": "have at most {max_length}",
+    "too_short": "have at least {min_length}; leave the key out for all",
+}
+"""By pydantic's type of error: all that these models can give."""
+
+
+def _places(path: Sequence[str | int], values: Any) -> Iterator[str]:
+    """The parts of a path, with the name of what has one."""
+    for key in path:
+        try:
+            values = values[key]
+        except (LookupError, TypeError):
+            values = None
+        name = values.get("name") if isinstance(values, dict) and isinstance(key, int) else None
+        named = f" ({_quoted(name)[1:-1]})" if isinstance(name, str) else ""
+        is_plain = isinstance(key, str) and re.fullmatch(r"[!-~]{1,128}", key)
+        yield f".{key}" if is_plain else f"[{_quoted(key)}]{named}"
+
+
+def _close(key: str, keys: Iterable[str]) -> list[str]:
+    lower = {each.lower(): each for each in keys}
+    return [lower[found] for found in difflib.get_close_matches(key.lower(), lower, n=1, cutoff=0.8)]
+
+
+def _quoted(value: object) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}..."

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.xdist_group("e2e")
 def test_a_second_deployment_stands_beside_the_first(deployment: Deployment, tmp_path: Path) -> None:
     stack = deployment.stack
     with (tmp_path / "cdk.log").open("w") as output:
-        stack.deploy(output, "-c", "stackName=Second")
+        stack.deploy(output, "-c", 'settings={"stackName": "Second"}')
     first, second = stack.outputs("StartImageBuilder"), stack.outputs("Second")
     assert not set(first.values()) & set(second.values())
     for outputs in (first, second):

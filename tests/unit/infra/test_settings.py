@@ -1,183 +1,298 @@
+"""What is read from settings.json, and what a wrong setting says at synth: its path, the rule and the value."""
+
+import contextlib
 import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from infra.config.rules import InvalidConfiguration
-from infra.config.settings import Config, ImageBuilders, Subscriber
-
-
-def test_subscribers_are_read() -> None:
-    context = {"stackName": "Night", "subscribers": [{"protocol": "email", "endpoint": "ops@example.com"}]}
-    assert Config.from_context(context.get) == Config("Night", (Subscriber("email", "ops@example.com"),))
-
-
-@pytest.mark.parametrize(
-    ("context", "message"),
-    [
-        ({}, "stackName: must be a CloudFormation stack name"),
-        ({"stackName": ""}, "stackName: must be a CloudFormation stack name"),
-        ({"subscribers": "ops@example.com"}, "subscribers: must be a list"),
-        ({"subscribers": [{"protocol": "email"}]}, "subscribers[0].endpoint: is required"),
-        (
-            {"subscribers": [{"protocol": "sms", "endpoint": "+1"}]},
-            "subscribers[0].protocol: must be one of email, https",
-        ),
-        (
-            {"subscribers": [{"protocol": "email", "endpoint": "ops"}]},
-            "subscribers[0].endpoint: must be an e-mail address",
-        ),
-        (
-            {"subscribers": [{"protocol": "https", "endpoint": "http://example.com"}]},
-            "subscribers[0].endpoint: must be a URL that begins with https://",
-        ),
-    ],
-)
-def test_a_wrong_value_is_refused_with_its_key_and_rule(context: dict[str, Any], message: str) -> None:
-    if "subscribers" in context:
-        context["stackName"] = "Night"
-    with pytest.raises(InvalidConfiguration) as caught:
-        Config.from_context(context.get)
-    assert str(caught.value).startswith(message)
-
+from bench import write_docs
+from infra.config.settings import InvalidSettings, Settings, reference, schema
+from lambdas.image_builder.request import FIELDS
+from tests.contracts import JSON
 
 EMAIL = {"protocol": "email", "endpoint": "ops@example.com"}
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:"
-
-WRONG = [
-    ({"stackName": 5}, "stackName: must be a CloudFormation stack name"),
-    ({"stackName": ["Night"]}, "stackName: must be a CloudFormation stack name"),
-    ({"stackName": "Night\n"}, "stackName: must be a CloudFormation stack name"),
-    ({"stackName": "N\u00e4chte"}, "stackName: must be a CloudFormation stack name"),
-    ({"subscribers": {}}, "subscribers: must be a list"),
-    ({"subscribers": 0}, "subscribers: must be a list"),
-    ({"subscribers": ""}, "subscribers: must be a list"),
-    ({"subscribers": "[" * 100_000}, "subscribers: must be a list"),
-    ({"subscribers": '{"protocol": "email"}'}, "subscribers: must be a list"),
-    ({"subscribers": ["ops@example.com"]}, "subscribers[0]: must be an object"),
-    ({"subscribers": [EMAIL, None]}, "subscribers[1]: must be an object"),
-    ({"subscribers": [[EMAIL]]}, "subscribers[0]: must be an object"),
-    ({"subscribers": [{**EMAIL, "name": "ops"}]}, "subscribers[0].name: there is no such key"),
-    ({"subscribers": [{**EMAIL, "protocol": ["email"]}]}, "subscribers[0].protocol: must be one of"),
-    ({"subscribers": [{**EMAIL, "protocol": {}}]}, "subscribers[0].protocol: must be one of"),
-    ({"subscribers": [{**EMAIL, "protocol": "EMAIL"}]}, "subscribers[0].protocol: must be one of"),
-    ({"subscribers": [{**EMAIL, "protocol": None}]}, "subscribers[0].protocol: must not be null"),
-    ({"subscribers": [{**EMAIL, "endpoint": ["ops@example.com"]}]}, "subscribers[0].endpoint: must be an e-mail"),
-    ({"subscribers": [{**EMAIL, "endpoint": "ops@localhost"}]}, "subscribers[0].endpoint: must be an e-mail address"),
-    ({"subscribers": [{**EMAIL, "endpoint": "a@b@example.com"}]}, "subscribers[0].endpoint: must be an e-mail address"),
-    ({"subscribers": [{**EMAIL, "endpoint": "\u00f6ps@example.com"}]}, "subscribers[0].endpoint: must be an e-mail"),
-    ({"subscribers": [{"protocol": "https", "endpoint": "https://"}]}, "subscribers[0].endpoint: must be a URL"),
-    ({"subscribers": [{"protocol": "https", "endpoint": "https:///x"}]}, "subscribers[0].endpoint: must be a URL"),
-    ({"subscribers": [{"protocol": "https", "endpoint": "https://a b"}]}, "subscribers[0].endpoint: must be a URL"),
-    (
-        {"subscribers": [{"protocol": "sqs", "endpoint": f"{QUEUE}ops.fifo"}]},
-        "subscribers[0].endpoint: must be the ARN",
-    ),
-    ({"subscribers": [{"protocol": "sqs", "endpoint": f"{QUEUE}{'a' * 81}"}]}, "subscribers[0].endpoint: must be the"),
-    (
-        {"subscribers": [{"protocol": "sqs", "endpoint": "arn:aws:sqs:us-east-1:\uff11\uff12\uff13456789012:ops"}]},
-        "subscribers[0].endpoint: must be the ARN of an SQS queue that is no FIFO queue",
-    ),
-    ({"subscribers": [EMAIL, EMAIL]}, "subscribers: there are two of 'email ops@example.com'"),
-    (
-        {"subscribers": [{**EMAIL, "endpoint": f"ops{index}@example.com"} for index in range(301)]},
-        "subscribers, schedules, triggers: must fit into one CloudFormation stack",
-    ),
-    ({"chat": {}}, "chat: must be true or false, not {}"),
-    ({"runbookUrl": 0}, "runbookUrl: must be a URL that begins with https://"),
-    ({"imageBuilders": ""}, "imageBuilders: must be an object"),
-    ({"imageBuilders": False}, "imageBuilders: must be an object"),
-    ({"imageBuilders": []}, "imageBuilders: must be an object"),
-    ({"imageBuilders": '["gold"]'}, "imageBuilders: must be an object"),
-    ({"imageBuilders": {"names": []}}, "imageBuilders.names: must have at least one"),
-    ({"imageBuilders": {"names": None}}, "imageBuilders.names: must not be null"),
-    ({"imageBuilders": {"names": {"gold": 1}}}, "imageBuilders.names: must be a list"),
-    ({"imageBuilders": {"names": [None]}}, "imageBuilders.names[0]: must be the name of an image builder"),
-    ({"imageBuilders": {"names": [["gold"]]}}, "imageBuilders.names[0]: must be the name of an image builder"),
-    ({"imageBuilders": {"names": [""]}}, "imageBuilders.names[0]: must be the name of an image builder"),
-    ({"imageBuilders": {"names": ["g\u00f6ld"]}}, "imageBuilders.names[0]: must be the name of an image builder"),
-    ({"imageBuilders": {"names": ["a" * 102]}}, "imageBuilders.names[0]: must be the name of an image builder"),
-    (
-        {"imageBuilders": {"names": [f"gold-{n}" for n in range(200)]}},
-        "imageBuilders.names: must fit into an IAM policy",
-    ),
-    ({"imageBuilders": {"tag": None}}, "imageBuilders.tag: must not be null"),
-    ({"imageBuilders": {"tag": {"key": "Start"}}}, "imageBuilders.tag.value: is required"),
-    ({"imageBuilders": {"tag": {"key": "", "value": "1"}}}, "imageBuilders.tag.key: must be a tag key"),
-    ({"imageBuilders": {"tag": {"key": ["a"], "value": "1"}}}, "imageBuilders.tag.key: must be a tag key"),
-    ({"imageBuilders": {"tag": {"key": "a", "value": "b" * 257}}}, "imageBuilders.tag.value: must be a tag value"),
-    ({"imageBuilders": {"tag": {"key": "a", "value": "${b}"}}}, "imageBuilders.tag.value: must be a tag value"),
-    ({"imageBuilders": {"tag": {"key": "a", "value": "b", "Key": "c"}}}, "imageBuilders.tag.Key: there is no such key"),
-    ({"permissionsBoundary": "/team/Boundary"}, "permissionsBoundary: must be the name of an IAM managed policy"),
-    ({"permissionsBoundary": "team//Boundary"}, "permissionsBoundary: must be the name of an IAM managed policy"),
-    ({"permissionsBoundary": "team/"}, "permissionsBoundary: must be the name of an IAM managed policy"),
-    ({"permissionsBoundary": "a" * 129}, "permissionsBoundary: must be the name of an IAM managed policy"),
-    ({"permissionsBoundary": f"{'a/' * 300}{'b' * 128}"}, "permissionsBoundary: must be the name of an IAM managed"),
-    ({"permissionsBoundary": "Gr\u00e4nze"}, "permissionsBoundary: must be the name of an IAM managed policy"),
-    ({"permissionsBoundary": []}, "permissionsBoundary: must be the name of an IAM managed policy"),
-    ({"stackName": "1st"}, "stackName: must be a CloudFormation stack name"),
-    ({"stackName": "a_b"}, "stackName: must be a CloudFormation stack name"),
-    ({"subscribers": [{"protocol": "sqs", "endpoint": "ops"}]}, "subscribers[0].endpoint: must be the ARN of an SQS"),
-    ({"chat": "yes"}, "chat: must be true or false, not 'yes'"),
-    ({"chat": 1.5}, "chat: must be true or false, not 1.5"),
-    ({"chat": []}, "chat: must be true or false, not []"),
-    ({"runbookUrl": "http://x"}, "runbookUrl: must be a URL that begins with https://"),
-    ({"imageBuilders": ["gold"]}, "imageBuilders: must be an object"),
-    ({"imageBuilders": {"name": "gold"}}, "imageBuilders.name: there is no such key; there are names, tag"),
-    ({"imageBuilders": {"names": "gold"}}, "imageBuilders.names: must be a list"),
-    ({"imageBuilders": {"names": ["gold", "a/b"]}}, "imageBuilders.names[1]: must be the name of an image builder"),
-    ({"imageBuilders": {"tag": "Start"}}, "imageBuilders.tag: must be"),
-    ({"imageBuilders": {"tag": {"key": "aws:x", "value": "1"}}}, "imageBuilders.tag.key: must be a tag key"),
-    ({"imageBuilders": {"tag": {"key": "x", "value": 1}}}, "imageBuilders.tag.value: must be a tag value"),
-    ({"permissionsBoundary": "a b"}, "permissionsBoundary: must be the name of an IAM managed policy"),
-]
+KEY = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+SCHEDULE: dict[str, Any] = {"name": "night", "expression": "rate(1 day)", "request": {"Name": "gold"}}
+TRIGGER: dict[str, Any] = {"name": "requests", "pattern": {"source": ["my.app"]}}
 
 
-@pytest.mark.parametrize(("context", "message"), WRONG)
-def test_every_key_has_its_rule(context: dict[str, Any], message: str) -> None:
-    with pytest.raises(InvalidConfiguration) as caught:
-        Config.from_context({"stackName": "Night", **context}.get)
-    assert str(caught.value).startswith(message)
+def load(**changes: object) -> Settings:
+    return Settings.load({"stackName": "Night", **changes})
 
 
-def test_everything_that_can_be_chosen_is_read() -> None:
-    context = {
-        "stackName": "Night",
-        "chat": True,
-        "runbookUrl": "https://example.com/runbook.md",
-        "imageBuilders": {"names": ["golden-*"], "tag": {"key": "Start", "value": "yes"}},
-        "permissionsBoundary": "team/Boundary",
+def refused(given: object) -> list[str]:
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.load(given)
+    return list(caught.value.problems)
+
+
+def test_everything_but_the_stack_name_has_a_default() -> None:
+    assert load().model_dump() == {
+        "stack_name": "Night",
+        "subscribers": [],
+        "chat": False,
+        "runbook_url": "",
+        "image_builders": {"names": ["*"], "tag": None},
+        "permissions_boundary": None,
+        "schedules": [],
+        "triggers": [],
+        "event_bus": "default",
+        "encryption_key": None,
+        "second_alarm_action": None,
+        "log_retention_days": 90,
+        "keep_logs": False,
+        "tags": {},
     }
-    assert Config.from_context(context.get) == Config(
-        "Night",
-        chat=True,
-        runbook_url="https://example.com/runbook.md",
-        image_builders=ImageBuilders(("golden-*",), ("Start", "yes")),
-        permissions_boundary="team/Boundary",
-    )
+    assert refused({}) == ["stackName: is required"]
 
 
-@pytest.mark.parametrize(("value", "chat"), [("true", True), ("false", False), (None, False), (False, False)])
-def test_a_boolean_may_come_as_text_from_the_command_line(value: object, chat: bool) -> None:
-    assert Config.from_context({"stackName": "Night", "chat": value}.get).chat is chat
+EVERYTHING: dict[str, Any] = {
+    "$schema": "docs/settings.schema.json",
+    "stackName": "Night",
+    "subscribers": [EMAIL, {"protocol": "sqs", "endpoint": f"{QUEUE}ops"}],
+    "chat": True,
+    "runbookUrl": "https://example.com/runbook.md",
+    "imageBuilders": {"names": ["golden-*"], "tag": {"key": "Start", "value": "yes"}},
+    "permissionsBoundary": "team/Boundary",
+    "schedules": [SCHEDULE],
+    "triggers": [TRIGGER],
+    "eventBus": "arn:aws:events:us-east-1:123456789012:event-bus/images",
+    "encryptionKey": True,
+    "secondAlarmAction": "arn:aws:sns:us-east-1:123456789012:on-call",
+    "logRetentionDays": 365,
+    "keepLogs": True,
+    "tags": {"Team": "images", "cost:center": "4711"},
+}
+
+
+def test_every_setting_is_read() -> None:
+    read = Settings.load(EVERYTHING).model_dump(by_alias=True, exclude_defaults=True, exclude_unset=True)
+    assert read == {key: value for key, value in EVERYTHING.items() if key != "$schema"}
+
+
+def test_settings_come_from_the_file_or_from_the_context_as_json_or_as_another_file(tmp_path: Path) -> None:
+    other = tmp_path / "staging.json"
+    other.write_text(json.dumps(EVERYTHING), "utf-8")
+    assert Settings.load() == Settings.from_context({"aws:cdk:version-reporting": True})
+    for value in (EVERYTHING, json.dumps(EVERYTHING), str(other)):
+        assert Settings.from_context({"settings": value}) == Settings.load(EVERYTHING)
 
 
 @pytest.mark.parametrize(
-    ("protocol", "endpoint"),
+    ("value", "problem"),
     [
-        ("email", "image.ops+night@mail.example.com"),
-        ("https", "https://example.com"),
-        ("https", "https://user:pass@hooks.example.com:8443/a/b?c=d#e"),
-        ("sqs", "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:image_ops-1"),
+        ("nowhere.json", "cannot be read: No such file or directory"),
+        ("", "cannot be read: Is a directory"),
+        ("{", "must be JSON: Expecting property name"),
+        ('{"stackName": NaN}', "must be JSON: NaN is no JSON"),
+        ('{"chat": true, "chat": false}', "must be JSON: 'chat' is there twice"),
+        ("[" * 100_000, "must be JSON: maximum recursion depth"),
+        ("[1]", "must be a JSON object, not [1]"),
+        (True, "must be a JSON object, not true"),
+        ([], "must be a JSON object, not []"),
     ],
 )
-def test_an_endpoint_that_sns_takes_is_taken(protocol: str, endpoint: str) -> None:
-    context = {"stackName": "Night", "subscribers": [{"protocol": protocol, "endpoint": endpoint}]}
-    assert Config.from_context(context.get).subscribers == (Subscriber(protocol, endpoint),)
+def test_what_is_no_object_of_settings_is_refused(value: object, problem: str) -> None:
+    (found,) = refused(value)
+    assert found.startswith(problem)
 
 
-def test_lists_and_objects_may_come_as_text_from_the_command_line() -> None:
-    context = {"stackName": "Night", "subscribers": json.dumps([EMAIL]), "imageBuilders": '{"names": ["golden-*"]}'}
-    config = Config.from_context(context.get)
-    assert config.subscribers == (Subscriber("email", "ops@example.com"),)
-    assert config.image_builders == ImageBuilders(("golden-*",))
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("imageBuilders", "it belongs into settings.json"),
+        ("imageBuilder", "did you mean imageBuilders?"),
+        ("setings", "did you mean settings?"),
+    ],
+)
+def test_a_setting_at_the_top_level_of_the_context_is_refused(key: str, hint: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_context({key: "staging.json", "@aws-cdk/core:checkSecretUsage": True})
+    assert str(caught.value) == f"The settings (CDK context) are wrong:\n- {key}: the context has no such key; {hint}"
+
+
+def test_every_problem_is_named_at_once() -> None:
+    wrong = {
+        "imageBuilder": {"names": ["golden-*"]},
+        "subscribers": [{"protocol": "sms"}, 5],
+        "imageBuilders": {"tag": {"Key": "a", "value": "b"}, "colour": 1},
+        "schedules": [{**SCHEDULE, "timezone": "Berlin", "request": {}}],
+        "permissionsBoundary": None,
+    }
+    assert refused(wrong) == [
+        "stackName: is required",
+        'subscribers[0].protocol: must be one of email, https, sqs, not "sms"',
+        "subscribers[0].endpoint: is required",
+        "subscribers[1]: must be an object, not 5",
+        "imageBuilders.tag.key: is required",
+        "imageBuilders.tag.Key: there is no such key; did you mean key?",
+        "imageBuilders.colour: there is no such key; there are names, tag",
+        "permissionsBoundary: must not be null; leave the key out for its default",
+        'schedules[0] (night).timezone: must be an IANA time zone, such as Europe/Berlin, not "Berlin"',
+        f"schedules[0] (night).request: Name: is required: {FIELDS['Name'].rule}",
+        "imageBuilder: there is no such key; did you mean imageBuilders?",
+    ]
+
+
+WRONG: list[tuple[str, str, list[Any]]] = [
+    ("stackName", "a CloudFormation stack name", [5, ["Night"], "", "1st", "a_b", "Night\n", "N\u00e4chte", "a" * 129]),
+    ("subscribers", "a list", ["ops@example.com", {}, 0, ""]),
+    ("subscribers[0]", "an object", ["ops@example.com", [EMAIL]]),
+    ("subscribers[0].protocol", "one of email, https, sqs", ["sms", "Email", ["email"], {}]),
+    ("chat", "true or false", ["yes", "true", 1, 0, [], {}]),
+    ("runbookUrl", "a URL that begins with https://", [0, "", "http://x", "https://x\n", f"https://{'a' * 600}"]),
+    ("imageBuilders", "an object", ["", False, [], '["gold"]', ["gold"]]),
+    ("imageBuilders.names", "a list", ["gold", {"gold": 1}]),
+    ("imageBuilders.names[0]", "the name of an image builder", [["gold"], "", "a/b", "g\u00f6ld", "a" * 102]),
+    ("imageBuilders.tag", "an object", ["Start", []]),
+    ("imageBuilders.tag.key", "a tag key", ["", ["a"], "aws:x", "AWS:x", "a" * 129, "${b}"]),
+    ("imageBuilders.tag.value", "a tag value", [1, "b" * 257, "${b}"]),
+    (
+        "permissionsBoundary",
+        "the name of an IAM managed policy",
+        ["", "/team/Boundary", "team//B", "team/", "a" * 129, f"{'a/' * 300}{'b' * 128}", "Gr\u00e4nze", [], "a b"],
+    ),
+    ("eventBus", "the name or the ARN of an event bus", ["", "a bus", [], "b\u00fcs", f"{QUEUE}ops"]),
+    ("encryptionKey", "the ARN of a KMS key, or true", [False, 1, "", "alias/a", KEY.replace("key/", "alias/")]),
+    ("secondAlarmAction", "the ARN of an SNS topic", ["", "on-call", f"{QUEUE}ops", f"{KEY}", True]),
+    ("secondAlarmAction", "the ARN of an SNS topic", ["arn:aws:sns:us-east-1:123456789012:ops.fifo"]),
+    ("logRetentionDays", "one of 1, 3, 5", [0, 2, True, "90", 90.0, 4000]),
+    ("keepLogs", "true or false", ["yes", 1]),
+    ("tags", "an object", [[], "a=b"]),
+    ("tags.Team", "a tag value of 1 to 256 such characters", ["", 5, "a" * 257, "a\nb"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "rule", "value"), [(path, rule, value) for path, rule, values in WRONG for value in values]
+)
+def test_a_wrong_value_is_refused_with_its_path_rule_and_value(path: str, rule: str, value: object) -> None:
+    changed: Any = json.loads(json.dumps(EVERYTHING))
+    *parents, last = [int(key) if key.isdigit() else key for key in re.split(r"[.\[\]]+", path.strip("]"))]
+    target = changed
+    for key in parents:
+        target = target[key]
+    target[last] = value
+    (problem,) = refused(changed)
+    assert problem.startswith(f"{path}: must be {rule}")
+    assert json.dumps(value)[:100] in problem
+
+
+ENDPOINTS = [
+    (
+        "email",
+        "an e-mail address",
+        ["image.ops+night@mail.example.com"],
+        ["ops", "ops@localhost", "a@b@example.com", "\u00f6ps@example.com", "a b@example.com", "ops@example.com\n"],
+    ),
+    (
+        "https",
+        "a URL that begins with https://",
+        ["https://example.com", "https://user:pass@hooks.example.com:8443/a/b?c=d#e"],
+        ["http://example.com", "https://", "https:///x", "https://a b", "ops@example.com"],
+    ),
+    (
+        "sqs",
+        "the ARN of an SQS queue that is no FIFO queue",
+        ["arn:aws-us-gov:sqs:us-gov-west-1:123456789012:image_ops-1"],
+        ["ops", f"{QUEUE}ops.fifo", f"{QUEUE}{'a' * 81}", "arn:aws:sqs:us-east-1:\uff11\uff12\uff13456789012:ops"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("protocol", "rule", "right", "wrong"), ENDPOINTS, ids=[each[0] for each in ENDPOINTS])
+def test_an_endpoint_fits_its_protocol(protocol: str, rule: str, right: list[str], wrong: list[str]) -> None:
+    for endpoint in right:
+        assert load(subscribers=[{"protocol": protocol, "endpoint": endpoint}]).subscribers[0].endpoint == endpoint
+    for endpoint in wrong:
+        (problem,) = refused(EVERYTHING | {"subscribers": [{"protocol": protocol, "endpoint": endpoint}]})
+        assert problem.startswith(f"subscribers[0].endpoint: must be {rule}, not {json.dumps(endpoint)[:100]}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"subscribers": [EMAIL, EMAIL]}, 'subscribers: there are two of "email ops@example.com"'),
+        ({"schedules": [SCHEDULE, SCHEDULE]}, 'schedules: there are two of "night"'),
+        ({"triggers": [TRIGGER, TRIGGER]}, 'triggers: there are two of "requests"'),
+        (
+            {"triggers": [{**TRIGGER, "name": str(number)} for number in range(10)]},
+            "triggers: must have at most 9, not",
+        ),
+        (
+            {"imageBuilders": {"names": []}},
+            "imageBuilders.names: must have at least 1; leave the key out for all, not []",
+        ),
+        ({"tags": {"aws:Team": "a"}}, "tags.aws:Team: must be a tag key: 1 to 128"),
+        ({"tags": {"a\nb": "a"}}, 'tags["a\\nb"]: must be a tag key: 1 to 128'),
+        ({"tags": {"Team": "a", "team": "b"}}, "tags: two keys differ only in upper and lower case"),
+        ({"tags": {str(number): "a" for number in range(51)}}, "tags: must have at most 50"),
+        (
+            {"subscribers": [{**EMAIL, "endpoint": f"ops{number}@example.com"} for number in range(301)]},
+            "subscribers, schedules, triggers: must fit into one CloudFormation stack: together at most 300",
+        ),
+        (
+            {"imageBuilders": {"names": [f"gold-{number}" for number in range(80)]}},
+            "imageBuilders: must fit into an IAM",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_refused(changes: dict[str, Any], problem: str) -> None:
+    (found,) = refused(EVERYTHING | changes)
+    assert found.startswith(problem)
+
+
+def test_the_size_of_a_policy_counts_the_tag() -> None:
+    names = [f"gold-{number}" for number in range(70)]
+    load(imageBuilders={"names": names})
+    tag = {"key": "k" * 128, "value": "v" * 256}
+    assert refused(EVERYTHING | {"imageBuilders": {"names": names, "tag": tag}}) == [
+        "imageBuilders: must fit into an IAM policy: name fewer, with * for what differs"
+    ]
+
+
+PLACES: list[list[Any]] = [
+    *([key] for key in [*EVERYTHING, "extra", "[key]"]),
+    *(["imageBuilders", *path] for path in (["names"], ["names", 0], ["tag"], ["tag", "key"], ["tag", "Value"])),
+    *(["subscribers", 0, key] for key in ("protocol", "endpoint", "[key]")),
+    *(["schedules", 0, key] for key in [*SCHEDULE, "timezone", "start", "end", "workflow", "extra"]),
+    *(["triggers", 0, key] for key in [*TRIGGER, "eventBus", "enabled"]),
+    *(["triggers", 0, "pattern", key] for key in ("source", "detail", "id", "")),
+    *(["tags", key] for key in ("Team", "[key]", "")),
+]
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(st.dictionaries(st.sampled_from(range(len(PLACES))), JSON, max_size=3))
+def test_any_json_anywhere_is_read_or_refused_in_sentences(values: dict[int, object]) -> None:
+    changed: Any = json.loads(json.dumps(EVERYTHING))
+    for place, value in values.items():
+        target = changed
+        *parents, last = PLACES[place]
+        with contextlib.suppress(LookupError, TypeError):
+            for key in parents:
+                target = target[key]
+            target[last] = value
+    problems: Sequence[str] = ()
+    try:
+        Settings.load(changed)
+    except InvalidSettings as refusal:
+        problems = refusal.problems
+        assert problems  # of any input
+    assert all(": " in problem and len(problem) < 1_500 for problem in problems)
+
+
+def test_the_schema_and_the_tables_in_the_documentation_are_current() -> None:
+    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema.validate(EVERYTHING, schema())
+    assert json.loads(write_docs.SCHEMA.read_text("utf-8")) == schema(), "run `make docs`"
+    assert "| `stackName` | required | the CloudFormation stack" in reference()
+    assert all(f"| `{key}` |" in reference() for key in EVERYTHING if key != "$schema")

@@ -3,10 +3,10 @@ import json
 import cbor2
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from lambdas.image_builder.request import InvalidRequest, parse_request, parse_stop_request, short_name
+from lambdas.image_builder.request import FIELDS, InvalidRequest, parse_request, parse_stop_request, short_name
 from local.fake_appstream.model import input_shape, violations
+from tests.contracts import REQUESTS, in_events
 
 OFF = {
     "PollIntervalSeconds": 23,
@@ -128,29 +128,11 @@ def test_the_message_of_a_hostile_input_stays_short() -> None:
     assert message.endswith("; and 4981 more")
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
-NAMES = st.from_regex(r"[a-zA-Z0-9_.-]{0,103}", fullmatch=True) | st.text(max_size=103)
-REQUESTS = st.fixed_dictionaries(
-    {},
-    optional={
-        "Name": NAMES | JSON,
-        "TimeoutMinutes": st.integers(0, 725) | st.floats() | JSON,
-        "AppstreamAgentVersion": st.text(max_size=103) | JSON,
-        "name": JSON,
-        "Surprise": JSON,
-        "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": JSON,
-    },
-)
-NAMED = ("Name: ", "TimeoutMinutes: ", "AppstreamAgentVersion: ", "detail: ", "the input ", '"')
-EVENTS = st.fixed_dictionaries({"detail-type": JSON}, optional={"detail": REQUESTS | JSON, "source": JSON})
+NAMED = (*(f"{field}: " for field in FIELDS), "detail: ", "the input ", '"')
 
 
 @settings(max_examples=1_500, deadline=None)
-@given(REQUESTS | EVENTS | JSON)
+@given(in_events(REQUESTS))
 def test_any_input_is_refused_by_field_or_is_one_that_the_api_accepts(execution_input: object) -> None:
     try:
         request = parse_request(execution_input)

@@ -1,0 +1,200 @@
+"""The deployed stack, for the commands that work on it; and in one sentence why it cannot be worked on."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
+
+from cli.account import CONFIG, AccountError, said_plainly
+from infra.config.settings import InvalidSettings, Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.client import SFNClient
+
+OUTPUTS = {
+    "fleet": ("FleetAliasArn", "FleetStateMachineArn"),
+    "start": ("StateMachineAliasArn", "StateMachineArn"),
+    "stop": ("StopAliasArn", "StopStateMachineArn"),
+}
+"""Of the stack: the alias and the state machine of each workflow, in the order in which they are stopped."""
+
+
+class IncompleteStack(AccountError):
+    """The stack is not what this project deploys now: of an earlier version of it, or of another project."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A deployed workflow: ARNs of its alias, its state machine and the version that was deployed last."""
+
+    name: str
+    alias: str
+    state_machine: str
+    deployed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource of the stack: its logical ID, which begins with the construct's, its type and its physical ID."""
+
+    logical_id: str
+    type: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The stack that the settings name, in the account and Region of the user's credentials."""
+
+    session: boto3.Session
+    settings: Settings
+    status: str
+    outputs: dict[str, str]
+    resources: Sequence[Resource]
+
+    @property
+    def stack_name(self) -> str:
+        """Its name."""
+        return self.settings.stack_name
+
+    @property
+    def stepfunctions(self) -> "SFNClient":
+        """A client of Step Functions."""
+        return self.session.client("stepfunctions", config=CONFIG)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client for the stack's Region."""
+        return self.session.client(service, config=CONFIG)  # type: ignore[call-overload]  # by name
+
+    def of_type(self, kind: str) -> list[Resource]:
+        """The resources of a CloudFormation type."""
+        return [resource for resource in self.resources if resource.type == kind]
+
+    def output(self, name: str) -> str:
+        """Raises: IncompleteStack: the stack has no such output."""
+        if name not in self.outputs:
+            raise IncompleteStack(f"The stack {self.stack_name} has no output {name}: deploy it with `make deploy`.")
+        return self.outputs[name]
+
+    @property
+    def workflows(self) -> list[Workflow]:
+        """Fleet, start and stop. Raises: IncompleteStack: the stack lacks an output or a version of one."""
+        versions = [version.id for version in self.of_type("AWS::StepFunctions::StateMachineVersion")]
+        found = []
+        for name, (alias, state_machine) in OUTPUTS.items():
+            arn = self.output(state_machine)
+            deployed = next((version for version in versions if version.startswith(f"{arn}:")), None)
+            if deployed is None:
+                raise IncompleteStack(f"The stack {self.stack_name} has no version of its {name} workflow: deploy it.")
+            found.append(Workflow(name, self.output(alias), arn, deployed))
+        return found
+
+    def versions_of(self, workflow: Workflow) -> list[str]:
+        """The versions that the alias of a workflow is on: one, or two while it is being shifted."""
+        alias = self.stepfunctions.describe_state_machine_alias(stateMachineAliasArn=workflow.alias)
+        return [target["stateMachineVersionArn"] for target in alias["routingConfiguration"]]
+
+    def moved(self) -> list[str]:
+        """A sentence for each alias that is not on the version that was deployed last."""
+        return [
+            f"The alias of the {workflow.name} workflow is on version {' and '.join(map(number, versions))}, and "
+            f"version {number(workflow.deployed)} was deployed last: `make rollback` moves it there."
+            for workflow in self.workflows
+            if (versions := self.versions_of(workflow)) != [workflow.deployed]
+        ]
+
+
+def number(version: str) -> str:
+    """The number of a version, by its ARN."""
+    return version.rpartition(":")[2]
+
+
+def connect() -> boto3.Session:
+    """A session with the user's credentials and Region.
+
+    Raises:
+        NoRegionError, NoCredentialsError: there is none.
+    """
+    # The CDK asks AWS_REGION first; boto3 does not know it.
+    session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
+    if not session.region_name:
+        raise NoRegionError
+    if session.get_credentials() is None:
+        raise NoCredentialsError
+    return session
+
+
+def find() -> Deployment | None:
+    """The deployed stack; None where there is none."""
+    session, settings = connect(), Settings.load()
+    cloudformation = session.client("cloudformation", config=CONFIG)
+    try:
+        (stack,) = cloudformation.describe_stacks(StackName=settings.stack_name)["Stacks"]
+    except ClientError as error:
+        # Source: AWS CloudFormation API reference, DescribeStacks: a stack that does not exist is a ValidationError.
+        if "does not exist" in error.response["Error"]["Message"]:
+            return None
+        raise
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=settings.stack_name)
+    resources = [
+        Resource(each["LogicalResourceId"], each["ResourceType"], each.get("PhysicalResourceId", ""))
+        for page in pages
+        for each in page["StackResourceSummaries"]
+    ]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    return Deployment(session, settings, stack["StackStatus"], outputs, resources)
+
+
+_EVENTS = "see the stack's events for the reason"
+_NEXT_STEPS = {
+    "ROLLBACK_COMPLETE": f"its creation failed and was undone; {_EVENTS}, remove it with `make destroy`, deploy again",
+    "ROLLBACK_FAILED": f"its creation failed; {_EVENTS}, remove it with `make destroy`, deploy again",
+    "UPDATE_ROLLBACK_FAILED": f"an update failed, and so did undoing it; {_EVENTS}, then continue the rollback in the "
+    "CloudFormation console",
+    "DELETE_FAILED": f"its removal failed; {_EVENTS}, then run `make destroy` again",
+}
+
+
+def existing() -> Deployment:
+    """The deployed stack, in whatever state, unless it is being changed.
+
+    Raises:
+        AccountError: there is none, or it is being changed.
+    """
+    stack = find()
+    if stack is None:
+        raise AccountError(
+            f"There is no stack {Settings.load().stack_name} in the Region {connect().region_name} of this account: "
+            "deploy it with `make deploy`, or name another Region with AWS_REGION."
+        )
+    if stack.status.endswith("_IN_PROGRESS"):
+        raise AccountError(f"The stack {stack.stack_name} is {stack.status}: try again when that is done.")
+    return stack
+
+
+def deployed() -> Deployment:
+    """The deployed stack, fit to be worked with.
+
+    Raises:
+        AccountError: there is none, or its state says that it is broken or being changed.
+    """
+    stack = existing()
+    if step := _NEXT_STEPS.get(stack.status):
+        raise AccountError(f"The stack {stack.stack_name} is {stack.status}: {step}.")
+    return stack
+
+
+def run(command: Callable[..., int], *arguments: object) -> int:
+    """Run a command. Returns: its exit status; 1 where there is no account or stack to work with, and the sentence."""
+    try:
+        with said_plainly():
+            return command(*arguments)
+    except (AccountError, InvalidSettings) as problem:
+        print(problem, file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+    return 1

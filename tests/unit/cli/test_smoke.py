@@ -1,0 +1,49 @@
+"""What `make smoke` finds wrong with subscriptions and functions."""
+
+from typing import Any
+
+import pytest
+
+from cli.smoke import Subscriber, function, subscriptions
+
+MAIL, QUEUE = ("email", "ops@example.com"), ("sqs", "arn:aws:sqs:us-east-1:123456789012:ops")
+CONFIRMED = "arn:aws:sns:us-east-1:123456789012:topic:1"
+
+
+@pytest.mark.parametrize(
+    ("configured", "found", "words"),
+    [
+        ([MAIL], {MAIL: CONFIRMED}, []),
+        ([], {QUEUE: CONFIRMED}, []),
+        ([MAIL], {MAIL: "PendingConfirmation", QUEUE: CONFIRMED}, ["ops@example.com (email) has not confirmed"]),
+        ([MAIL], {QUEUE: CONFIRMED}, ["ops@example.com (email) is configured but not subscribed"]),
+        ([], {}, ["nobody would be notified"]),
+        ([MAIL], {MAIL: "Deleted"}, ["has not confirmed", "nobody would be notified"]),
+    ],
+)
+def test_who_would_not_be_notified_is_named(
+    configured: list[Subscriber], found: dict[Subscriber, str], words: list[str]
+) -> None:
+    said = list(subscriptions(configured, found))
+    assert len(said) == len(words)
+    assert all(word in sentence for word, sentence in zip(words, said, strict=True))
+
+
+DEPLOYED = {"Runtime": "python3.14", "Architectures": ["arm64"]}
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({}, []),
+        ({"State": "Active", "LastUpdateStatus": "Successful"}, []),
+        ({"Runtime": "python3.9"}, ["f runs on python3.9 arm64, not on python3.14 arm64"]),
+        ({"Architectures": ["x86_64"]}, ["f runs on python3.14 x86_64, not on"]),
+        ({"State": "Failed", "StateReason": "No image."}, ["f is not ready: No image."]),
+        ({"LastUpdateStatus": "InProgress", "LastUpdateStatusReason": "It updates."}, ["not ready: It updates."]),
+    ],
+)
+def test_a_function_that_is_not_as_deployed_is_named(found: dict[str, Any], words: list[str]) -> None:
+    said = list(function("f", DEPLOYED, {**DEPLOYED, **found}))
+    assert len(said) == len(words)
+    assert all(word in sentence for word, sentence in zip(words, said, strict=True))
