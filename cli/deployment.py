@@ -144,6 +144,7 @@ def find() -> Deployment | None:
         Resource(each["LogicalResourceId"], each["ResourceType"], each.get("PhysicalResourceId", ""))
         for page in pages
         for each in page["StackResourceSummaries"]
+        if each["ResourceStatus"] != "DELETE_COMPLETE"
     ]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     return Deployment(session, settings, stack["StackStatus"], outputs, resources)

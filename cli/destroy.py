@@ -5,6 +5,7 @@ stopped first, fleets before starts before auto-stops, or waited for. The operat
 """
 
 import json
+import shutil
 import subprocess  # nosec B404 # runs the CDK
 import sys
 import time
@@ -14,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.account import AccountError
-from cli.deployment import Deployment, existing, run
+from cli.deployment import OUTPUTS, Deployment, existing, run
 from cli.pause import pause, set_notifications
 
 POLL_SECONDS = 5
@@ -35,6 +36,8 @@ def main() -> int:
 def destroy() -> int:
     """List what runs, ask, end it, and remove the stack."""
     stack = existing()
+    if not (cdk := shutil.which("cdk")):
+        raise AccountError("The CDK CLI is not on the search path: run `make destroy`, which installs it.")
     running = list(_running(stack))
     for name, execution in running:
         print(f"{_NOUNS[name]} {execution['name']} runs since {execution['startDate']:%Y-%m-%d %H:%M} UTC")
@@ -51,8 +54,8 @@ def destroy() -> int:
             subject = f"{stack.stack_name} is being removed"[:99]
             topic = stack.output("OperatorTopicArn")
             stack.client("sns").publish(TopicArn=topic, Subject=subject, Message=summary[:200_000])
-        command = ["cdk", "destroy", stack.stack_name, "--force", "--no-notices"]
-        status = subprocess.run(command, check=False).returncode  # nosec B603 # fixed arguments
+        command = [cdk, "destroy", stack.stack_name, "--force", "--no-notices"]
+        status = subprocess.run(command, check=False).returncode  # nosec B603 # the stack of the settings
     finally:
         if stop and status:
             set_notifications(stack, enabled=True)
@@ -60,12 +63,14 @@ def destroy() -> int:
 
 
 def _running(stack: Deployment) -> Iterator[tuple[str, Any]]:
-    """What runs, as ListExecutions shows it, with the name of its workflow."""
-    # A stack whose creation failed has no outputs, and runs nothing.
-    for workflow in stack.workflows if stack.outputs else ():
-        pages = stack.stepfunctions.get_paginator("list_executions")
-        for page in pages.paginate(stateMachineArn=workflow.state_machine, statusFilter="RUNNING"):
-            yield from ((workflow.name, execution) for execution in page["executions"])
+    """What runs, as ListExecutions shows it, with the name of its workflow: fleets, starts, stops."""
+    # After a creation or a removal that failed, not all of them are there.
+    there = [machine.id for machine in stack.of_type("AWS::StepFunctions::StateMachine")]
+    for name, (_, output) in OUTPUTS.items():
+        if (arn := stack.outputs.get(output)) in there:
+            pages = stack.stepfunctions.get_paginator("list_executions")
+            for page in pages.paginate(stateMachineArn=arn, statusFilter="RUNNING"):
+                yield from ((name, execution) for execution in page["executions"])
 
 
 def _ask(stack: Deployment, running: int) -> str:
@@ -130,9 +135,8 @@ def _summary(stack: Deployment, ended: Mapping[str, tuple[str, Any]], how: str) 
     builders = [each for page in pages for each in page["ImageBuilders"] if each["State"] not in _AT_REST]
     lines.append("Image builders that run, and are billed:" if builders else "No image builder runs.")
     for each in builders:
-        lines.append(
-            f"  {each['Name']} is {each['State']}{', and its auto-stop was stopped' * (each['Name'] in stopped)}"
-        )
+        note = ", and its auto-stop was stopped" if each["Name"] in stopped else ""
+        lines.append(f"  {each['Name']} is {each['State']}{note}")
     return "\n".join(lines)
 
 

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def rollback(to: str) -> int:
-    """Move each alias. Start, stop and fleet meet through their aliases, so all three move, or none does."""
+    """Move all three aliases, through which the workflows start one another. Run again, it completes what failed."""
     stack = deployed()
     targets = {workflow.name: workflow.deployed for workflow in stack.workflows}
     if to == "previous":

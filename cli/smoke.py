@@ -30,6 +30,7 @@ def smoke(name: str | None, notify: bool) -> int:
     stack = deployed()
     for workflow in stack.workflows:
         print(f"{workflow.name}: {workflow.alias}, version {number(workflow.deployed)}")
+    print(f"operators: {stack.output('OperatorTopicArn')}")
     problems = [*stack.moved(), *subscriptions(*_subscribers(stack)), *_functions(stack)]
     if name is None:
         print("No dry run was made: name an image builder with NAME=...")
