@@ -1,7 +1,7 @@
 # `make help` lists the commands. Each installs what it needs first (cli/environment.py), unless it is there.
 
 COMMANDS := help setup demo watch report test test-full lint audit synth bootstrap deploy verify smoke rollback pause \
-  resume destroy docs bench lock clean
+  resume auto-stops extend-auto-stop cancel-auto-stop destroy docs bench lock clean
 .PHONY: $(COMMANDS)
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -12,6 +12,9 @@ watch_options := EXECUTION:execution
 report_options := EXECUTION:execution OUTPUT:output
 smoke_options := NAME:name NOTIFY:notify
 rollback_options := TO:to
+auto-stops_options := NAME:name
+extend-auto-stop_options := NAME:name MINUTES:minutes
+cancel-auto-stop_options := NAME:name
 test-full_options := EXAMPLES:examples
 
 # What is no command, no option of this command, or an option in the environment is refused before anything runs.
@@ -46,7 +49,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help: ## List the commands
 	@awk -F '(_options)? := |:.*## ' '/^[a-z-]+_options/{gsub(":[a-z-]+", "=...", $$2); options[$$1] = " [" $$2 "]"} \
-	  /^[a-z-]+:.*## /{printf "  make %-10s %s%s\n", $$1, $$2, options[$$1]}' Makefile
+	  /^[a-z-]+:.*## /{printf "  make %-16s %s%s\n", $$1, $$2, options[$$1]}' Makefile
 
 setup: ## Install everything that the other commands need
 	@$(call with,$(all)) true
@@ -64,7 +67,7 @@ test: ## Run the tests: unit, infra, workflow, e2e
 	@$(call with,$(all)) NO_SKIPS=1 python -m pytest
 
 test-full: ## Run the tests, then random runs of the workflow (10,000 unless EXAMPLES says otherwise) and all mutants
-	@$(call with,$(all)) NO_SKIPS=1 python -m pytest && \
+	@$(call with,$(all) checkov) NO_SKIPS=1 python -m pytest -m "" && \
 	  MODEL_EXAMPLES="$${typed_EXAMPLES:-10000}" python -m pytest tests/workflow/test_random_runs.py -n 0 && \
 	  python -W ignore -m tests.workflow.mutants
 
@@ -104,6 +107,15 @@ pause: ## Disable the deployment's schedules and triggers
 resume: ## Enable them again
 	@$(call with,app demo) python -m cli.resume
 
+auto-stops: ## List the auto-stops that are pending
+	@$(call with,app demo) python -m cli.auto_stops list $(options)
+
+extend-auto-stop: ## Stop NAME so many MINUTES from now instead
+	@$(call with,app demo) python -m cli.auto_stops extend $(options)
+
+cancel-auto-stop: ## Cancel the auto-stop of NAME
+	@$(call with,app demo) python -m cli.auto_stops cancel $(options)
+
 destroy: ## Stop what runs, then remove the deployment
 	@$(call with,app demo node) python -m cli.account && python -m cli.destroy
 
@@ -119,7 +131,8 @@ lock: ## Lock the dependencies of pyproject.toml
 	@$(call with) $(universal) pyproject.toml $(foreach group,setup demo test lint bench docs,--group $(group)) --output-file requirements-dev.txt && \
 	  $(universal) pyproject.toml --constraints requirements-dev.txt --output-file requirements.txt && \
 	  $(compile) --python-version 3.13 --python-platform aarch64-manylinux2014 --group functions --constraints requirements.txt --output-file lambdas/requirements.txt && \
-	  $(universal) --group emulator --output-file local/requirements.txt
+	  $(universal) --group emulator --output-file local/requirements.txt && \
+	  $(universal) --group checkov --output-file bench/requirements.txt
 
 clean: ## Remove everything that these commands have written here
-	@rm -rf .venv .venv-ministack node_modules cdk.out .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-ministack .venv-checkov node_modules cdk.out .local .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,7 +17,7 @@ try:
     settings = Settings.from_context(app.node.get_all_context())
 except InvalidSettings as problems:
     sys.exit(str(problems))
-stack = StartImageBuilderStack(app, settings.stack_name, config=settings)
+stack = StartImageBuilderStack(app, settings.stack_name, settings=settings)
 for warning in settings.warnings():
     cdk.Annotations.of(stack).add_warning_v2("start-image-builder:settings", warning)
 # A finding fails the synth, whatever was configured.

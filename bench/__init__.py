@@ -1,1 +1,1 @@
-"""Benchmarks: run on the project's own code, never as tests. `make bench` writes what they find into docs/."""
+"""The measurements and samples behind the documentation, taken from the project's own code."""

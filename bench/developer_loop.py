@@ -1,7 +1,7 @@
 """Where a developer's time goes: synth, `make demo` and `make test`, step by step.
 
-`PYTHONPATH=lambdas python -m bench.developer_loop` prints the table of docs/performance.md. It takes as long as all of
-them together. What counts is the share; the seconds are of the machine at hand.
+The share counts; the seconds are those of the machine at hand. `python -m bench.developer_loop` prints the table of
+docs/performance.md, and takes as long as all steps together.
 """
 
 import os
@@ -14,69 +14,55 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.emulator import running_emulator
-from tests.infra.conftest import synthesize
+from tests.infra.conftest import run_app
 from tests.scenarios import BUILDER
 
 PROJECT = Path(__file__).parent.parent
 LEVELS = ("unit", "infra", "workflow", "e2e")
 
 
-class Steps:
-    """Seconds of each step, by its group."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[str, str, float]] = []
-
-    @contextmanager
-    def step(self, group: str, name: str) -> Iterator[None]:
-        """Take the time of a step."""
-        began = time.perf_counter()
-        yield
-        self.taken.append((group, name, time.perf_counter() - began))
-
-    def table(self) -> str:
-        """The table, in Markdown: the share of each step in its group."""
-        lines = ["| what | step | share | seconds here |", "| --- | --- | ---: | ---: |"]
-        for group, name, seconds in self.taken:
-            whole = sum(each for other, _, each in self.taken if other == group)
-            lines.append(f"| {group} | {name} | {seconds / whole:.0%} | {seconds:.0f} |")
-        return "\n".join(lines)
-
-
 def _run(*command: str) -> None:
-    tools = os.pathsep.join(
-        [str(PROJECT / ".venv" / "bin"), str(PROJECT / "node_modules" / ".bin"), os.environ["PATH"]]
-    )
-    subprocess.run(  # nosec B603 # commands of this file
-        command, cwd=PROJECT, env={**os.environ, "PATH": tools}, check=True, stdout=subprocess.DEVNULL
-    )
+    tools = os.pathsep.join(map(str, (PROJECT / ".venv/bin", PROJECT / "node_modules/.bin", os.environ["PATH"])))
+    environment = {**os.environ, "PATH": tools}
+    subprocess.run(command, cwd=PROJECT, env=environment, check=True, stdout=subprocess.DEVNULL)  # nosec B603
 
 
 def table() -> str:
-    """Measure; the table, in Markdown."""
-    steps = Steps()
-    with tempfile.TemporaryDirectory() as directory:
-        with steps.step("synth", "the app alone"):
-            synthesize(Path(directory) / "alone")
-        with steps.step("synth", "with the CDK CLI, again"):
-            _run("cdk", "synth", "--quiet", "--output", f"{directory}/cli")
-    with Path(os.devnull).open("w") as nowhere:
+    """Measure; the table, in Markdown: the share of each step in its command."""
+    taken: dict[tuple[str, str], float] = {}
+
+    @contextmanager
+    def step(*name: str) -> Iterator[None]:
         began = time.perf_counter()
-        with running_emulator(time_scale=0.015) as stack:
-            steps.taken.append(("make demo", "MiniStack and the double come up", time.perf_counter() - began))
-            with steps.step("make demo", "synth, bootstrap and deploy"):
-                stack.deploy(nowhere)
-            stack.appstream.put_builder(BUILDER)
-            stepfunctions = stack.client("stepfunctions")
-            alias = stack.outputs("StartImageBuilder")["StateMachineAliasArn"]
-            with steps.step("make demo", "the run, 7 minutes of simulated time"):
-                started = stepfunctions.start_execution(stateMachineArn=alias, input=f'{{"Name": "{BUILDER}"}}')
-                while stepfunctions.describe_execution(executionArn=started["executionArn"])["status"] == "RUNNING":
-                    time.sleep(0.1)
+        yield
+        taken[name[0], name[1]] = time.perf_counter() - began
+
+    with tempfile.TemporaryDirectory() as directory:
+        with step("synth", "the app alone"):
+            run_app(Path(directory) / "alone")
+        with step("synth", "with the CDK CLI, again"):
+            _run("cdk", "synth", "--quiet", "--output", f"{directory}/cli")
+    starting = step("make demo", "start MiniStack and the fake")
+    starting.__enter__()
+    with running_emulator(time_scale=0.015) as emulator, Path(os.devnull).open("w") as nowhere:
+        starting.__exit__(None, None, None)
+        with step("make demo", "synth, bootstrap and deploy"):
+            emulator.deploy(nowhere)
+        emulator.appstream.put_builder(BUILDER)
+        stepfunctions = emulator.client("stepfunctions")
+        alias = emulator.outputs("StartImageBuilder")["StateMachineAliasArn"]
+        with step("make demo", "the execution, 7 minutes of simulated time"):
+            started = stepfunctions.start_execution(stateMachineArn=alias, input=f'{{"Name": "{BUILDER}"}}')
+            while stepfunctions.describe_execution(executionArn=started["executionArn"])["status"] == "RUNNING":
+                time.sleep(0.1)
     for level in LEVELS:
-        with steps.step("make test", f"tests/{level}"):
+        with step("make test", f"tests/{level}"):
             _run(sys.executable, "-m", "pytest", "-q", f"tests/{level}")
-    return steps.table()
+    lines = ["| command | step | share | seconds here |", "| --- | --- | ---: | ---: |"]
+    for (command, name), seconds in taken.items():
+        whole = sum(each for (other, _), each in taken.items() if other == command)
+        lines.append(f"| {command} | {name} | {seconds / whole:.0%} | {seconds:.0f} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """A fleet of 1, 10, 100 and 1,000 image builders, against AppStream with a rate limit, on a virtual clock.
 
-`PYTHONPATH=lambdas python -m bench.fleet` prints the table of docs/scale.md. Each builder is a run of the project's own
-definition and functions, and all runs share one double behind a token bucket for each operation, as AWS limits the
-calls of an account. How the Map state of the fleet begins its children (their turn, MaxConcurrency) is done here; what
-it asks of them is what its own function lists.
+Each image builder is an execution of the project's own definition and functions. All share one fake behind a token
+bucket for each operation, as AWS limits the calls of an account. How the Map state of the fleet starts its children
+(start slots, MaxConcurrency) is done here; their input is what the fleet's own function lists. `python -m
+bench.fleet_load` prints the tables of docs/performance.md.
 """
 
 import logging
@@ -13,15 +13,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import botocore.endpoint
 
-import tests.conftest  # noqa: F401  # what the functions read of the environment
-from bench.plot import Curve, plot
+import tests.conftest  # noqa: F401  # the environment variables of the functions
 from bench.run_cost import dollars_of
 from bench.virtual_time import VirtualTime
 from lambdas.image_builder.fleet import fleet, parse_fleet_request
@@ -30,7 +28,6 @@ from local.fake_appstream.model import ServiceError
 from tests.workflow.conftest import World
 from tests.workflow.engine import ARN, Execution
 
-DIAGRAM = Path(__file__).parent.parent / "docs" / "fleet"
 SIZES = (1, 10, 100, 1_000)
 CALLS_A_SECOND, BURST = 5.0, 10.0
 STARTS_A_SECOND = 4.5
@@ -39,18 +36,18 @@ SHORTEST, LONGEST = 4 * 60, 15 * 60
 """Seconds of a start, evenly distributed: each size has the same mean."""
 
 LONGEST_STARTS = (8 * 60, 10 * 60, 690, 13 * 60, 15 * 60)
-"""The runs of a large fleet look at the same minutes of their starts, and late in between: at 690 seconds the most."""
+"""The executions of a large fleet poll at the same minutes of their starts: at 690 seconds the lag is largest."""
 
 
 @dataclass
 class Bucket:
-    """Lets calls through at a rate, and a burst at once."""
+    """A token bucket: a rate, and a burst at once."""
 
     tokens: float = BURST
     at: float = 0.0
 
     def take(self, now: float) -> bool:
-        """Whether a call is let through now."""
+        """Whether a call is accepted now."""
         self.tokens = min(BURST, self.tokens + (now - self.at) * CALLS_A_SECOND)
         self.at = now
         if self.tokens < 1:
@@ -60,7 +57,7 @@ class Bucket:
 
 
 class Limited(FakeAppStream):
-    """The double with a rate limit for each operation, or one for all of them together."""
+    """The fake with a rate limit for each operation, or one for all of them together."""
 
     shared: bool = False
 
@@ -71,19 +68,19 @@ class Limited(FakeAppStream):
         self.throttled = 0
         self._buckets: dict[str, Bucket] = {}
 
-    def reply(self, operation: str, content: Any, region: str, refusal: ServiceError | None = None) -> Reply:
-        """What becomes of a call: it may be throttled."""
+    def reply(self, operation: str, content: Any, refusal: ServiceError | None = None) -> Reply:
+        """The answer to a call, which may be throttled."""
         bucket = self._buckets.setdefault("" if self.shared else operation, Bucket(at=self.clock.now()))
         self.seen[operation] += 1
         if not bucket.take(self.clock.now()):
             self.throttled += 1
             refusal = ServiceError("ThrottlingException", "Rate exceeded")
-        return super().reply(operation, content, region, refusal)
+        return super().reply(operation, content, refusal)
 
 
 @dataclass
 class Measured:
-    """What became of a fleet."""
+    """The result of a fleet. Seconds, and means for each image builder."""
 
     size: int
     makespan: float
@@ -96,17 +93,17 @@ class Measured:
 
 
 def measure(size: int, *, shared: bool = False, longest: int = LONGEST) -> Measured:
-    """Run a fleet of so many, whose starts take up to so many seconds."""
+    """Run a fleet of this size, whose starts take up to so many seconds."""
     chance = random.Random(size)  # nosec B311 # durations of starts
     world = World.new(kind=Limited)
-    double = world.double
-    assert isinstance(double, Limited)  # nosec B101 # for the type checker
+    fake = world.fake
+    assert isinstance(fake, Limited)  # nosec B101 # for the type checker
     durations = [SHORTEST + (longest - SHORTEST) * (number + 0.5) / size for number in range(size)]
     chance.shuffle(durations)
     names = [f"builder-{number:04}" for number in range(size)]
     for name, seconds in zip(names, durations, strict=True):
-        double.put_builder(name, next_start=[("PENDING", seconds), ("RUNNING", None)])
-    double.limit(shared=shared)
+        fake.put_builder(name, next_start=[("PENDING", seconds), ("RUNNING", None)])
+    fake.limit(shared=shared)
     listed = fleet(parse_fleet_request({"ImageBuilders": names}), [])
     time, ends = VirtualTime(world.clock), dict[int, tuple[float, Execution]]()
     began = world.clock.now()
@@ -129,7 +126,7 @@ def measure(size: int, *, shared: bool = False, longest: int = LONGEST) -> Measu
     for _, execution in ends.values():
         kinds = [event["type"] for event in execution.history]
         scheduled = kinds.count("TaskScheduled")
-        # Of the Map's child: its turn, and the task that runs the workflow.
+        # Of the Map's child: its start slot, and the Task that runs the workflow.
         transitions += 2 + sum(kind.endswith("StateEntered") for kind in kinds)
         transitions += scheduled - kinds.count("TaskStateEntered")
         calls += scheduled
@@ -137,8 +134,8 @@ def measure(size: int, *, shared: bool = False, longest: int = LONGEST) -> Measu
         size=size,
         makespan=max(moment for moment, _ in ends.values()),
         ideal=max(max(0.0, (n + 1 - BURST) / CALLS_A_SECOND) + seconds for n, seconds in enumerate(durations)),
-        calls=sum(double.seen.values()) / size,
-        throttled=double.throttled,
+        calls=sum(fake.seen.values()) / size,
+        throttled=fake.throttled,
         transitions=transitions / size,
         dollars=dollars_of(transitions, calls) / size,
         lost=size - sum(execution.status == "SUCCEEDED" for _, execution in ends.values()),
@@ -146,27 +143,14 @@ def measure(size: int, *, shared: bool = False, longest: int = LONGEST) -> Measu
 
 
 def tables() -> str:
-    """Both tables, in Markdown, and the plot of the first."""
-    rows = [measure(size) for size in SIZES]
-    plot(
-        DIAGRAM,
-        title="A fleet behind five calls a second for each operation",
-        x="image builders",
-        y="times the ideal, or times one builder",
-        curves=[
-            Curve("time until all run / ideal", SIZES, [row.makespan / row.ideal for row in rows], "s-"),
-            Curve("cost of each / cost of one alone", SIZES, [row.dollars / rows[0].dollars for row in rows], "o--"),
-        ],
-        logarithmic=True,
-    )
-    together = [measure(size, shared=True) for size in SIZES]
+    """All tables, in Markdown."""
     return "\n".join(
         [
-            "A limit for each operation, as AWS throttles:\n",
-            _table(rows),
-            "\nOne limit for all operations together, half or less of what a fleet asks for:\n",
-            _table(together),
-            f"\nThe makespan of {SIZES[-1]:,}, by how long the longest start takes, a limit for each operation:\n",
+            "One limit for each operation, as AWS throttles:\n",
+            _table([measure(size) for size in SIZES]),
+            "\nOne limit for all operations together, half or less of what a fleet needs:\n",
+            _table([measure(size, shared=True) for size in SIZES]),
+            f"\nThe makespan of {SIZES[-1]:,}, by the longest start, with a limit for each operation:\n",
             "| longest start, minutes | makespan / ideal |",
             "| ---: | ---: |",
             *(

@@ -1,7 +1,7 @@
-"""When to look: how late each way of polling learns that an image builder is RUNNING, and what its looks cost.
+"""How late each poll interval detects that an image builder is RUNNING, and what its polls cost.
 
-`PYTHONPATH=lambdas python -m bench.poll_interval` prints the tables of docs/performance.md, and draws its diagram. The
-pauses of ours are those that the project's own definition makes on the virtual clock; the other ways are what they say.
+The intervals of this workflow are those that its own definition makes on the virtual clock. `python -m
+bench.poll_interval` prints the tables of docs/performance.md and draws its diagram.
 """
 
 import statistics
@@ -10,43 +10,44 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from io import StringIO
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, repeat
 from pathlib import Path
 
-import tests.conftest  # noqa: F401  # what the functions read of the environment
-from bench.plot import Curve, plot
+import matplotlib as mpl
+import numpy as np
+from matplotlib import pyplot
+
+import tests.conftest  # noqa: F401  # the environment variables of the functions
 from bench.run_cost import costs, dollars_of
 from lambdas.image_builder.request import POLL_INTERVAL_SECONDS
 from tests.workflow.conftest import World
 
-DIAGRAM = Path(__file__).parent.parent / "docs" / "poll_interval"
+DIAGRAM = Path(__file__).parent.parent / "docs" / "poll_interval.svg"
 DOLLARS_PER_BUILDER_HOUR = 0.10
 """stream.standard.medium in us-east-1. Source: aws.amazon.com/appstream2/pricing."""
 
-TRANSITIONS_OF_A_LOOK = 3
-"""Wait, BuilderStatus, Decide; a loop of states has no fewer."""
+TRANSITIONS_PER_POLL = 3
+"""Wait, Task, Choice: a loop of states has no fewer."""
 
 DOLLARS_PER_EXPRESS_SECOND = 0.0625 * 0.00001667
-"""The least memory that is billed of an Express workflow. Source: aws.amazon.com/step-functions/pricing."""
+"""The smallest memory that an Express workflow is billed for. Source: aws.amazon.com/step-functions/pricing."""
 
 SAMPLES = 2_000
 COARSE = 330
-"""Samples of a distribution where every choice of looks among them is compared."""
+"""Samples of a distribution where every choice of polls among them is compared."""
 
-LONGEST = 25 * 60
+SHORTEST, LONGEST = 4 * 60, 25 * 60
 
 
 def uniform(share: float) -> float:
     """Seconds of a start: 4 to 15 minutes."""
-    return 240 + 660 * share
+    return SHORTEST + 660 * share
 
 
 def log_normal(share: float) -> float:
     """Seconds of a start: most in 5 to 12 minutes, cut off at 4 and 25."""
-    normal = statistics.NormalDist(6.2, 0.32)
-    least, most = (2.718281828459045 ** normal.inv_cdf(edge) for edge in (1e-9, 1 - 1e-9))
-    seconds = 2.718281828459045 ** normal.inv_cdf(min(max(share, 1e-9), 1 - 1e-9))
-    return float(min(max(seconds, least, 240.0), most, LONGEST))
+    seconds = np.exp(statistics.NormalDist(6.2, 0.32).inv_cdf(min(max(share, 1e-9), 1 - 1e-9)))
+    return float(min(max(seconds, SHORTEST), LONGEST))
 
 
 def with_tails(share: float) -> float:
@@ -62,188 +63,161 @@ DISTRIBUTIONS: Mapping[str, Callable[[float], float]] = {
 
 
 @dataclass(frozen=True)
-class Way:
-    """A way of polling.
-
-    Attributes:
-        name: of it.
-        looks: at which seconds; None: at the very moment.
-        transitions: billed for each look.
-        dollars_per_second: billed for the time until RUNNING is known, beside transitions and calls.
-    """
-
-    name: str
-    looks: Sequence[float] | None
-    transitions: float = TRANSITIONS_OF_A_LOOK
-    dollars_per_second: float = 0.0
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a way of polling comes to: seconds, counts, dollars."""
+class Result:
+    """What a strategy amounts to: seconds, counts, dollars."""
 
     lag: float
     lag_95: float
-    looks: float
     transitions: float
     calls: float
     dollars: float
 
 
 def every(seconds: float) -> Sequence[float]:
-    """Polls at a fixed pause."""
+    """Polls at a fixed interval."""
     return list(accumulate(repeat(seconds, int((LONGEST + 600) / seconds) + 1)))
 
 
 @cache
-def ours(pause: int = POLL_INTERVAL_SECONDS) -> tuple[float, ...]:
-    """The looks that the workflow makes of a start of its own."""
-    world, pauses = World.new(), list[float]()
+def ours(interval: int = POLL_INTERVAL_SECONDS) -> tuple[float, ...]:
+    """The polls of this workflow after a start of its own."""
+    world, waits = World.new(), list[float]()
 
     def sleep(seconds: float) -> None:
-        pauses.append(seconds)
+        waits.append(seconds)
         world.clock.advance(seconds)
 
     world.prepare({"next_start": [("PENDING", None)]})
     world.engine.sleep = sleep
     with redirect_stdout(StringIO()):  # the functions' metrics
-        world.run({"Name": "golden-image", "TimeoutMinutes": 60, "PollIntervalSeconds": pause})
-    return tuple(accumulate(pauses))
+        world.run({"Name": "golden-image", "TimeoutMinutes": 60, "PollIntervalSeconds": interval})
+    return tuple(accumulate(waits))
 
 
 def best(seconds_of: Callable[[float], float], lag: float) -> Sequence[float]:
-    """The fewest looks with which RUNNING is known that late on average, for whoever knows the distribution."""
-    starts = [seconds_of((number + 0.5) / COARSE) for number in range(COARSE)]
-    sums = list(accumulate(starts, initial=0.0))
+    """The fewest polls with this mean lag in seconds, if the distribution were known exactly."""
+    starts = np.array([seconds_of((number + 0.5) / COARSE) for number in range(COARSE)])
+    sums = np.concatenate([[0.0], np.cumsum(starts)])
 
-    def cheapest(price: float) -> list[int]:
-        """The looks, as places among the starts, where a look costs so many seconds of lag."""
-        # After the look at place i every start from i on is still unseen, and pays for the next look, at place j - 1.
-        least, following = [0.0] * (COARSE + 1), [0] * (COARSE + 1)
+    def cheapest(price: float) -> tuple[list[int], float]:
+        """The polls, as places among the starts, where a poll costs as much as so many seconds of lag; their lag."""
+        # After the poll at place i every start from i on is pending, and pays for the next poll, at place j - 1.
+        least, following = np.zeros(COARSE + 1), [0] * COARSE
         for i in range(COARSE - 1, -1, -1):
-            least[i], following[i] = min(
-                (price * (COARSE - i) + (j - i) * starts[j - 1] - (sums[j] - sums[i]) + least[j], j)
-                for j in range(i + 1, COARSE + 1)
-            )
-        places, place = [], 0
+            j = np.arange(i + 1, COARSE + 1)
+            total = price * (COARSE - i) + (j - i) * starts[j - 1] - (sums[j] - sums[i]) + least[j]
+            following[i] = int(j[total.argmin()])
+            least[i] = total.min()
+        places, place, lags = [], 0, 0.0
         while place < COARSE:
-            place = following[place]
+            i, place = place, following[place]
+            lags += (place - i) * starts[place - 1] - (sums[place] - sums[i])
             places.append(place)
-        return places
+        return places, lags / COARSE
 
-    def lag_of(places: list[int]) -> float:
-        spans = zip([0, *places], places, strict=False)
-        return sum((j - i) * starts[j - 1] - (sums[j] - sums[i]) for i, j in spans) / COARSE
-
-    # Between two samples a start is known at the second of them.
-    lag -= (starts[-1] - starts[0]) / COARSE / 2
+    # Between two samples a start is detected at the second of them.
+    lag -= float(starts[-1] - starts[0]) / COARSE / 2
     low, high = 0.0, 240.0
     for _ in range(20):
         middle = (low + high) / 2
-        low, high = (low, middle) if lag_of(cheapest(middle)) > lag else (middle, high)
-    return [*(starts[place - 1] for place in cheapest(low)), seconds_of(1.0)]
+        low, high = (low, middle) if cheapest(middle)[1] > lag else (middle, high)
+    return [*(float(starts[place - 1]) for place in cheapest(low)[0]), seconds_of(1.0)]
 
 
-def ways(seconds_of: Callable[[float], float]) -> list[Way]:
-    """The ways that are compared, for a distribution of starts."""
-    least = best(seconds_of, found(Way("", ours()), seconds_of).lag)
-    return [
-        Way("oracle: one look, at the moment", None),
-        Way(f"this workflow (PollIntervalSeconds {POLL_INTERVAL_SECONDS})", ours()),
-        Way("every 10 seconds (Terraform's waiter)", every(10)),
-        Way("every 30 seconds", every(30)),
-        Way("every 60 seconds", every(60)),
-        Way("every 180 seconds (AWS's sample loop)", every(180)),
-        Way("*the best pauses for just these starts*", least),
-        Way("*this workflow, were a look two transitions*", ours(), 2),
-        Way("*this workflow, were a look one transition*", ours(), 1),
-        # A task that runs it, and a decision, for five minutes of looks, the longest that it can last.
-        Way(
-            "*this workflow, were its looks in an Express workflow*",
-            ours(),
-            2 * POLL_INTERVAL_SECONDS / 300,
-            DOLLARS_PER_EXPRESS_SECOND,
+def strategies(seconds_of: Callable[[float], float]) -> dict[str, Result]:
+    """What is compared for a distribution of starts."""
+    found = evaluate(ours(), seconds_of)
+    # A Task that runs it, and a Choice, for five minutes of polls, which is as long as it can last.
+    express = 2 * POLL_INTERVAL_SECONDS / 300
+    return {
+        "oracle: one poll, at the moment": evaluate(None, seconds_of),
+        f"this workflow (PollIntervalSeconds {POLL_INTERVAL_SECONDS})": found,
+        "every 10 seconds (Terraform's waiter)": evaluate(every(10), seconds_of),
+        "every 30 seconds": evaluate(every(30), seconds_of),
+        "every 60 seconds": evaluate(every(60), seconds_of),
+        "every 180 seconds (AWS's sample loop)": evaluate(every(180), seconds_of),
+        "*the best intervals for just these starts*": evaluate(best(seconds_of, found.lag), seconds_of),
+        "*this workflow, with two transitions for each poll*": evaluate(ours(), seconds_of, 2),
+        "*this workflow, with one transition for each poll*": evaluate(ours(), seconds_of, 1),
+        "*this workflow, with its polls in an Express workflow*": evaluate(
+            ours(), seconds_of, express, DOLLARS_PER_EXPRESS_SECOND
         ),
-    ]
+    }
 
 
 @cache
 def _besides() -> int:
-    """State transitions of a run besides its looks."""
-    with redirect_stdout(StringIO()):
-        transitions, _ = costs({"next_start": [("PENDING", 300), ("RUNNING", None)]}, {})
-    return transitions - TRANSITIONS_OF_A_LOOK * sum(moment < 300 for moment in (0, *ours()))
+    """State transitions of an execution besides its polls."""
+    transitions, _ = costs({"next_start": [("PENDING", 300), ("RUNNING", None)]}, {})
+    return transitions - TRANSITIONS_PER_POLL * sum(moment < 300 for moment in (0, *ours()))
 
 
-def found(way: Way, seconds_of: Callable[[float], float]) -> Found:
-    """What a way comes to for a distribution of starts, over its evenly spaced quantiles."""
-    lags, counts, knowing = [], [], []
-    for number in range(SAMPLES):
-        start = seconds_of((number + 0.5) / SAMPLES)
-        if way.looks is None:
-            lag, count = 0.0, 1
-        else:
-            count, seen = next((count, moment) for count, moment in enumerate(way.looks, 1) if moment >= start)
-            lag = seen - start
-        lags.append(lag)
-        counts.append(count)
-        knowing.append(start + lag)
-    lag, looks = statistics.fmean(lags), statistics.fmean(counts)
-    transitions = _besides() + way.transitions * looks
-    # A look is one call; a start is two, and makes the request's check the third invocation.
-    dollars = dollars_of(transitions, looks + 2) + lag * DOLLARS_PER_BUILDER_HOUR / 3600
-    dollars += statistics.fmean(knowing) * way.dollars_per_second
-    return Found(lag, sorted(lags)[int(0.95 * SAMPLES)], looks, transitions, looks + 2, dollars)
+def evaluate(
+    polls: Sequence[float] | None,
+    seconds_of: Callable[[float], float],
+    transitions_per_poll: float = TRANSITIONS_PER_POLL,
+    dollars_per_second: float = 0.0,
+) -> Result:
+    """What a strategy amounts to for a distribution of starts.
+
+    Args:
+        polls: seconds after the start; None: at the very moment of RUNNING.
+        seconds_of: a start, by its share of the distribution; evaluated at evenly spaced quantiles.
+        transitions_per_poll: that are billed.
+        dollars_per_second: billed until RUNNING is detected, beside transitions and invocations.
+    """
+    starts = np.array([seconds_of((number + 0.5) / SAMPLES) for number in range(SAMPLES)])
+    places = np.zeros(SAMPLES, int) if polls is None else np.searchsorted(np.array(polls), starts)
+    detected = starts if polls is None else np.array(polls)[places]
+    lags, count = detected - starts, float(places.mean()) + 1
+    transitions = _besides() + transitions_per_poll * count
+    # A poll is one call; a start is two, and the validation of the request is the third invocation.
+    dollars = dollars_of(transitions, count + 2) + float(lags.mean()) * DOLLARS_PER_BUILDER_HOUR / 3600
+    dollars += float(detected.mean()) * dollars_per_second
+    return Result(float(lags.mean()), float(np.sort(lags)[int(0.95 * SAMPLES)]), transitions, count + 2, dollars)
 
 
 def table() -> str:
     """The tables, in Markdown."""
-    parts = []
+    lines = []
     for name, seconds_of in DISTRIBUTIONS.items():
-        rows = [(way.name, found(way, seconds_of)) for way in ways(seconds_of)]
-        base = next(row for way, row in rows if way == "every 30 seconds")
-        parts += [
-            f"Starts of {name}:\n",
-            "| looks | mean lag, s | 95th percentile | transitions | of those of 30 s | AppStream calls | US cents |",
+        rows = strategies(seconds_of)
+        base = rows["every 30 seconds"]
+        lines += [
+            f"\nStarts of {name}:\n",
+            "| polls | mean lag, s | 95th percentile | transitions | of those of 30 s | AppStream calls | US cents |",
             "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
             *(
-                f"| {way} | {row.lag:.1f} | {row.lag_95:.0f} | {row.transitions:.0f} | "
+                f"| {strategy} | {row.lag:.1f} | {row.lag_95:.0f} | {row.transitions:.0f} | "
                 f"{row.transitions / base.transitions:.2f} | {row.calls:.0f} | {100 * row.dollars:.3f} |"
-                for way, row in rows
+                for strategy, row in rows.items()
             ),
-            "",
         ]
-    return "\n".join(chain(parts[:-1]))
+    return "\n".join(lines).strip()
 
 
 def draw() -> None:
-    """Draw lag against transitions: a fixed pause, the workflow with its pauses, and the best that there can be."""
-    least = [found(Way("", best(uniform, lag)), uniform) for lag in (5, 8, 12, 18, 30, 60)]
-    fixed = [found(Way("", every(pause)), uniform) for pause in (10, 15, 20, 30, 45, 60, 90, 120, 180)]
-    own = [found(Way("", ours(pause)), uniform) for pause in (10, 15, 20, 23, 30, 45, 60, 90, 120, 180)]
-    named = found(Way("", ours()), uniform)
-    plot(
-        DIAGRAM,
-        title="Starts of 4 to 15 minutes: RUNNING is known how late, at what price",
-        x="state transitions of a run",
-        y="mean lag, seconds",
-        curves=[
-            Curve("a fixed pause, 10 to 180 s", [row.transitions for row in fixed], [row.lag for row in fixed], "o--"),
-            Curve(
-                "this workflow, PollIntervalSeconds 10 to 180",
-                [row.transitions for row in own],
-                [row.lag for row in own],
-                "s-",
-            ),
-            Curve(f"its default, {POLL_INTERVAL_SECONDS} s", [named.transitions], [named.lag], "D"),
-            Curve(
-                "the best pauses for just these starts",
-                [row.transitions for row in least],
-                [row.lag for row in least],
-                ":",
-            ),
-        ],
-    )
+    """Draw lag against transitions: a fixed interval, this workflow, and the best that is possible."""
+    intervals = (10, 15, 20, 23, 30, 45, 60, 90, 120, 180)
+    curves: Mapping[str, tuple[str, Sequence[Sequence[float]]]] = {
+        "a fixed interval, 10 to 180 s": ("o--", [every(interval) for interval in intervals]),
+        "this workflow, PollIntervalSeconds 10 to 180": ("s-", [ours(interval) for interval in intervals]),
+        f"its default, {POLL_INTERVAL_SECONDS} s": ("D", [ours()]),
+        "the best intervals for just these starts": (":", [best(uniform, lag) for lag in (5, 8, 12, 18, 30, 60)]),
+    }
+    mpl.use("Agg")
+    mpl.rcParams.update({"svg.hashsalt": "", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11})
+    figure, axes = pyplot.subplots(figsize=(7.5, 4.5), layout="constrained")
+    # Colours that people who see no red or no green can distinguish; each curve has its own mark and line as well.
+    for (name, (form, each)), colour in zip(curves.items(), ("#0060a8", "#b34700", "#a03070", "#00734f"), strict=True):
+        rows = [evaluate(polls, uniform) for polls in each]
+        axes.plot([row.transitions for row in rows], [row.lag for row in rows], form, color=colour, label=name)
+    axes.set(title="Starts of 4 to 15 minutes: how late RUNNING is detected", ylim=(0, None))
+    axes.set(xlabel="state transitions of an execution", ylabel="mean lag, seconds")
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend()
+    figure.savefig(DIAGRAM, metadata={"Date": None})
+    pyplot.close(figure)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What one run costs at AWS: its state transitions and function calls on the virtual clock, at list prices.
+"""What one execution costs on AWS: its state transitions and Lambda invocations on the virtual clock, at list prices.
 
-`PYTHONPATH=lambdas python -m bench.run_cost` prints the table of docs/deploy.md. Counts come from the project's own
-definition and functions; the prices are AWS's of us-east-1, without the free tier.
+Counted on the project's own definitions and functions. Prices of us-east-1, without the free tier. `python -m
+bench.run_cost` prints the table of docs/deploy.md.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from io import StringIO
 from typing import Any
 
-import tests.conftest  # noqa: F401  # what the functions read of the environment
+import tests.conftest  # noqa: F401  # the environment variables of the functions
 from tests.workflow.conftest import World
 
 DOLLARS_PER_TRANSITION = 0.025 / 1_000
@@ -20,20 +20,20 @@ DOLLARS_PER_GB_SECOND = 0.0000133334
 """Arm. Source: aws.amazon.com/lambda/pricing."""
 
 GB_SECONDS_PER_CALL = 0.25 * 1.0
-"""256 MB (infra/functions.py) for a whole second, which is more than a call takes once its sandbox is there."""
+"""256 MB (infra/functions.py) for a whole second, which is more than a warm call takes."""
 
 RUNS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
-    "it was running already": ({"state": "RUNNING"}, {}),
+    "RUNNING already": ({"state": "RUNNING"}, {}),
     "a start of 5 minutes": ({"next_start": [("PENDING", 5 * 60), ("RUNNING", None)]}, {}),
     "a start of 10 minutes": ({"next_start": [("PENDING", 10 * 60), ("RUNNING", None)]}, {}),
-    "a start that never comes up, 60 minutes": ({"next_start": [("PENDING", None)]}, {}),
-    "a guard of 8 hours": ({}, {"StopAfterMinutes": 8 * 60}),
-    "a guard of a week": ({}, {"StopAfterMinutes": 7 * 24 * 60}),
+    "a start that is still PENDING after 60 minutes": ({"next_start": [("PENDING", None)]}, {}),
+    "an auto-stop after 1 hour": ({}, {"StopAfterMinutes": 60}),
+    "an auto-stop after 8 hours": ({}, {"StopAfterMinutes": 8 * 60}),
 }
 
 
 def costs(builder: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[int, int]:
-    """State transitions and function calls of a run; with a guard, those of the guard alone."""
+    """State transitions and Lambda invocations of an execution; with an auto-stop, those of the auto-stop alone."""
     world = World.new()
     world.prepare(builder)
     with redirect_stdout(StringIO()):  # the functions' metrics
@@ -48,15 +48,14 @@ def costs(builder: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[int, 
 
 
 def dollars_of(transitions: float, calls: float) -> float:
-    """What state transitions and function calls cost."""
-    return transitions * DOLLARS_PER_TRANSITION + calls * (
-        DOLLARS_PER_CALL + GB_SECONDS_PER_CALL * DOLLARS_PER_GB_SECOND
-    )
+    """What state transitions and Lambda invocations cost."""
+    per_call = DOLLARS_PER_CALL + GB_SECONDS_PER_CALL * DOLLARS_PER_GB_SECOND
+    return transitions * DOLLARS_PER_TRANSITION + calls * per_call
 
 
 def table() -> str:
     """The table, in Markdown."""
-    lines = ["| run | transitions | function calls | US cents |", "| --- | ---: | ---: | ---: |"]
+    lines = ["| run | transitions | invocations | US cents |", "| --- | ---: | ---: | ---: |"]
     for name, (builder, request) in RUNS.items():
         transitions, calls = costs(builder, request)
         lines.append(f"| {name} | {transitions:,} | {calls:,} | {100 * dollars_of(transitions, calls):.2f} |")

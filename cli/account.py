@@ -1,6 +1,6 @@
-"""The AWS account of the user's own credentials, and in one sentence why it cannot be reached.
+"""The AWS account of the user's own credentials, or in one sentence why it cannot be used.
 
-`python -m cli.account` says which it is, or what to do.
+`python -m cli.account` names it, or says what to do.
 """
 
 import os
@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -28,8 +28,7 @@ _EXECUTION_ARN = re.compile(r"arn:[a-z-]+:states:(?P<region>[a-z0-9-]+):\d{12}:e
 
 _SIGN_IN = "name a profile with AWS_PROFILE, or sign in with `aws sso login` or `aws login`, then try again"
 
-
-# A person waits for it: the default waits a minute for each of five attempts.
+# A person waits for the answer: by default boto3 waits a minute in each of five attempts.
 CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=20)
 
 
@@ -57,6 +56,22 @@ def said_plainly() -> Iterator[None]:
         raise AccountError(f"The AWS settings of this machine do not work: {problem}") from None
 
 
+def client(service: str, region: str | None = None) -> Any:
+    """A client of an AWS service, for this Region or that of the user's settings.
+
+    Raises:
+        AccountError: there are no credentials, or no Region.
+    """
+    with said_plainly():
+        # The CDK asks AWS_REGION first; boto3 does not know it.
+        session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
+        if session.get_credentials() is None:
+            raise NoCredentialsError
+        if not session.region_name:
+            raise NoRegionError
+        return session.client(service, config=CONFIG)  # type: ignore[call-overload]  # by name
+
+
 def execution_client(execution: str) -> "SFNClient":
     """A Step Functions client for the Region of an execution.
 
@@ -72,26 +87,20 @@ def execution_client(execution: str) -> "SFNClient":
             "EXECUTION: must be the ARN of an execution of a Standard workflow, such as "
             f"arn:aws:states:us-east-1:123456789012:execution:StartImageBuilder:0123abcd, not {execution!r}"
         )
-    with said_plainly():
-        session = boto3.Session()
-        if session.get_credentials() is None:
-            raise NoCredentialsError
-        return session.client("stepfunctions", region_name=arn["region"], config=CONFIG)
+    stepfunctions: SFNClient = client("stepfunctions", arn["region"])
+    return stepfunctions
 
 
 def main() -> int:
     """Returns: the exit status: 0, or 2 when there is no account to work with."""
     try:
+        sts = client("sts")
         with said_plainly():
-            # The CDK asks AWS_REGION first; boto3 does not know it.
-            session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
-            if not session.region_name:
-                raise NoRegionError
-            account = session.client("sts", config=CONFIG).get_caller_identity()["Account"]
+            account = sts.get_caller_identity()["Account"]
     except AccountError as problem:
         print(problem, file=sys.stderr)
         return 2
-    print(f"AWS account {account}, Region {session.region_name}")
+    print(f"AWS account {account}, Region {sts.meta.region_name}")
     return 0
 
 

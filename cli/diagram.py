@@ -1,6 +1,6 @@
-"""The diagram of a workflow, drawn from its definition: states, ways between them, and the routes of errors in colour.
+"""The diagram of a workflow, drawn from its definition: states, the ways between them, retries and failures in colour.
 
-`python -m local.diagram` draws the definitions of this project into docs/.
+`python -m cli.diagram` draws the definitions of this project into docs/.
 """
 
 import json
@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ DIAGRAMS = {source: PROJECT / "docs" / source.name.replace(".asl.json", ".svg") 
 
 STYLE = """
 :root { --paper: #ffffff; --ink: #1f2328; --line: #6e7781; --box: #f6f8fa;
-  --retry: #0060a8; --fail: #b34700; --notify: #a03070; --success: #00734f; }
+  --retry: #0060a8; --failure: #b34700; --success: #00734f; }
 @media (prefers-color-scheme: dark) { :root { --paper: #0d1117; --ink: #e6edf3; --line: #8b949e; --box: #161b22;
-  --retry: #6cb6ff; --fail: #ff9d5c; --notify: #f59ad0; --success: #56d4a4; } }
+  --retry: #6cb6ff; --failure: #ff9d5c; --success: #56d4a4; } }
 .graph > polygon { fill: var(--paper); stroke: none; }
 text { fill: var(--ink); font-family: Helvetica, Arial, sans-serif; }
 .node path, .node polygon, .node ellipse { fill: var(--box); stroke: var(--line); }
@@ -32,20 +33,19 @@ text { fill: var(--ink); font-family: Helvetica, Arial, sans-serif; }
 .edge polygon { fill: var(--line); stroke: var(--line); }
 .edge text { fill: var(--ink); paint-order: stroke; stroke: var(--paper); stroke-width: 4px; }
 """
-"""Colours that people who see no red or no green can tell apart; each route has a line of its own as well."""
+"""Colours that people who see no red or no green can tell apart; each kind of way has a line of its own as well."""
 
-ROUTES = ("retry", "fail", "notify", "success")
 STYLE += "".join(
-    f".{route} path, .node.{route} polygon {{ stroke: var(--{route}); stroke-width: 2; }}\n"
-    f".edge.{route} polygon {{ fill: var(--{route}); stroke: var(--{route}); }}\n"
-    f".edge.{route} text {{ fill: var(--{route}); }}\n"
-    for route in ROUTES
+    f".{kind} path, .node.{kind} polygon {{ stroke: var(--{kind}); stroke-width: 2; }}\n"
+    f".edge.{kind} polygon {{ fill: var(--{kind}); stroke: var(--{kind}); }}\n"
+    f".edge.{kind} text {{ fill: var(--{kind}); }}\n"
+    for kind in ("retry", "failure", "success")
 )
 
-_LINES = {"retry": "dashed", "fail": "solid", "notify": "bold", "error": "dotted"}
+_LINES = {"retry": "style=dashed", "failure": "style=bold", "error": "style=dotted", "": ""}
 _SHAPES = {"Choice": "hexagon", "Wait": "oval"}
 _GAP = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}"
-LEGEND = r"Routes — retry: blue, dashed · fail: orange · notify: purple, bold.\nGreen: success.   Dotted: an error."
+LEGEND = r"Retry: blue, dashed. Failure: orange, bold.\nSuccess: green. A task fails: dotted."
 """Two lines: where no Helvetica is, a wider font takes its place, and a small diagram would cut one long line off."""
 
 
@@ -54,22 +54,27 @@ class Way:
     """From one state to another, for one kind of reason.
 
     Attributes:
-        route: "retry", "fail" or "notify" where the way is a route of an error; "error" from a Catch; else "".
+        kind: "failure" into where no success is possible any more; "retry"; "error" where a task failed; else "".
         reasons: in words, for each rule that leads this way.
     """
 
     source: str
     target: str
-    route: str
+    kind: str
     reasons: tuple[str, ...]
 
 
 def ways(definition: Mapping[str, Any]) -> list[Way]:
-    """Every way between the states of a definition, those of one route together."""
+    """Every way between the states of a definition, those of one kind together."""
+    states = definition["States"]
     reasons: dict[tuple[str, str, str], list[str]] = {}
-    for source, state in definition["States"].items():
-        for target, route, reason in _ways_from(state):
-            reasons.setdefault((source, target, route), []).append(reason)
+    for source, state in states.items():
+        for target, kind, reason in _ways_from(state):
+            if _can_succeed(states, source) and not _can_succeed(states, target):
+                kind = "failure"
+            elif states[target]["Type"] == "Wait" and ("retry" in target or source == "Route error"):
+                kind = "retry"
+            reasons.setdefault((source, target, kind), []).append(reason)
     return [Way(*ends, tuple(dict.fromkeys(filter(None, found)))) for ends, found in reasons.items()]
 
 
@@ -77,27 +82,36 @@ def _ways_from(state: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if "Next" in state:
         yield state["Next"], "", ""
     for rule in state.get("Choices", []):
-        yield rule["Next"], _route(rule), _reason(rule)
+        # The first sentence of a comment is the reason.
+        yield rule["Next"], "", rule.get("Comment", "").split(". ")[0].rstrip(".")
     if "Default" in state:
-        yield state["Default"], "notify", "anything else"
+        yield state["Default"], "", "otherwise"
     for catcher in state.get("Catch", []):
-        yield catcher["Next"], _route(catcher) or "error", ""
+        yield catcher["Next"], "error", ""
 
 
-def _route(rule: Mapping[str, Any]) -> str:
-    """The route of a Choice rule or a Catch, as what it assigns to `failure`, or its comment, says."""
-    failure = rule.get("Assign", {}).get("failure")
-    if isinstance(failure, dict):
-        return str(failure["Route"])
-    if failure:
-        return "fail" if "'Route': 'fail'" in failure else "notify"
-    return "retry" if rule.get("Comment", "").startswith(("Retry:", "BuilderStatus again:")) else ""
+def _can_succeed(states: Mapping[str, Any], name: str) -> bool:
+    """Whether a way leads from a state to one that ends the execution with success."""
+    return any("End" in states[path[-1]] for path in _paths(states, name))
 
 
-def _reason(rule: Mapping[str, Any]) -> str:
-    """The first clause of a rule's comment, without its route."""
-    said = re.sub(r"^(Fail|Notify|Retry|BuilderStatus again): ", "", rule.get("Comment", ""))
-    return re.split(r"[.:](?: |$)", said)[0]
+def _paths(states: Mapping[str, Any], start: str) -> Iterator[list[str]]:
+    """The shortest path from a state to each that it leads to, the nearest first; tasks that fail are no part of it."""
+    paths = [[start]]
+    seen = {start}
+    for path in paths:
+        yield path
+        for target, kind, _ in _ways_from(states[path[-1]]):
+            if not kind and target not in seen:
+                seen.add(target)
+                paths.append([*path, target])
+
+
+def main_path(definition: Mapping[str, Any]) -> list[str]:
+    """The states from the first one to the first of the definition in which an execution ends with success."""
+    states = definition["States"]
+    end = next((name for name, state in states.items() if "End" in state), "")
+    return next((path for path in _paths(states, definition["StartAt"]) if path[-1] == end), [])
 
 
 def dot(definition: Mapping[str, Any]) -> str:
@@ -109,23 +123,26 @@ def dot(definition: Mapping[str, Any]) -> str:
         '  node [shape=box style=rounded fontname="Helvetica" fontsize=13 margin="0.22,0.1"];',
         '  edge [fontname="Helvetica" fontsize=10.5 arrowsize=0.7];',
     ]
+    main = main_path(definition)
     for name, state in definition["States"].items():
         shape = _SHAPES.get(state["Type"], "box")
         style = "" if shape != "box" else "style=rounded"
         retries = max((retrier["MaxAttempts"] for retrier in state.get("Retry", [])), default=0)
         notes = [f"↻ retried up to {retries} times"] if retries else []
-        notes += ["a run for each, side by side"] if state["Type"] == "Map" else []
+        notes += ["an execution for each, in parallel"] if state["Type"] == "Map" else []
         label = "\\n".join([*_wrapped([name], 24), *notes])
-        ending = "success" if state.get("End") else "fail" if state["Type"] == "Fail" else ""
-        extra = "peripheries=2" if ending or name == definition["StartAt"] else ""
-        lines.append(f'  "{_escaped(name)}" [label="{label}" shape={shape} {style} {extra} class="{ending}"];')
+        kind = "success" if state.get("End") else "failure" if state["Type"] == "Fail" else ""
+        extra = "peripheries=2" if kind or name == definition["StartAt"] else ""
+        # What is of one group, and heavy, is drawn as a straight line.
+        extra += " group=main" if name in main else ""
+        lines.append(f'  "{_escaped(name)}" [label="{label}" shape={shape} {style} {extra} class="{kind}"];')
     for way in ways(definition):
         bullet = "• " if len(way.reasons) > 1 else ""
         reasons = _wrapped((f"{bullet}{reason}" for reason in way.reasons), 30)
         label = "".join(f"{_GAP}{reason}\\l" for reason in reasons)
-        line = f"style={_LINES[way.route]}" if way.route else ""
+        weight = "weight=1000" if not way.kind and (way.source, way.target) in pairwise(main) else ""
         ends = f'"{_escaped(way.source)}" -> "{_escaped(way.target)}"'
-        lines.append(f'  {ends} [label="{label}" {line} class="{way.route}"];')
+        lines.append(f'  {ends} [label="{label}" {_LINES[way.kind]} {weight} class="{way.kind}"];')
     return "\n".join([*lines, "}"])
 
 
@@ -156,7 +173,7 @@ def svg(definition: Mapping[str, Any], taken: Collection[str | Way] = ()) -> str
     body = re.sub(r'<g id="(\w+)" class="([^"]*)">\n<title>[^<]*</title>', named, drawn[drawn.index("<g id=") :])
     body = re.sub(r"<!--.*?-->\n?", "", body, flags=re.DOTALL)
     size = re.search(r'viewBox="([\d.]+ [\d.]+ ([\d.]+) [\d.]+)"', drawn)
-    title = escape(definition.get("Comment", "A workflow").split(":")[0])
+    title = escape(re.split(r"[:\n]", definition.get("Comment", "A workflow"))[0])
     view = f'width="{float(size[2]):.0f}" viewBox="{size[1]}"' if size else ""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {view} role="img" aria-label="{title}">'
     return f"{head}\n<style>{STYLE}</style>\n{body}"

@@ -1,7 +1,8 @@
 """`python3 -m cli.environment [NAME...]`: install what a command needs and what is not installed yet.
 
 A NAME is `app`, the dependencies of pyproject.toml, or one of its dependency groups, for .venv; `emulator`, MiniStack,
-for .venv-ministack; or `node`, the packages of package-lock.json, for node_modules. Without a NAME, .venv gets only uv.
+for .venv-ministack; `checkov`, for .venv-checkov; or `node`, the packages of package-lock.json, for node_modules.
+Without a NAME, .venv gets only uv.
 
 A stamp in each directory says what it was made from. With another lock, Python or folder, or after an interrupted
 installation, the directory is made again. Imports the standard library only: nothing else is installed yet.
@@ -32,10 +33,12 @@ from typing import Any
 PROJECT = Path(__file__).parents[1]
 VENV = PROJECT / ".venv"
 MINISTACK = PROJECT / ".venv-ministack"
+CHECKOV = PROJECT / ".venv-checkov"
 NODE_MODULES = PROJECT / "node_modules"
 LOCKS = {
     VENV: PROJECT / "requirements-dev.txt",
     MINISTACK: PROJECT / "local" / "requirements.txt",
+    CHECKOV: PROJECT / "bench" / "requirements.txt",
     NODE_MODULES: PROJECT / "package-lock.json",
 }
 
@@ -88,8 +91,9 @@ def main(names: set[str]) -> int:
 def steps(names: set[str]) -> list[Step]:
     """What is still to be done for the names."""
     return [
-        *_venv(names - {"emulator", "node"}),
-        *(_ministack() if "emulator" in names else ()),
+        *_venv(names - {"emulator", "checkov", "node"}),
+        *(_separate(MINISTACK, "MiniStack, which imitates AWS", LAMBDA_PYTHON) if "emulator" in names else ()),
+        *(_separate(CHECKOV, "checkov, which examines the template") if "checkov" in names else ()),
         *(_node_modules() if "node" in names else ()),
     ]
 
@@ -127,17 +131,17 @@ def _venv(groups: set[str]) -> Iterator[Step]:
         yield f"Install Python packages: {', '.join(wanted)}", partial(_install_groups, wanted, made_from)
 
 
-def _ministack() -> Iterator[Step]:
-    """MiniStack's own environment."""
-    made_from = current_stamp(MINISTACK)
+def _separate(venv: Path, what: str, version: str = VERSION) -> Iterator[Step]:
+    """An environment for a tool that pins what the app has in another version."""
+    made_from = current_stamp(venv)
 
     def install() -> None:
-        _uv("venv", "--clear", "--python", str(find_python(LAMBDA_PYTHON) or PYTHON), str(MINISTACK))
-        _uv("pip", "install", "--python", str(MINISTACK), "--require-hashes", "--requirement", str(LOCKS[MINISTACK]))
-        write_stamp(MINISTACK, made_from)
+        _uv("venv", "--clear", "--python", str(find_python(version) or PYTHON), str(venv))
+        _uv("pip", "install", "--python", str(venv), "--require-hashes", "--requirement", str(LOCKS[venv]))
+        write_stamp(venv, made_from)
 
-    if _stamp(MINISTACK) != made_from or not _version(MINISTACK / "bin" / "python"):
-        yield "Install MiniStack, which imitates AWS", install
+    if _stamp(venv) != made_from or not _version(venv / "bin" / "python"):
+        yield f"Install {what}", install
 
 
 def _node_modules() -> Iterator[Step]:

@@ -1,10 +1,13 @@
 """An execution as a person follows it: the visits to its states, read from Step Functions' execution history."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from lambdas.image_builder.execution_result import ExecutionResult, read_execution_result
+from lambdas.image_builder.request import STARTED_BY_EXECUTION
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
@@ -16,8 +19,13 @@ _PAGE = 1000
 _FAILED = ("Failed", "TimedOut")
 _CALLS = ("Task", "LambdaFunction")
 _MAP_RUN = "MapRun"
-"""A distributed Map calls nothing itself: on AWS its history tells of the Map Run, whose children have their own."""
-_ENDS = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut")
+"""A distributed Map makes no calls itself: its history has the Map Run, whose child executions have their own."""
+_ENDS = {
+    "ExecutionSucceeded": "SUCCEEDED",
+    "ExecutionFailed": "FAILED",
+    "ExecutionAborted": "ABORTED",
+    "ExecutionTimedOut": "TIMED_OUT",
+}
 
 
 @dataclass(slots=True)
@@ -25,15 +33,20 @@ class Attempt:
     """One call of a task. Times in simulated seconds since the execution started.
 
     Attributes:
-        ended: None while it goes on.
+        ended: None while the call goes on.
         error: empty for a success.
-        reason: what the error's cause says.
+        reason: the message in the error's cause.
     """
 
     began: float
     ended: float | None = None
     error: str = ""
     reason: str = ""
+
+    @property
+    def failure(self) -> str:
+        """The error with its reason, which may begin with it already."""
+        return self.reason if self.reason.startswith(self.error) else f"{self.error}: {self.reason}".removesuffix(": ")
 
 
 @dataclass(slots=True)
@@ -46,8 +59,8 @@ class Step:
         left: None while it is the current one, and where it is the last of a run that did not end by itself.
         attempts: of a task, or of the Map Run of a distributed Map.
         map_run: the ARN of the last Map Run; empty where there is none.
-        answer: what the task gave back; None for other states, and where it gave none.
-        pause: seconds that a Wait lasts; None where the history does not tell.
+        answer: the result of the task; None for other states, and where it gave none.
+        pause: seconds that a Wait lasts; None where the history does not say.
     """
 
     name: str
@@ -61,7 +74,7 @@ class Step:
 
     @property
     def builder(self) -> str | None:
-        """The State of the image builder, where the task saw it."""
+        """The State of the image builder, where the task described it."""
         try:
             state = self.answer["ImageBuilder"]["State"]
         except (KeyError, TypeError):
@@ -70,13 +83,68 @@ class Step:
 
     @property
     def finding(self) -> str:
-        """What the task found out, in words; empty where that is nothing of an image builder."""
+        """What the task found out, in words; empty where it described no image builder."""
         if self.builder is None:
             return ""
-        look = f"the image builder is {self.builder}"
-        if self.answer.get("Stopping"):
-            return f"AppStream accepted the stop; {look}"
-        return f"AppStream accepted the start; {look}" if self.answer.get("Started") else look
+        tracking, call = self.answer.get("Tracking") or {}, ""
+        if self.answer.get("LostAnswer"):
+            call = "AppStream's answer to the start was lost; "
+        elif self.name == "Start image builder" and tracking.get("Claim") == "Confirmed":
+            call = "AppStream accepted the start; "
+        elif self.name == "Stop image builder" and tracking.get("Called"):
+            call = "AppStream was asked to stop it; "
+        return f"{call}the image builder is {self.builder}"
+
+    @property
+    def errors(self) -> list[str]:
+        """Of its failed attempts, in order."""
+        return [attempt.error for attempt in self.attempts if attempt.error]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that happened in a run.
+
+    Attributes:
+        seconds: simulated seconds since the execution started.
+        kind: "state", "result", "retry" or "failure"; of the end, "success" or "failed".
+        text: what happened.
+    """
+
+    seconds: float
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A part of a timeline: a visit to a state, or rounds of waiting and polling that found nothing new.
+
+    Attributes:
+        steps: the visits, in order.
+        folded: whether these are such rounds.
+        settled: whether later events leave this entry as it is.
+    """
+
+    steps: list[Step]
+    folded: bool = False
+    settled: bool = True
+
+    def lines(self) -> Iterator[Line]:
+        """The state, and what happened in it."""
+        step, found = self.steps[0], [step.builder for step in self.steps if step.builder]
+        if self.folded:
+            times = "once" if len(found) == 1 else f"{len(found)} times"
+            yield Line(step.entered, "state", f"Polled {times}: the image builder is still {found[0]}")
+            return
+        yield Line(step.entered, "state", step.name)
+        for number, attempt in enumerate(step.attempts):
+            if number:
+                yield Line(attempt.began, "retry", "trying again")
+            if attempt.error:
+                yield Line(attempt.ended or attempt.began, "failure", attempt.failure)
+        if step.finding:
+            yield Line(step.attempts[-1].ended or step.entered, "result", step.finding)
 
 
 @dataclass(slots=True)
@@ -87,10 +155,10 @@ class Run:
         execution: its ARN.
         began: when it started.
         time_scale: real seconds that a simulated second lasts; 1 on AWS.
-        status: as DescribeExecution names it: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED.
         input: the execution's.
+        status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED.
         output: of a success.
-        error: of anything else; may be empty.
+        error: of any other end; may be empty.
         cause: what the execution's Cause is: the object, where it is JSON.
         steps: the visits to its states, in order.
         ended: simulated seconds from start to end; None while it goes on.
@@ -101,8 +169,8 @@ class Run:
     execution: str
     began: datetime
     time_scale: float
-    status: str
     input: Any
+    status: str = "RUNNING"
     output: Any = None
     error: str = ""
     cause: Any = ""
@@ -116,43 +184,89 @@ class Run:
         return (moment - self.began).total_seconds() / self.time_scale
 
     @property
+    def request(self) -> dict[str, Any]:
+        """The request: the input itself, or the detail of an event; empty where that is no object."""
+        request = self.input.get("detail", self.input) if isinstance(self.input, dict) else None
+        return request if isinstance(request, dict) else {}
+
+    @property
     def name(self) -> str:
         """Of the image builder, as the request gives it; empty where it gives none."""
-        request = self.input if isinstance(self.input, dict) else {}
-        detail = request["detail"] if isinstance(request.get("detail"), dict) else {}
-        name = request.get("Name", detail.get("Name"))
+        name = self.request.get("Name")
         return name if isinstance(name, str) else ""
 
     @property
-    def about(self) -> str:
-        """What it is about, in words."""
-        request = self.input.get("detail", self.input) if isinstance(self.input, dict) else None
-        if isinstance(request, dict) and not {"ImageBuilders", "Tag"}.isdisjoint(request):
-            return "A fleet of image builders"
-        return f"Image builder {self.name}" if self.name else "No image builder named"
+    def title(self) -> str:
+        """What it is for, in words: a start and the auto-stop that it scheduled have different titles."""
+        machine = self.execution.split(":")[-2]
+        if "StartFleet" in machine:
+            return "Start of a fleet of image builders"
+        nested = STARTED_BY_EXECUTION in self.request
+        aim = ("Auto-stop" if nested else "Stop") if "StopImageBuilder" in machine else "Start"
+        return f"{aim} of {f'image builder {self.name}' if self.name else 'an image builder without a name'}"
 
     @property
     def builder(self) -> str | None:
-        """The State of the image builder when it was last seen."""
+        """The State of the image builder when it was last described."""
         return next((step.builder for step in reversed(self.steps) if step.builder), None)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What the workflow itself reports at its end: the result, or the Cause; empty where that is no object."""
+        said = self.output if self.status == "SUCCEEDED" else self.cause
+        return said if isinstance(said, dict) else {}
+
+    @property
+    def failure(self) -> ExecutionResult | None:
+        """The failure as the operators are notified of it; None of a success, and while the execution goes on."""
+        if self.status in ("SUCCEEDED", "RUNNING"):
+            return None
+        cause = json.dumps(self.cause) if isinstance(self.cause, dict) else self.cause
+        described = {"executionArn": self.execution, "status": self.status, "input": self.input, "error": self.error}
+        return read_execution_result({**described, "cause": cause})
+
+    @property
+    def outcome(self) -> tuple[str, str]:
+        """How it ended, in a sentence, and what to do; both empty while it goes on."""
+        if self.failure:
+            return self.failure.message, self.failure.advice
+        found, name = self.summary, self.name or "The image builder"
+        waited = f" The execution waited {minutes(found['WaitedSeconds'])}." if "WaitedSeconds" in found else ""
+        sentences = {
+            "AlreadyRunning": f"{name} was RUNNING already: nothing was started.",
+            "Running": f"{name} is RUNNING, and this execution started it.{waited}"
+            if found.get("Started")
+            else f"{name} is RUNNING; AppStream did not confirm that this execution started it.{waited}",
+            "Stopped": f"{name} is STOPPED.",
+            "AlreadyStopped": f"{name} was STOPPED already.",
+            "Skipped": f"{name} was not stopped.",
+            "LeftAlone": f"{name} was left alone.",
+            "DryRun": "Dry run: nothing was started.",
+        }
+        if "Requested" in found:
+            return f"{found.get('Running')} of {found['Requested']} image builders are RUNNING.", ""
+        sentence = sentences.get(found.get("Outcome", ""), "")
+        return " ".join(filter(None, (sentence, found.get("Why")))), found.get("Advice", "")
 
 
 class Follower:
-    """Reads an execution again and again, fetching only what is new."""
+    """Reads an execution again and again, fetching only new events."""
 
     def __init__(self, stepfunctions: "SFNClient", execution: str, time_scale: float = 1) -> None:
         """Args: execution: its ARN. time_scale: as `Run` has it."""
         self._client = stepfunctions
         self._execution = execution
         self._scale = time_scale
+        self._described: Any = None
         self._events: list[HistoryEventTypeDef] = []
 
     def run(self) -> Run:
         """The execution as it is now."""
-        # First its status: the history of one that had ended then is whole.
-        described = self._client.describe_execution(executionArn=self._execution)
+        # Its input never changes. Everything else comes from the history alone: DescribeExecution, asked a moment
+        # earlier or later, may show another status than the events do.
+        self._described = self._described or self._client.describe_execution(executionArn=self._execution)
         self._events += self._new_events()
-        return read_run(described, self._events, self._scale)
+        return read_run(self._described, self._events, self._scale)
 
     def _new_events(self) -> "list[HistoryEventTypeDef]":
         seen = self._events[-1]["id"] if self._events else 0
@@ -172,26 +286,43 @@ def read_run(described: Any, events: "Iterable[HistoryEventTypeDef]", time_scale
     """Read an execution.
 
     Args:
-        described: what DescribeExecution answers.
-        events: what GetExecutionHistory gives, in order. Neither TaskStarted nor previousEventId is needed, which
-            MiniStack's history lacks.
+        described: the answer of DescribeExecution, of which only what never changes is used.
+        events: of GetExecutionHistory, in order. Neither TaskStarted nor previousEventId is needed, which MiniStack's
+            history lacks.
         time_scale: as `Run` has it.
     """
     events = list(events)
-    run = Run(
-        execution=described["executionArn"],
-        began=events[0]["timestamp"] if events else described["startDate"],
-        time_scale=time_scale,
-        status=described["status"],
-        input=_parsed(described.get("input")),
-        output=_parsed(described.get("output")) if described["status"] == "SUCCEEDED" else None,
-        error=described.get("error") or "",
-        cause=_parsed(described.get("cause")),
-        events=events,
-    )
+    began = events[0]["timestamp"] if events else described["startDate"]
+    run = Run(described["executionArn"], began, time_scale, parsed(described.get("input")), events=events)
     for event in events:
         _take(run, event)
     return run
+
+
+def timeline(run: Run) -> list[Entry]:
+    """What happened, in order. Rounds of waiting and polling that found nothing new become one entry."""
+    rounds: list[list[Step]] = [[]]
+    for step in run.steps:
+        if step.kind == "Wait":
+            rounds.append([])
+        rounds[-1].append(step)
+    entries: list[Entry] = []
+    before: str | None = None
+    for number, steps in enumerate(rounds, 1):
+        found = [step.finding for step in steps if step.finding]
+        news = before is None or any(text != f"the image builder is {before}" for text in found)
+        news = news or any(step.errors for step in steps)
+        last = number == len(rounds)
+        if found and not news and not last:
+            if not (entries and entries[-1].folded):
+                entries.append(Entry([], folded=True, settled=False))
+            entries[-1].steps.extend(steps)
+        else:
+            # The last round may yet become one that found nothing new.
+            settled = news or not last or run.ended is not None
+            entries += [Entry([step], settled=settled) for step in steps]
+        before = next((step.builder for step in reversed(steps) if step.builder), before)
+    return entries
 
 
 def _take(run: Run, event: "HistoryEventTypeDef") -> None:
@@ -202,9 +333,10 @@ def _take(run: Run, event: "HistoryEventTypeDef") -> None:
         if kind == "WaitStateEntered" and "pollSeconds" in run.variables:
             run.steps[-1].pause = float(run.variables["pollSeconds"])
     elif kind == "ExecutionRedriven":
-        run.ended = None
+        run.ended, run.status, run.error, run.cause = None, "RUNNING", "", ""
     elif kind in _ENDS:
-        run.ended = seconds
+        run.ended, run.status, run.output = seconds, _ENDS[kind], parsed(details.get("output"))
+        run.error, run.cause = details.get("error") or "", parsed(details.get("cause"))
         # A Fail state is never exited.
         if step and step.kind == "Fail":
             step.left = seconds
@@ -214,7 +346,10 @@ def _take(run: Run, event: "HistoryEventTypeDef") -> None:
         step.left = seconds
         run.variables.update(details.get("assignedVariables", {}))
     elif kind == "EvaluationFailed":
-        _take_failed_expression(step, details, seconds)
+        # An expression that reads the result of a call fails after that; one that makes its arguments, instead of it.
+        if not step.attempts or step.attempts[-1].error:
+            step.attempts.append(Attempt(seconds))
+        _fail(step.attempts[-1], kind, details, seconds)
     # MiniStack's Map keeps the calls of its children in this history too.
     elif kind.startswith(_MAP_RUN if step.kind == "Map" else _CALLS):
         _take_call(step, kind, details, seconds)
@@ -224,23 +359,23 @@ def _take_call(step: Step, kind: str, details: dict[str, Any], seconds: float) -
     if kind.endswith("Scheduled") or kind == "MapRunStarted":
         step.attempts.append(Attempt(seconds))
     step.map_run = details.get("mapRunArn", step.map_run)
-    if kind.endswith((*_FAILED, "Succeeded")) and step.attempts:
-        step.attempts[-1].ended = seconds
     if kind.endswith(_FAILED) and step.attempts:
-        step.attempts[-1].error = details.get("error") or kind
-        step.attempts[-1].reason = _reason(details.get("cause"))
+        _fail(step.attempts[-1], kind, details, seconds)
     if kind.endswith("Succeeded"):
-        answer = _parsed(details.get("output"))
+        if step.attempts:
+            step.attempts[-1].ended = seconds
+        answer = parsed(details.get("output"))
         step.answer = answer.get("Payload", answer) if isinstance(answer, dict) else answer
 
 
-def _take_failed_expression(step: Step, details: dict[str, Any], seconds: float) -> None:
-    # An expression that reads the answer of a call fails after that; one that makes its arguments, instead of it.
-    if not step.attempts or step.attempts[-1].error:
-        step.attempts.append(Attempt(seconds))
-    step.attempts[-1].ended = seconds
-    step.attempts[-1].error = details.get("error") or "EvaluationFailed"
-    step.attempts[-1].reason = details.get("cause") or ""
+def _fail(attempt: Attempt, kind: str, details: dict[str, Any], seconds: float) -> None:
+    attempt.ended, attempt.error = seconds, details.get("error") or kind
+    # The cause of a function's error is JSON with its message, which may be JSON with a message for people.
+    attempt.reason = details.get("cause") or ""
+    for member in ("errorMessage", "Message"):
+        cause = parsed(attempt.reason)
+        if isinstance(cause, dict) and isinstance(cause.get(member), str):
+            attempt.reason = cause[member]
 
 
 def _details(event: "HistoryEventTypeDef") -> dict[str, Any]:
@@ -251,18 +386,21 @@ def _details(event: "HistoryEventTypeDef") -> dict[str, Any]:
     return {}
 
 
-def _reason(cause: str | None) -> str:
-    """A cause as a person reads it: of a function's, which is JSON, the message."""
-    parsed = _parsed(cause)
-    message = parsed.get("errorMessage") if isinstance(parsed, dict) else None
-    return message if isinstance(message, str) else cause or ""
-
-
-def _parsed(text: str | None) -> Any:
-    """The value of a JSON text; any other text as it is."""
-    if not text:
-        return text
+def parsed(text: Any) -> Any:
+    """The value of a JSON text; any other text, and None, as it is."""
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):
         return text
+
+
+def clock(seconds: float) -> str:
+    """A time as minutes and seconds: 07:05."""
+    whole, rest = divmod(int(seconds), 60)
+    return f"{whole:02d}:{rest:02d}"
+
+
+def minutes(seconds: float) -> str:
+    """A time as a person says it: "45 seconds", "1 minute", "12 minutes"."""
+    count, unit = (round(seconds), "second") if round(seconds) < 60 else (round(seconds / 60), "minute")
+    return f"{count} {unit}{'' if count == 1 else 's'}"

@@ -2,81 +2,67 @@
 
 import argparse
 import json
+import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import StringIO
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.highlighter import JSONHighlighter
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from cli.account import AccountError, execution_client, said_plainly
-from cli.history import Follower, Run, Step, read_run
+from cli.history import Follower, Line, Run, Step, clock, parsed, timeline
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
     from mypy_boto3_stepfunctions.type_defs import MapRunItemCountsTypeDef
 
-# What a colour says, the mark says too.
-STYLES = {"state": "bold", "result": "", "retry": "cyan", "failure": "yellow", "end": "bold"}
-MARKS = {"state": ">", "result": " ", "retry": " ", "failure": "!", "end": "="}
+RED = "bold red"
+STYLES = {"state": "dim", "result": "bold", "retry": "", "failure": RED, "success": "bold", "failed": RED}
+"""Of a terminal's colours, red is the one that can be read on white and on black. What it says, the mark says too."""
+
+MARKS = {"state": ">", "result": " ", "retry": " ", "failure": "!", "success": "=", "failed": "="}
 
 START = "Start image builder"
-"""The state from which on a run is on its way to a running image builder."""
+"""The state from which on the progress of a start is shown."""
 
-SECONDS_BETWEEN_LOOKS = 2
-"""At Step Functions, on AWS: two calls a look, where the account's quota refills by 15 and more a second."""
+SECONDS_BETWEEN_REQUESTS = 2
+"""To Step Functions on AWS, where the quota of GetExecutionHistory refills by 15 and more a second."""
 
 PATIENCE_SECONDS = 5 * 60
-"""For which looks may fail, as while a laptop changes its network or a person signs in anew."""
+"""For which requests may fail, as while a laptop changes its network or a person signs in again."""
 
 GOES_ON = "The execution goes on"
-
-USUAL_SECONDS = 15 * 60
-"""What a start hardly exceeds, for the first one of an image builder."""
 
 EARLIER_RUNS = 20
 """Executions that are asked how long the starts of this image builder usually take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that happened in a run.
-
-    Attributes:
-        seconds: simulated seconds since the execution started.
-        kind: "state", "result", "retry", "end" or "failure", for the looks of it.
-        text: what happened.
-    """
-
-    seconds: float
-    kind: str
-    text: str
-
-
 def lines(run: Run) -> Iterator[Line]:
-    """What happened in a run, in order: those of a run that goes on begin with those that it had before."""
-    for step in run.steps:
-        yield Line(step.entered, "state", step.name)
-        for number, attempt in enumerate(step.attempts):
-            if number:
-                yield Line(attempt.began, "retry", "trying again")
-            if attempt.error:
-                reason = f": {attempt.reason}" if attempt.reason else ""
-                yield Line(attempt.ended or attempt.began, "failure", f"{attempt.error}{reason}")
-        if step.finding:
-            yield Line(step.attempts[-1].ended or step.entered, "result", step.finding)
+    """What happened in a run, in order. Later events add lines, and change none.
+
+    What may yet become a poll that found nothing new is left out until that is known.
+    """
+    entries = timeline(run)
+    while run.ended is None and entries and not entries[-1].settled:
+        entries.pop()
+    for entry in entries:
+        yield from entry.lines()
     if run.ended is not None:
-        yield Line(run.ended, "end", " ".join(filter(None, (run.status, run.error))))
+        kind = "success" if run.status == "SUCCEEDED" else "failed"
+        yield Line(run.ended, kind, " ".join(filter(None, (run.status, run.error))))
 
 
 def watch(stepfunctions: "SFNClient", execution: str, console: Console, time_scale: float = 1) -> Run:
@@ -89,25 +75,18 @@ def watch(stepfunctions: "SFNClient", execution: str, console: Console, time_sca
         time_scale: real seconds that a simulated second lasts; 1 on AWS.
 
     Raises:
-        AccountError: the first look at it failed, or all looks for `PATIENCE_SECONDS`.
+        AccountError: the first request failed, or all requests for `PATIENCE_SECONDS`.
     """
     follower = Follower(stepfunctions, execution, time_scale)
     with said_plainly():
         run = follower.run()
     now = _Now(run, _usual_seconds(stepfunctions, run))
     failing_since: float | None = None
-    console.print(Text("minutes  state", "bold") + Text(_about_time(time_scale), ""))
-    shown = 0
+    show = _printer(console, time_scale)
     # Without a terminal, as in CI, there is nothing to draw over.
     with Live(now, console=console, transient=True) if console.is_terminal else nullcontext():
-        while True:
-            happened = list(lines(run))
-            for line in happened[shown:]:
-                _print(console, line)
-            shown = len(happened)
-            if run.status != "RUNNING":
-                break
-            time.sleep(min(SECONDS_BETWEEN_LOOKS, 10 * time_scale))
+        while show(run).status == "RUNNING":
+            time.sleep(min(SECONDS_BETWEEN_REQUESTS, 10 * time_scale))
             try:
                 with said_plainly():
                     run = now.run = follower.run()
@@ -115,29 +94,60 @@ def watch(stepfunctions: "SFNClient", execution: str, console: Console, time_sca
                 elapsed = run.seconds(datetime.now(UTC))
                 if failing_since is None:
                     failing_since = elapsed
-                    said = f"{GOES_ON}, but looking at it failed; trying again: {problem}"
-                    _print(console, Line(elapsed, "failure", said))
+                    text = f"{GOES_ON}, but reading its history failed; trying again: {problem}"
+                    _print(console, Line(elapsed, "failure", text))
                 elif elapsed - failing_since > PATIENCE_SECONDS:
                     raise AccountError(f"{GOES_ON}, but is no longer watched: {problem}") from None
             else:
                 failing_since = None
                 now.items = _items(stepfunctions, run)
-    console.print()
-    console.rule(f"Execution {run.status}", align="left")
-    ending = json.dumps(_ending(run), indent=2, ensure_ascii=False)
-    console.print(JSONHighlighter()(printable(ending)), soft_wrap=True)
+    _print_outcome(console, run)
+    _print_result(console, run)
     return run
 
 
+def picture(run: Run) -> str:
+    """What a terminal shows of a run, without the JSON at the end, as an SVG image."""
+    console = Console(record=True, file=StringIO(), width=80, force_terminal=True, highlight=False, emoji=False)
+    _printer(console, run.time_scale)(run)
+    _print_outcome(console, run)
+    # Without the web fonts: a README shows no image that loads files of other hosts.
+    code_format = re.sub(r"@font-face {{.*?}}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL).replace("Fira Code", "Menlo")
+    return console.export_svg(title="make watch", unique_id="watch", code_format=code_format)
+
+
+def _print_outcome(console: Console, run: Run) -> None:
+    succeeded = run.status == "SUCCEEDED"
+    console.print()
+    title = Text(f"Execution {run.status}", "bold" if succeeded else RED)
+    console.rule(title, align="left", style="green" if succeeded else "red")
+    happened, advice = run.outcome
+    if happened:
+        say(console, _text(happened, "bold" if succeeded else RED))
+    if advice:
+        say(console, Text.assemble(("What to do: ", "bold"), _text(advice)))
+    console.print()
+
+
+def _print_result(console: Console, run: Run) -> None:
+    result = run.output if run.status == "SUCCEEDED" else {"Error": run.error, "Cause": run.cause}
+    for line in json.dumps(result, indent=2, ensure_ascii=False).splitlines():
+        text = Text(printable(line.lstrip()))
+        text.highlight_regex(r'^"[^"]*"(?=: )', "bold")
+        say(console, text, indent=len(line) - len(line.lstrip()))
+
+
+def say(console: Console, text: Text, *, indent: int = 0) -> None:
+    """Print a paragraph: a terminal wraps it at words; elsewhere it stays one line."""
+    if console.is_terminal:
+        console.print(Padding(text, (0, 0, 0, indent), expand=False))
+    else:
+        console.print(Text(" " * indent) + text, soft_wrap=True)
+
+
 def printable(text: str) -> str:
-    """A text of somebody else's as a terminal may show it: what would control the terminal as JSON escapes it."""
+    """A text that somebody else wrote as a terminal may show it: control characters as JSON escapes them."""
     return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
-
-
-def clock(seconds: float) -> str:
-    """Simulated time as minutes and seconds: 07:05."""
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes:02d}:{rest:02d}"
 
 
 @dataclass(slots=True)
@@ -145,12 +155,12 @@ class _Now:
     """How a run is at the moment it is drawn.
 
     Attributes:
-        usual: seconds that a start of its image builder usually takes.
+        usual: seconds that a start of its image builder usually takes; None where no earlier one is known.
         items: of the Map Run that goes on; None where there is none, or nothing is known of it.
     """
 
     run: Run
-    usual: float
+    usual: float | None
     items: "MapRunItemCountsTypeDef | None" = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -162,11 +172,13 @@ class _Now:
         if run.steps:
             table.add_row("Now", _text(_doing(run.steps[-1], elapsed)))
         if run.name:
-            table.add_row("Image builder", _text(f"{run.name} {run.builder or 'not seen yet'}"))
+            polls = sum(step.builder is not None for step in run.steps)
+            state = f"{run.builder}, described {polls} times" if run.builder else "not described yet"
+            table.add_row("Image builder", _text(f"{run.name}: {state}"))
         real = "" if run.time_scale == 1 else f" simulated, {clock(elapsed * run.time_scale)} real"
         table.add_row("Elapsed", f"{clock(elapsed)}{real}")
         if any(step.name == START for step in run.steps):
-            table.add_row("Progress", _bar(elapsed, self.usual, _part(elapsed, self.usual)))
+            table.add_row("Progress", _progress(elapsed, self.usual))
         if self.items:
             total, running = self.items["total"], self.items["running"]
             ended = total - running - self.items["pending"]
@@ -174,28 +186,51 @@ class _Now:
         yield table
 
 
+def _progress(elapsed: float, usual: float | None) -> RenderableType:
+    if usual is None:
+        return "no earlier starts known"
+    if elapsed > usual:
+        return _bar(usual, usual, f"longer than the usual {clock(usual)}")
+    return _bar(elapsed, usual, f"{elapsed / usual:.0%} of the usual {clock(usual)}")
+
+
 def _bar(completed: float, total: float, words: str) -> Table:
     bar = Table.grid(padding=(0, 1))
-    bar.add_row(ProgressBar(total=total, completed=completed, width=30, complete_style="cyan"), words)
+    bar.add_row(
+        ProgressBar(total=total, completed=completed, width=30, complete_style="magenta", finished_style="magenta"),
+        words,
+    )
     return bar
 
 
-def _text(text: str) -> Text:
+def _text(text: str, style: str = "") -> Text:
     """One line of a text that somebody else wrote: no markup, no emoji, no control of the terminal."""
-    return Text(printable(text.replace("\n", "\\n")), overflow="fold")
-
-
-def _part(elapsed: float, usual: float) -> str:
-    return f"{elapsed / usual:.0%} of the usual {clock(usual)}" if elapsed <= usual else f"usually {clock(usual)}"
+    return Text(printable(text.replace("\n", "\\n")), style, overflow="fold")
 
 
 def _doing(step: Step, elapsed: float) -> str:
     if step.pause is not None:
         return f"{step.name}: goes on in {clock(max(0, step.entered + step.pause - elapsed))}"
-    failed = [attempt.error for attempt in step.attempts if attempt.error]
-    if not failed or step.left is not None:
+    if not step.errors or step.left is not None:
         return step.name
-    return f"{step.name}: try {len(failed) + 1}, after {failed[-1]}"
+    return f"{step.name}: attempt {len(step.errors) + 1}, after {step.errors[-1]}"
+
+
+def _printer(console: Console, time_scale: float) -> Callable[[Run], Run]:
+    """What prints the lines of a run that it has not printed before."""
+    simulated = "" if time_scale == 1 else f"   (simulated time: a minute lasts {time_scale * 60:.1f} seconds)"
+    console.print(Text.assemble(("minutes  state", "bold"), simulated))
+    shown = 0
+
+    def show(run: Run) -> Run:
+        nonlocal shown
+        happened = list(lines(run))
+        for line in happened[shown:]:
+            _print(console, line)
+        shown = len(happened)
+        return run
+
+    return show
 
 
 def _print(console: Console, line: Line) -> None:
@@ -209,35 +244,27 @@ def _print(console: Console, line: Line) -> None:
     console.print(table)
 
 
-def _about_time(time_scale: float) -> str:
-    return "" if time_scale == 1 else f"   (simulated time: a minute lasts {time_scale * 60:.1f} seconds)"
-
-
-def _ending(run: Run) -> dict[str, Any]:
-    if run.status == "SUCCEEDED":
-        return run.output if isinstance(run.output, dict) else {"Output": run.output}
-    return {"Error": run.error, "Cause": run.cause}
-
-
-def _usual_seconds(stepfunctions: "SFNClient", run: Run) -> float:
-    """How long it took when executions lately started the same image builder: the median."""
+def _usual_seconds(stepfunctions: "SFNClient", run: Run) -> float | None:
+    """The median of the times that earlier executions waited for their start of the same image builder."""
     # An execution's ARN is its state machine's, with the name of the execution.
     state_machine = run.execution.replace(":execution:", ":stateMachine:").rpartition(":")[0]
     waited: list[float] = []
-    # Whoever may watch this execution need not be allowed to list others; the parent of a Map Run's has no such ARN.
+    # Permission to read this execution need not include the others; a Map Run's child has a parent with another ARN.
     with suppress(BotoCoreError, ClientError):
         earlier = stepfunctions.list_executions(
             stateMachineArn=state_machine, statusFilter="SUCCEEDED", maxResults=EARLIER_RUNS
         )
         for execution in earlier["executions"]:
-            other = read_run(stepfunctions.describe_execution(executionArn=execution["executionArn"]), [])
-            if other.name == run.name and isinstance(other.output, dict) and other.output.get("Started"):
-                waited.append(float(other.output["WaitedSeconds"]))
-    return median(waited) if waited else USUAL_SECONDS
+            described: Any = stepfunctions.describe_execution(executionArn=execution["executionArn"])
+            other = Run(run.execution, run.began, 1, parsed(described.get("input")))
+            output = parsed(described.get("output"))
+            if other.name == run.name and isinstance(output, dict) and output.get("Started"):
+                waited.append(float(output["WaitedSeconds"]))
+    return median(waited) if waited else None
 
 
 def _items(stepfunctions: "SFNClient", run: Run) -> "MapRunItemCountsTypeDef | None":
-    """The items of the Map Run that goes on; None where there is none, or one may not look at it."""
+    """The items of the Map Run that goes on; None where there is none, or permission to describe it is missing."""
     if run.steps and run.steps[-1].map_run and run.steps[-1].left is None:
         with suppress(BotoCoreError, ClientError):
             return stepfunctions.describe_map_run(mapRunArn=run.steps[-1].map_run)["itemCounts"]
@@ -253,7 +280,7 @@ def main() -> int:
     try:
         run = watch(execution_client(execution), execution, console)
     except AccountError as problem:
-        console.print(Text(printable(str(problem)), "bold red"), soft_wrap=True)
+        say(console, Text(printable(str(problem)), RED))
         return 2
     except KeyboardInterrupt:
         console.print(f"{GOES_ON}, but is no longer watched.")

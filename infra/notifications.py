@@ -1,16 +1,16 @@
-"""Who is told how starts end: the operators' topic, its key, its subscribers, and what could not be told."""
+"""Who is notified of execution results: the operators' topic, its key, its subscribers, its dead letters."""
 
 from collections.abc import Sequence
 from hashlib import sha256
 
-from aws_cdk import Annotations, Duration, RemovalPolicy, Stack
+from aws_cdk import Annotations, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.config.settings import Subscriber
+from infra.storage import Storage
 from infra.suppressions import acknowledge
 
 
@@ -19,11 +19,13 @@ class Notifications(Construct):
 
     Attributes:
         key: of the topic.
-        topic: whatever is published to it is told.
-        dead_letters: what could not be told, whoever could not.
+        topic: every notification is published to it.
+        dead_letters: notifications that the function could not publish, or that a subscriber did not get.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, subscribers: Sequence[Subscriber]) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, subscribers: Sequence[Subscriber], storage: Storage
+    ) -> None:
         super().__init__(scope, construct_id)
         # Of its own: the AWS managed key lets no alarm publish, and its policy cannot be changed.
         self.key = kms.Key(
@@ -44,21 +46,13 @@ class Notifications(Construct):
             signature_version="2",
         )
         self._let_alarms_publish()
-        self.dead_letters = sqs.Queue(
-            self,
-            "DeadLetters",
-            # A key of its own would be one more thing that can keep the last resort from working.
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        self.dead_letters = storage.queue(self, "DeadLetters")
         for rule in ("AwsSolutions::AwsSolutions-SQS3", "Serverless::Serverless-SQSRedrivePolicy"):
-            acknowledge(self.dead_letters, rule, "It is the dead-letter queue; an alarm speaks when anything is in it.")
+            acknowledge(self.dead_letters, rule, "It is the last dead-letter queue; an alarm watches it.")
         if not subscribers:
             Annotations.of(self).add_warning_v2(
                 "start-image-builder:noSubscribers",
-                "Nobody is told of failed starts: name subscribers in settings.json, or subscribe to the topic",
+                "Nobody is notified of failed starts: name subscribers in settings.json, or subscribe to the topic",
             )
         for subscriber in subscribers:
             sns.Subscription(
@@ -72,14 +66,15 @@ class Notifications(Construct):
             )
 
     def grant_publish(self, grantee: iam.IGrantable) -> None:
-        """Let a role publish to the topic, which takes its key as well."""
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(actions=["sns:Publish"], resources=[self.topic.topic_arn])
-        )
-        # Source: Amazon SNS developer guide, Managing Amazon SNS encryption keys and costs.
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[self.key.key_arn])
-        )
+        """Permit a role to publish to the topic, which takes its key as well.
+
+        Source: Amazon SNS developer guide, Managing Amazon SNS encryption keys and costs.
+        """
+        for statement in (
+            iam.PolicyStatement(actions=["sns:Publish"], resources=[self.topic.topic_arn]),
+            iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[self.key.key_arn]),
+        ):
+            grantee.grant_principal.add_to_principal_policy(statement)
 
     def _let_alarms_publish(self) -> None:
         """CloudWatch publishes as a service: for the alarms of this account and Region alone.
@@ -88,7 +83,6 @@ class Notifications(Construct):
         compatibility between event sources from AWS services and encrypted topics.
         """
         stack = Stack.of(self)
-        alarms = stack.format_arn(service="cloudwatch", resource="alarm:*")
         cloudwatch = iam.ServicePrincipal("cloudwatch.amazonaws.com")
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
@@ -97,7 +91,7 @@ class Notifications(Construct):
                 actions=["sns:Publish"],
                 resources=[self.topic.topic_arn],
                 conditions={
-                    "ArnLike": {"aws:SourceArn": alarms},
+                    "ArnLike": {"aws:SourceArn": stack.format_arn(service="cloudwatch", resource="alarm:*")},
                     "StringEquals": {"aws:SourceAccount": stack.account},
                 },
             )

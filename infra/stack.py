@@ -10,6 +10,7 @@ from infra.functions import Functions
 from infra.monitoring import Monitoring
 from infra.notifications import Notifications
 from infra.status_changes import StatusChanges
+from infra.storage import Storage
 from infra.triggers import Triggers
 from infra.workflow import Workflow
 
@@ -17,17 +18,19 @@ from infra.workflow import Workflow
 class StartImageBuilderStack(Stack):
     """The workflow that starts image builders. Bound to no account or Region, so that synth needs neither."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, config: Settings) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(
             scope,
             construct_id,
             description="Step Functions workflow that starts an Amazon AppStream 2.0 image builder",
+            tags=settings.tags,
         )
-        if config.permissions_boundary:
-            boundary = iam.ManagedPolicy.from_managed_policy_name(self, "Boundary", config.permissions_boundary)
+        if settings.permissions_boundary:
+            boundary = iam.ManagedPolicy.from_managed_policy_name(self, "Boundary", settings.permissions_boundary)
             iam.PermissionsBoundary.of(self).apply(boundary)
-        notifications = Notifications(self, "Notifications", subscribers=config.subscribers)
-        functions = Functions(self, "Functions", config=config, notifications=notifications)
+        storage = Storage(self, "Storage", settings=settings)
+        notifications = Notifications(self, "Notifications", subscribers=settings.subscribers, storage=storage)
+        functions = Functions(self, "Functions", settings=settings, storage=storage, notifications=notifications)
         shared = {
             "ValidateRequestFunctionArn": functions.validate_request,
             "DescribeImageBuilderFunctionArn": functions.describe_image_builder,
@@ -39,6 +42,7 @@ class StartImageBuilderStack(Stack):
             definition="stop_image_builder.asl.json",
             comment="Stops an AppStream 2.0 image builder, at once or after minutes in which it has to stay RUNNING",
             functions={**shared, "StopImageBuilderFunctionArn": functions.stop_image_builder},
+            storage=storage,
         )
         start = Workflow(
             self,
@@ -46,8 +50,9 @@ class StartImageBuilderStack(Stack):
             definition="start_image_builder.asl.json",
             comment="Starts an AppStream 2.0 image builder and waits until it is RUNNING",
             functions={**shared, "StartImageBuilderFunctionArn": functions.start_image_builder},
+            storage=storage,
             starts={"StopImageBuilderAliasArn": stop},
-            event_bus=self._event_bus(config.event_bus),
+            event_bus=self._event_bus(settings.event_bus),
         )
         fleet = Workflow(
             self,
@@ -58,6 +63,7 @@ class StartImageBuilderStack(Stack):
                 "ListImageBuildersFunctionArn": functions.list_image_builders,
                 "NotifyOperatorsFunctionArn": functions.notify_operators,
             },
+            storage=storage,
             runs={"StartImageBuilderAliasArn": start},
             distributed_map="ImageBuilder",
         )
@@ -65,53 +71,45 @@ class StartImageBuilderStack(Stack):
         StatusChanges(
             self,
             "StatusChanges",
-            state_machines=[workflow.state_machine for workflow in workflows.values()],
+            workflows=list(workflows.values()),
             notify_operators=functions.notify_operators,
+            storage=storage,
             dead_letters=notifications.dead_letters,
         )
         triggers = Triggers(
             self,
             "Triggers",
             workflows=workflows,
-            schedules=config.schedules,
-            triggers=config.triggers,
+            schedules=settings.schedules,
+            triggers=settings.triggers,
+            storage=storage,
             notify_operators=functions.notify_operators,
-            dead_letters=notifications.dead_letters,
+            last_resort=notifications.dead_letters,
         )
         Monitoring(
             self,
             "Monitoring",
-            start=start.state_machine,
-            stop=stop.state_machine,
-            fleet=fleet.state_machine,
+            state_machines={name: workflow.state_machine for name, workflow in workflows.items()},
             functions=functions.all,
             dead_letters=notifications.dead_letters,
-            undelivered=triggers.undelivered,
-            topic=notifications.topic,
-            runbook_url=config.runbook_url,
+            start_dead_letters=triggers.dead_letters,
+            # The second does not depend on the topic and its key.
+            actions=[notifications.topic.topic_arn, *filter(None, [settings.second_alarm_action])],
+            runbook_url=settings.runbook_url,
         )
-        self._output(
-            "StateMachineAliasArn",
-            start.alias.attr_arn,
-            "What schedules, people and other workflows start: the version that was deployed last",
-        )
-        self._output(
-            "StateMachineArn",
-            start.state_machine.state_machine_arn,
-            "Under which the console lists the executions",
-        )
-        self._output("StopAliasArn", stop.alias.attr_arn, "The same for the workflow that stops")
-        self._output("StopStateMachineArn", stop.state_machine.state_machine_arn, "Likewise")
-        self._output("FleetAliasArn", fleet.alias.attr_arn, "The same for the workflow that starts many")
-        self._output("FleetStateMachineArn", fleet.state_machine.state_machine_arn, "Likewise")
-        self._output(
-            "OperatorTopicArn", notifications.topic.topic_arn, "Subscribe to it to be told how starts and stops end"
-        )
+        newest = "the version that was deployed last"
+        for name, value, description in (
+            ("StateMachineAliasArn", start.alias.attr_arn, f"Start executions of this: {newest}"),
+            ("StateMachineArn", start.state_machine.state_machine_arn, "The console lists the executions under it"),
+            ("StopAliasArn", stop.alias.attr_arn, f"To stop an image builder, start executions of this: {newest}"),
+            ("StopStateMachineArn", stop.state_machine.state_machine_arn, "The console lists the stops under it"),
+            ("FleetAliasArn", fleet.alias.attr_arn, f"To start many, start executions of this: {newest}"),
+            ("FleetStateMachineArn", fleet.state_machine.state_machine_arn, "The console lists the fleets under it"),
+            ("OperatorTopicArn", notifications.topic.topic_arn, "Subscribe to it to be notified of failed executions"),
+        ):
+            CfnOutput(self, name, value=value, description=description)
 
     def _event_bus(self, name_or_arn: str) -> events.IEventBus:
         if name_or_arn.startswith("arn:"):
             return events.EventBus.from_event_bus_arn(self, "EventBus", name_or_arn)
         return events.EventBus.from_event_bus_name(self, "EventBus", name_or_arn)
-
-    def _output(self, name: str, value: str, description: str) -> None:
-        CfnOutput(self, name, value=value, description=description)

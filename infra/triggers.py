@@ -1,8 +1,8 @@
-"""What starts the workflows by itself: schedules and events; and what becomes of a start that cannot be delivered."""
+"""What starts the workflows by itself: schedules and events; and the dead letters of starts they cannot deliver."""
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import Aws, Duration, Names, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -13,6 +13,7 @@ from constructs import Construct
 from infra.config.event_patterns import Trigger
 from infra.config.schedules import Schedule, utc
 from infra.functions import FUNCTION_TIMEOUT
+from infra.storage import Storage
 from infra.suppressions import acknowledge
 from infra.workflow import Workflow
 
@@ -21,12 +22,19 @@ RETRY_FOR = Duration.hours(1)
 
 MAX_RETRIES = 185
 
+MAX_RECEIVES = 5
+"""Of a dead letter by the function that notifies. Source: AWS Lambda developer guide, Creating and configuring an
+Amazon SQS event source mapping: at least 5, since a throttled invocation counts as well."""
+
+_MAX_RULE_NAME = 64
+"""Characters. Source: Amazon EventBridge API reference, PutRule."""
+
 
 class Triggers(Construct):
-    """The schedules and triggers of the configuration.
+    """The schedules and triggers of the settings.
 
     Attributes:
-        undelivered: the starts that could not be delivered. The operators are told of each, and it is gone.
+        dead_letters: the starts that could not be delivered. The operators are notified of each, which removes it.
     """
 
     def __init__(
@@ -37,56 +45,48 @@ class Triggers(Construct):
         workflows: Mapping[str, Workflow],
         schedules: Sequence[Schedule],
         triggers: Sequence[Trigger],
+        storage: Storage,
         notify_operators: lambda_.Function,
-        dead_letters: sqs.Queue,
+        last_resort: sqs.Queue,
     ) -> None:
         """Create them.
 
         Args:
             scope: of the construct.
             construct_id: of the construct.
-            workflows: by what the configuration calls them.
-            schedules: of the configuration.
-            triggers: of the configuration.
-            notify_operators: tells of each start that could not be delivered.
-            dead_letters: where a start goes that nobody could be told of.
+            workflows: by what the settings call them.
+            schedules: of the settings.
+            triggers: of the settings.
+            storage: creates the queue.
+            notify_operators: notifies of each start that could not be delivered.
+            last_resort: the queue for dead letters that it fails to report.
         """
         super().__init__(scope, construct_id)
         self._workflows = workflows
-        self.undelivered = sqs.Queue(
+        self._storage = storage
+        self.dead_letters = storage.queue(
             self,
-            "DeadLetter",
-            # Six times the function's own. Source: AWS Lambda developer guide, Using Lambda with Amazon SQS.
+            "DeadLetters",
+            # Six times the function's own. Source: as of MAX_RECEIVES.
             visibility_timeout=Duration.seconds(6 * FUNCTION_TIMEOUT.to_seconds()),
-            dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=3, queue=dead_letters),
-            # A key of its own would be one more thing that can keep the last resort from working.
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-            removal_policy=RemovalPolicy.DESTROY,
+            dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=MAX_RECEIVES, queue=last_resort),
         )
         if schedules or triggers:
-            self._tell(notify_operators)
+            self._notify_of_dead_letters(notify_operators)
         if schedules:
             self._schedules(schedules)
         for trigger in triggers:
             self._trigger(trigger)
 
-    def _tell(self, notify_operators: lambda_.Function) -> None:
-        # By hand: the CDK's own event source would let the function read more of the queue than Lambda needs. Source:
-        # AWS Lambda developer guide, Creating and configuring an Amazon SQS event source mapping, permissions.
-        notify_operators.add_to_role_policy(
-            iam.PolicyStatement(
-                actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
-                resources=[self.undelivered.queue_arn],
-            )
-        )
+    def _notify_of_dead_letters(self, notify_operators: lambda_.Function) -> None:
+        # By hand: the CDK's own event source would let the function read more of the queue than Lambda needs.
+        self._storage.grant_consume(notify_operators, self.dead_letters)
         mapping = lambda_.EventSourceMapping(
             self,
             "Mapping",
             target=notify_operators,
-            event_source_arn=self.undelivered.queue_arn,
-            # One message for each: with more at once, those before one that fails would be told again with it.
+            event_source_arn=self.dead_letters.queue_arn,
+            # One message for each: with more at once, those before one that fails would be sent again with it.
             batch_size=1,
         )
         acknowledge(
@@ -101,16 +101,13 @@ class Triggers(Construct):
             self,
             "SchedulesRole",
             description="EventBridge Scheduler starts the workflows under it",
-            assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com",
-                # Source: EventBridge Scheduler user guide, Confused deputy prevention.
-                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID, "aws:SourceArn": group.attr_arn}},
-            ),
+            # Source: EventBridge Scheduler user guide, Confused deputy prevention.
+            assumed_by=_service("scheduler", group.attr_arn),
         )
         for name in sorted({schedule.workflow for schedule in schedules}):
             role.add_to_policy(self._workflows[name].may_start())
         # The service sends to the queue under this role as well.
-        role.add_to_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.undelivered.queue_arn]))
+        self._storage.grant_send(role, self.dead_letters)
         for schedule in schedules:
             window = schedule.flexible_window_minutes
             resource = scheduler.CfnSchedule(
@@ -123,14 +120,14 @@ class Triggers(Construct):
                 flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
                     mode="FLEXIBLE" if window else "OFF", maximum_window_in_minutes=window or None
                 ),
-                state="ENABLED" if schedule.enabled else "DISABLED",
+                state=_state(schedule),
                 start_date=utc(schedule.start),
                 end_date=utc(schedule.end),
                 target=scheduler.CfnSchedule.TargetProperty(
                     arn=self._workflows[schedule.workflow].alias.attr_arn,
                     role_arn=role.role_arn,
                     input=schedule.input,
-                    dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=self.undelivered.queue_arn),
+                    dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=self.dead_letters.queue_arn),
                     retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
                         maximum_event_age_in_seconds=RETRY_FOR.to_seconds(), maximum_retry_attempts=MAX_RETRIES
                     ),
@@ -140,29 +137,36 @@ class Triggers(Construct):
             resource.node.add_dependency(role.node.find_child("DefaultPolicy"))
 
     def _trigger(self, trigger: Trigger) -> None:
+        # A name of our own, so that the role's trust can have the rule's ARN: the rule refers to the role already.
+        scope = Construct(self, f"Trigger-{trigger.name}")
+        name = Names.unique_resource_name(scope, max_length=_MAX_RULE_NAME, separator="-")
+        bus = trigger.event_bus.rpartition("event-bus/")[2]
+        rule_arn = Stack.of(self).format_arn(
+            service="events", resource="rule", resource_name=name if bus == "default" else f"{bus}/{name}"
+        )
         role = iam.Role(
-            self,
-            f"TriggerRole-{trigger.name}",
+            scope,
+            "Role",
             description=f"EventBridge starts a workflow under it, for the events of {trigger.name}",
-            assumed_by=iam.ServicePrincipal(
-                "events.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
-            ),
+            # Source: Amazon EventBridge user guide, Using IAM policy conditions: aws:SourceArn is the rule's ARN.
+            assumed_by=_service("events", rule_arn),
         )
         workflow = self._workflows[trigger.workflow]
         role.add_to_policy(workflow.may_start())
         rule = events.CfnRule(
-            self,
-            f"Trigger-{trigger.name}",
+            scope,
+            "Rule",
+            name=name,
             description=f"Starts a workflow for each event of {trigger.name}; its detail is the request",
             event_bus_name=trigger.event_bus,
             event_pattern=trigger.pattern,
-            state="ENABLED" if trigger.enabled else "DISABLED",
+            state=_state(trigger),
             targets=[
                 events.CfnRule.TargetProperty(
                     id="Workflow",
                     arn=workflow.alias.attr_arn,
                     role_arn=role.role_arn,
-                    dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=self.undelivered.queue_arn),
+                    dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=self.dead_letters.queue_arn),
                     retry_policy=events.CfnRule.RetryPolicyProperty(
                         maximum_event_age_in_seconds=RETRY_FOR.to_seconds(), maximum_retry_attempts=MAX_RETRIES
                     ),
@@ -170,11 +174,21 @@ class Triggers(Construct):
             ],
         )
         rule.node.add_dependency(role.node.find_child("DefaultPolicy"))
-        self.undelivered.add_to_resource_policy(
+        self.dead_letters.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal("events.amazonaws.com")],
                 actions=["sqs:SendMessage"],
-                resources=[self.undelivered.queue_arn],
+                resources=[self.dead_letters.queue_arn],
                 conditions={"ArnEquals": {"aws:SourceArn": rule.attr_arn}},
             )
         )
+
+
+def _service(name: str, source_arn: str) -> iam.ServicePrincipal:
+    """A service that may assume a role for one resource of this account alone."""
+    conditions = {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID, "aws:SourceArn": source_arn}}
+    return iam.ServicePrincipal(f"{name}.amazonaws.com", conditions=conditions)
+
+
+def _state(of: Schedule | Trigger) -> str:
+    return "ENABLED" if of.enabled else "DISABLED"

@@ -1,25 +1,33 @@
 """A state machine: its definition from statemachine/ with its substitutions, the role that it runs as, its alias."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from aws_cdk import ArnFormat, Aws, CfnDeletionPolicy, CfnResource, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, Aws, CfnDeletionPolicy, Fn, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infra.functions import LOG_RETENTION
-from infra.suppressions import acknowledge, depends_on_what_the_cdk_orders, takes_an_expression_for_a_number
+from infra.storage import VENDED_LOGS, Storage
+from infra.suppressions import (
+    acknowledge_wildcard,
+    depends_on_what_the_cdk_orders,
+    logical_id,
+    takes_an_expression_for_a_number,
+)
 
 DEFINITIONS = Path(__file__).parent.parent / "statemachine"
 ALIAS = "live"
 
 
 class Workflow(Construct):
-    """One workflow, with a version for each deployment that changes it, and an alias that goes to the last one."""
+    """One workflow, with a version for each deployment that changes it, and an alias that points to the newest one.
+
+    A version pins the definition and, in it, the versions of the functions and the aliases of other workflows: moving
+    the alias back also brings the functions back. Executions in flight end with the code that they began with.
+    """
 
     def __init__(
         self,
@@ -29,6 +37,7 @@ class Workflow(Construct):
         definition: str,
         comment: str,
         functions: Mapping[str, lambda_.Function],
+        storage: Storage,
         starts: Mapping[str, "Workflow"] | None = None,
         runs: Mapping[str, "Workflow"] | None = None,
         distributed_map: str = "",
@@ -41,29 +50,29 @@ class Workflow(Construct):
             construct_id: of the construct.
             definition: the file in statemachine/.
             comment: what it does.
-            functions: that its tasks invoke, by the substitution that each is in the definition.
+            functions: that its tasks invoke, by the substitution that the newest version of each is in the definition.
+            storage: creates its log group.
             starts: other workflows that it starts, by the substitution that the alias of each is.
             runs: other workflows that it starts and waits for, likewise.
             distributed_map: Label of its Map state in distributed mode, if it has one.
-            event_bus: where it publishes how its executions end; None: nowhere.
+            event_bus: where it publishes the results of its executions; None: nowhere.
         """
         super().__init__(scope, construct_id)
         starts, runs = starts or {}, runs or {}
+        integrations = {
+            "LambdaInvoke": "lambda:invoke",
+            **({"StartExecution": "states:startExecution"} if starts else {}),
+            **({"StartExecutionAndWait": "states:startExecution.sync:2"} if runs else {}),
+            **({"PutEvents": "events:putEvents"} if event_bus else {}),
+        }
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
             comment=comment,
             definition_body=sfn.DefinitionBody.from_string((DEFINITIONS / definition).read_text("utf-8")),
             definition_substitutions={
-                "LambdaInvoke": f"arn:{Aws.PARTITION}:states:::lambda:invoke",
-                **{name: function.function_arn for name, function in functions.items()},
-                **({"StartExecution": f"arn:{Aws.PARTITION}:states:::states:startExecution"} if starts else {}),
-                **(
-                    {"StartExecutionAndWait": f"arn:{Aws.PARTITION}:states:::states:startExecution.sync:2"}
-                    if runs
-                    else {}
-                ),
-                **({"PutEvents": f"arn:{Aws.PARTITION}:states:::events:putEvents"} if event_bus else {}),
+                **{name: f"arn:{Aws.PARTITION}:states:::{action}" for name, action in integrations.items()},
+                **{name: function.current_version.function_arn for name, function in functions.items()},
                 **({"EventBusName": event_bus.event_bus_arn} if event_bus else {}),
                 **{name: workflow.alias.attr_arn for name, workflow in {**starts, **runs}.items()},
             },
@@ -71,15 +80,7 @@ class Workflow(Construct):
             state_machine_type=sfn.StateMachineType.STANDARD,
             tracing_enabled=True,
             logs=sfn.LogOptions(
-                destination=logs.LogGroup(
-                    self,
-                    "LogGroup",
-                    # The prefix that Step Functions recommends: delivery to it needs no growing resource policy. With
-                    # the stack's name, which is unique in an account and Region, a second deployment fits beside it.
-                    log_group_name=f"/aws/vendedlogs/states/{Aws.STACK_NAME}/{construct_id}",
-                    retention=LOG_RETENTION,
-                    removal_policy=RemovalPolicy.DESTROY,
-                ),
+                destination=storage.log_group(self, f"{VENDED_LOGS}/{construct_id}-{_stack_uuid()}"),
                 level=sfn.LogLevel.ALL,
                 # Inputs and outputs are in the history, for as long as this log is kept: one place that a secret in an
                 # input would have to be removed from is enough.
@@ -87,13 +88,13 @@ class Workflow(Construct):
             ),
         )
         depends_on_what_the_cdk_orders(self.state_machine)
-        # Each is a task of the definition.
-        self.state_machine.add_to_role_policy(
-            iam.PolicyStatement(
-                actions=["lambda:InvokeFunction"],
-                resources=[function.function_arn for function in functions.values()],
-            )
+        acknowledge_wildcard(
+            self.state_machine,
+            "*",
+            "The actions of X-Ray and of CloudWatch Logs vended log delivery take only *. Source: Step Functions "
+            "developer guide, X-Ray tracing, and Logging to CloudWatch Logs.",
         )
+        self._may_invoke(functions.values())
         # Without waiting for its end, which would take permissions on executions and on a managed rule.
         for workflow in starts.values():
             self.state_machine.add_to_role_policy(workflow.may_start())
@@ -103,19 +104,13 @@ class Workflow(Construct):
             self.state_machine.add_to_role_policy(
                 iam.PolicyStatement(actions=["events:PutEvents"], resources=[event_bus.event_bus_arn])
             )
-        acknowledge(
-            self.state_machine,
-            "AwsSolutions::AwsSolutions-IAM5[Resource::*]",
-            "The actions of X-Ray and of CloudWatch Logs vended log delivery take only *. Source: Step Functions "
-            "developer guide, X-Ray tracing, and Logging to CloudWatch Logs.",
-        )
         self.alias: sfn.CfnStateMachineAlias = self._alias()
         if distributed_map:
             takes_an_expression_for_a_number(self.state_machine)
             self._may_run_distributed(distributed_map)
 
     def may_start(self) -> iam.PolicyStatement:
-        """Leave to start executions of it through its alias, and in no other way.
+        """Permission to start executions of it through its alias, and in no other way.
 
         The resource is the state machine: Step Functions does not authorize by the ARN of an alias. Source: its
         developer guide, Authorization for versions and aliases.
@@ -135,30 +130,48 @@ class Workflow(Construct):
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
 
+    def acknowledge_executions(self, policy: Construct, reason: str, label: str = "") -> None:
+        """Suppress the finding about a grant on `executions`. Args: policy: that has the grant."""
+        name = f"<{logical_id(self.state_machine)}.Name>{label and f'/{label}'}"
+        acknowledge_wildcard(policy, f"states:<AWS::Region>:<AWS::AccountId>:execution:{name}:*", reason)
+
+    def _may_invoke(self, functions: Collection[lambda_.Function]) -> None:
+        """Invoke every version of the functions.
+
+        A role that grants only the newest versions breaks executions in flight, and earlier versions of the state
+        machine, which run under the same role (aws/aws-cdk#17515). No definition has an unqualified ARN.
+        """
+        self.state_machine.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["lambda:InvokeFunction"], resources=[f"{function.function_arn}:*" for function in functions]
+            )
+        )
+        for function in functions:
+            acknowledge_wildcard(
+                self.state_machine,
+                f"<{logical_id(function)}.Arn>:*",
+                "Versions of one function: executions in flight, and earlier versions of the workflow, need theirs.",
+            )
+
     def _may_run(self, workflow: "Workflow") -> None:
-        """Start another workflow, hear of its end by a rule that Step Functions manages, and stop it with this one.
+        """Start another workflow, learn of its end by a rule that Step Functions manages, and stop it with this one.
 
         Source: AWS Step Functions developer guide, IAM policies for Step Functions, nested executions.
         """
-        self.state_machine.add_to_role_policy(workflow.may_start())
-        self.state_machine.add_to_role_policy(
+        rule = Stack.of(self).format_arn(
+            service="events", resource="rule", resource_name="StepFunctionsGetEventsForStepFunctionsExecutionRule"
+        )
+        for statement in (
+            workflow.may_start(),
             iam.PolicyStatement(
                 actions=["states:DescribeExecution", "states:StopExecution"], resources=[workflow.executions()]
-            )
-        )
-        self.state_machine.add_to_role_policy(
+            ),
             iam.PolicyStatement(
-                actions=["events:PutTargets", "events:PutRule", "events:DescribeRule"],
-                resources=[
-                    Stack.of(self).format_arn(
-                        service="events",
-                        resource="rule",
-                        resource_name="StepFunctionsGetEventsForStepFunctionsExecutionRule",
-                    )
-                ],
-            )
-        )
-        acknowledge(self.state_machine, _of_executions(workflow), "The executions of the workflow that it runs.")
+                actions=["events:PutTargets", "events:PutRule", "events:DescribeRule"], resources=[rule]
+            ),
+        ):
+            self.state_machine.add_to_role_policy(statement)
+        workflow.acknowledge_executions(self.state_machine, "The executions of the workflow that it runs.")
 
     def _may_run_distributed(self, label: str) -> None:
         """Start its own children. Source: AWS Step Functions developer guide, IAM policies for Distributed Map states.
@@ -180,8 +193,8 @@ class Workflow(Construct):
                 ),
             ],
         )
-        for suffix in ("", f"/{label}"):
-            acknowledge(policy, _of_executions(self, suffix), "The children of its own Map state.")
+        for each in ("", label):
+            self.acknowledge_executions(policy, "The children of its own Map state.", each)
         # Nobody starts it before it may start them.
         self.alias.node.add_dependency(policy)
 
@@ -190,11 +203,13 @@ class Workflow(Construct):
             self,
             "Version",
             state_machine_arn=self.state_machine.state_machine_arn,
-            # Changes with the definition, the role and the logging: each change publishes a version.
+            # Changes with the definition, the functions in it, the role and the logging: each publishes a version.
             state_machine_revision_id=self.state_machine.state_machine_revision_id,
             description="Published by a deployment",
         )
-        # The version before stays after an update: the alias can be put back on it.
+        # Earlier versions stay after an update, so that the alias can be moved back. At 1,000 of them, deployments fail
+        # until some are deleted: nothing here deletes them, since an execution in flight may need any. Source: AWS Step
+        # Functions API reference, PublishStateMachineVersion.
         version.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE
         version.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
         return sfn.CfnStateMachineAlias(
@@ -210,12 +225,6 @@ class Workflow(Construct):
         )
 
 
-def _of_executions(workflow: Workflow, suffix: str = "") -> str:
-    """The finding about a grant on the executions of a workflow."""
-    resource = workflow.state_machine.node.default_child
-    assert isinstance(resource, CfnResource)  # nosec B101 # for the type checker
-    name = f"<{Stack.of(workflow).get_logical_id(resource)}.Name>{suffix}"
-    return (
-        "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:"
-        f"execution:{name}:*]"
-    )
+def _stack_uuid() -> str:
+    """The last part of the stack's id: a stack that is created again does not meet the logs that were kept before."""
+    return Fn.select(2, Fn.split("/", Aws.STACK_ID))

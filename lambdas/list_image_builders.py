@@ -1,48 +1,60 @@
-"""Lambda task "List image builders": hold a fleet's request against its contract, and find what it names."""
+"""Lambda tasks "List image builders" and "Read failure" of a fleet."""
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from lambdas.image_builder.fleet import CONFIG, Fleet, fleet, names_by_tag, parse_fleet_request
+from lambdas.image_builder import appstream
+from lambdas.image_builder.errors import routed
+from lambdas.image_builder.fleet import by_tag, failed_result, fleet, parse_fleet_request
 from lambdas.image_builder.request import InvalidRequest
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_resourcegroupstaggingapi.client import ResourceGroupsTaggingAPIClient
 
 logger = Logger()
 metrics = Metrics()
+client = appstream.connect()
 
 
-def tagging() -> Any:
+@cache
+def tagging() -> "ResourceGroupsTaggingAPIClient":
     """Only a fleet by tag needs it."""
-    return boto3.client("resourcegroupstaggingapi", config=CONFIG)
+    return boto3.client("resourcegroupstaggingapi", config=appstream.READ)
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: "LambdaContext") -> Fleet:
-    """Check a fleet's execution input, and list its image builders.
+def handler(event: dict[str, Any], context: "LambdaContext") -> Any:
+    """Check a fleet's execution input and list its image builders; or read why one of them failed.
 
     Args:
-        event: {"Input": the execution input, "Execution": its ARN}.
+        event: {"Input": the execution input, "Execution": its ARN}; or {"Item": of the Map state, "Failure": its Error
+            and Cause, "Execution": the ARN of the fleet}.
         context: of the invocation.
 
+    Returns:
+        A `Fleet`, or the result of the image builder that failed.
+
     Raises:
-        InvalidRequest: with every problem.
-        TaggingUnavailable: the image builders that carry the tag could not be listed.
+        RoutedError: InvalidRequest, with every problem; or the image builders that have the tag could not be listed.
     """
     logger.append_keys(execution=event["Execution"])
     metrics.add_metric("RequestsRefused", MetricUnit.Count, 0)
+    if "Failure" in event:
+        result = failed_result(event["Item"], event["Failure"])
+        logger.info("Image builder failed", result=result)
+        return result
     try:
         request = parse_fleet_request(event["Input"])
-        tagged = names_by_tag(tagging(), request["Tag"]) if "Tag" in request else []
-        listed = fleet(request, tagged)
+        listed = fleet(request, *by_tag(tagging(), client, request["Tag"])) if "Tag" in request else fleet(request)
     except InvalidRequest as problems:
         metrics.add_metric("RequestsRefused", MetricUnit.Count, 1)
         logger.warning("Request refused", problems=str(problems))
-        raise
-    logger.info("Fleet listed", image_builders=len(listed["Requests"]))
+        raise routed("InvalidRequest", str(problems)) from None
+    logger.info("Fleet listed", image_builders=len(listed["Requests"]), gone=listed["Gone"])
     return listed

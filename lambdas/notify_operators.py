@@ -1,6 +1,5 @@
-"""Lambda task "Notify operators", and what is told where no workflow could: how an execution ended, or never began."""
+"""Lambda task "Notify operators"; it also gets status change events of executions, and dead letters of starts."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,18 +11,17 @@ from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
-from lambdas.image_builder import notification
-from lambdas.image_builder.dead_letter import read_dead_letter
-from lambdas.image_builder.execution_result import ExecutionResult, read_execution_result
-from lambdas.image_builder.notification import Notice
+from lambdas.image_builder import dead_letter, execution_result
+from lambdas.image_builder.notification import Notice, mail, sns_message
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_stepfunctions.client import SFNClient
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Attributes: topic_arn: who is told. chat: whether HTTPS subscribers get the form for chat. runbook_url: or ""."""
+    """Attributes: topic_arn: of the operators. chat: whether HTTPS subscribers get the form for chat. runbook_url."""
 
     topic_arn: str
     chat: bool
@@ -44,78 +42,88 @@ sns = boto3.client("sns", config=CONFIG)
 
 
 @cache
-def stepfunctions() -> Any:
-    """Only an event needs it."""
+def stepfunctions() -> "SFNClient":
+    """A dead letter does not need it."""
     return boto3.client("stepfunctions", config=CONFIG)
 
 
 class NotYetKnown(Exception):
-    """Step Functions does not yet show how an execution ended. Lambda tries the event again, after a minute and two."""
+    """Step Functions does not show the result of an execution yet. Lambda retries after one minute, then two."""
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
-    """Notify operatorss of an end, unless the workflow has told them already, or of a start that never came about.
+    """Notify the operators of the result of an execution, unless the workflow has, or of a start that never happened.
 
     Args:
-        event: a status change event of Step Functions; or, without "detail-type", the workflow's own words: {"detail":
-            ...} as `image_builder.execution_result.read_execution_result` takes it; or {"Records": [...]}, one message of the queue of
-            undelivered starts.
+        event: a status change event of Step Functions; or the workflow's own, {"detail": ...} without "detail-type", as
+            `image_builder.execution_result.read_execution_result` takes it; or {"Records": [...]}, one dead letter.
         context: of the invocation.
 
     Returns:
-        {"Told": whether it told them now}, with the "Subject" and "Message", which so stand in the execution's history.
+        {"Notified": whether it published a message}, with its "Subject" and "Message" for the execution's history.
 
     Raises:
-        NotYetKnown: an event came before Step Functions shows the end that it is about.
+        NotYetKnown: an event came before Step Functions shows the result that it is about.
     """
     metrics.add_metric("OperatorsNotified", MetricUnit.Count, 0)
     if "Records" in event:
         (record,) = event["Records"]
-        letter = read_dead_letter(record)
-        logger.append_keys(source=letter.arn)
         metrics.add_dimension("Route", "undelivered")
-        return _tell(notification.of_dead_letter(letter))
-    logger.append_keys(execution=event["detail"]["executionArn"])
-    ending = _ending(event)
-    logger.append_keys(image_builder=ending.name)
-    metrics.add_dimension("Route", ending.route or "success")
-    if ending.told:
-        logger.info("The workflow has told the operators itself", error=ending.error)
-        return {"Told": False}
-    told = _tell(notification.of_execution_result(ending))
-    if ending.error:
-        # Without the route, for the alarm that compares it with the executions that failed.
+        return _publish(dead_letter.notice_of(record))
+    detail, is_event = event["detail"], "detail-type" in event
+    logger.append_keys(execution=detail["executionArn"])
+    described = _describe(detail["executionArn"], required=is_event)
+    if is_event and _is_superseded(detail, described):
+        logger.info("Redriven since")
+        return {"Notified": False}
+    # What an event shows of Error and Cause is not documented, and it leaves out a long input.
+    result = execution_result.read_execution_result(described if is_event else detail)
+    logger.append_keys(image_builder=result.name)
+    metrics.add_dimension("Route", result.route or "success")
+    answer: dict[str, Any] = {"Notified": False}
+    if result.notified:
+        logger.info("The operators have been notified", error=result.error)
+    else:
+        answer = _publish(execution_result.notice_of(result, described))
+    if result.error and not (is_event and result.notified):
+        # For the alarm that compares it with the executions that failed. A fleet of which each failed image builder has
+        # had its own message sends none, and counts here.
         with single_metric(name="FailuresNotified", unit=MetricUnit.Count, value=1):
             pass
-    return told
+    return answer
 
 
-def _ending(event: dict[str, Any]) -> ExecutionResult:
-    detail = event["detail"]
-    if "detail-type" not in event:
-        return read_execution_result(detail)
-    # What the events show of Error and Cause is not documented, and a long input is left out of them.
-    described = stepfunctions().describe_execution(executionArn=detail["executionArn"])
-    # DescribeExecution is eventually consistent: what the workflow has told would be told again. After a redrive it is
-    # RUNNING in truth. Source: AWS Step Functions API reference, DescribeExecution.
-    if described["status"] == "RUNNING" and not described.get("redriveDate"):
-        raise NotYetKnown(f"{detail['executionArn']} is {detail['status']}, and DescribeExecution still shows RUNNING")
-    said = {member: detail[member] for member in ("error", "cause") if detail.get(member)}
-    # The status is the event's: the execution may have been redriven since.
-    return read_execution_result({**described, **said, "status": detail["status"]})
+def _describe(execution: str, *, required: bool) -> Mapping[str, Any]:
+    try:
+        return stepfunctions().describe_execution(executionArn=execution)
+    except Exception:
+        if required:
+            raise
+        # The workflow's own words are enough: only who started it and the command to start again are missing.
+        logger.exception("The execution could not be described")
+        return {}
 
 
-def _tell(notice: Notice) -> dict[str, Any]:
-    subject, text = notification.subject(notice), notification.mail(notice, settings.runbook_url)
-    forms: dict[str, Any] = {"Message": text}
-    if settings.chat:
-        forms = {
-            "MessageStructure": "json",
-            "Message": json.dumps({"default": text, "https": notification.chat(notice, settings.runbook_url)}),
-        }
-    sns.publish(TopicArn=settings.topic_arn, Subject=subject, **forms)
+def _is_superseded(detail: Mapping[str, Any], described: Mapping[str, Any]) -> bool:
+    """Whether an execution has been redriven since it ended: whoever did that knows, and its Cause is gone.
+
+    Raises:
+        NotYetKnown: DescribeExecution is eventually consistent, and what the workflow has notified would be repeated.
+            Source: AWS Step Functions API reference, DescribeExecution.
+    """
+    if described["status"] == detail["status"]:
+        return False
+    redriven, ended = described.get("redriveDate"), detail.get("stopDate")
+    if redriven and ended and redriven.timestamp() * 1_000 >= ended:
+        return True
+    raise NotYetKnown(f"{detail['executionArn']} is {detail['status']}; DescribeExecution shows {described['status']}")
+
+
+def _publish(notice: Notice) -> dict[str, Any]:
+    message = sns_message(notice, settings.runbook_url, with_chat=settings.chat)
+    sns.publish(TopicArn=settings.topic_arn, **message)  # type: ignore[arg-type]  # each is a string
     metrics.add_metric("OperatorsNotified", MetricUnit.Count, 1)
-    logger.info("Operators told", event=notice.event, error=notice.error)
-    return {"Told": True, "Subject": subject, "Message": text}
+    logger.info("Operators notified", event=notice.event, error=notice.error)
+    return {"Notified": True, "Subject": message["Subject"], "Message": mail(notice, settings.runbook_url)}

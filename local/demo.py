@@ -1,28 +1,30 @@
-"""`make demo`: deploy the template to the local stand-in for AWS and start an image builder, shown live."""
+"""`make demo`: deploy the template to a local emulator of AWS and start an image builder, shown live."""
 
 import argparse
 import json
 import os
-import re
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from cli.account import AccountError
 from cli.history import Run
-from cli.report import REPORTS, write_report
-from cli.watch import printable, watch
-from local import demo_faults, interrupts
-from local.emulator import PROJECT, Emulator, EmulatorError, running_emulator
-from local.fake_appstream.validation import Refused
+from cli.options import option
+from cli.report import write_report
+from cli.watch import RED, printable, say, watch
+from local import demo_faults, processes
+from local.demo_faults import Fault
+from local.emulator import Emulator, EmulatorError, running_emulator
 
 if TYPE_CHECKING:
-    from mypy_boto3_sns.client import SNSClient
-    from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_stepfunctions.client import SFNClient
 
 TIME_SCALE = 0.015
@@ -32,103 +34,120 @@ console = Console(highlight=False, emoji=False)
 
 
 def main() -> int:
-    """Returns: the exit status: 0 when the builder is running, 1 when it is not, 2 for a wrong option."""
-    # A user's own settings for AWS are not meant for the stand-in.
+    """Returns: the exit status: 0 when everything ended as expected, 1 when it did not, 2 for a wrong option."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--name", default="golden-image", help="NAME: of the image builder")
+    parser.add_argument("--stop-after", metavar="MINUTES", help="STOP_AFTER: stop it so many minutes after its start")
+    parser.add_argument("--fault", help="FAULT: " + ", ".join(demo_faults.FAULTS) + ", or any other error code")
+    options = parser.parse_args()
+    try:
+        request = {"Name": option("NAME", "Name", options.name)}
+        if options.stop_after is not None:
+            request["StopAfterMinutes"] = option("STOP_AFTER", "StopAfterMinutes", options.stop_after)
+        fault = None if options.fault is None else demo_faults.named(options.fault)
+    except ValueError as problem:
+        say(console, Text(printable(str(problem)), RED))
+        return 2
+    # A user's own settings for AWS are not meant for the emulator.
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         del os.environ[key]
-    options = _options()
+    # A terminated demo ends what it started, as an interrupted one does.
+    processes.interrupt_once(lambda: console.print("Stopping..."))
     try:
-        fault = None if options.fault is None else demo_faults.named(options.fault)
-        stop_after = None if options.stop_after is None else _minutes(options.stop_after)
-    except ValueError as problem:
-        console.print(str(problem), style="bold red", markup=False)
-        return 2
-    # A terminated demo stops what it started, as an interrupted one does.
-    interrupts.install()
-    try:
-        return _demo(options.name, stop_after, fault)
+        with ExitStack() as stack:
+            with _step("Start MiniStack and the fake of AppStream on 127.0.0.1"):
+                emulator = stack.enter_context(running_emulator(time_scale=TIME_SCALE))
+            return _demo(emulator, request, fault)
     except (EmulatorError, AccountError, OSError) as problem:
         # An OSError is a full disk or a temporary directory that cannot be written to.
-        console.print(f"The demo could not go on: {problem}", style="bold red", markup=False, soft_wrap=True)
+        say(console, Text(printable(f"The demo could not go on: {problem}"), RED))
         return 1
     except KeyboardInterrupt:
-        console.print("Interrupted: everything that the demo started is stopped.")
+        console.print("Interrupted: everything that the demo started has ended.")
         return 130
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--name", default="golden-image", help="NAME: of the image builder")
-    parser.add_argument(
-        "--stop-after", metavar="MINUTES", help="STOP_AFTER: leave a guard that stops it so many minutes later"
-    )
-    parser.add_argument("--fault", help="FAULT: " + ", ".join(demo_faults.FAULTS) + ", or any other error code")
-    return parser.parse_args()
-
-
-def _minutes(text: str) -> int:
-    if not re.fullmatch("[0-9]+", text):
-        raise ValueError(f"STOP_AFTER: must be a whole number of minutes, not {text!r}")
-    return int(text)
-
-
-def _demo(name: str, stop_after: int | None, fault: demo_faults.Fault | None) -> int:
-    with ExitStack() as running:
-        with _step("Start MiniStack and the AppStream double on loopback"):
-            stack = running.enter_context(running_emulator(time_scale=TIME_SCALE))
-        return _run(stack, name, stop_after, fault)
-
-
-def _run(stack: Emulator, name: str, stop_after: int | None, fault: demo_faults.Fault | None) -> int:
+def _demo(emulator: Emulator, request: Mapping[str, Any], fault: Fault | None) -> int:
     with _step("Synthesize the template and deploy it with cdk deploy"):
-        log = stack.directory / "cdk.log"
-        try:
-            with log.open("w") as output:
-                stack.deploy(output)
-        except EmulatorError as problem:
-            raise EmulatorError(f"{problem}; its last words:\n{log.read_text()[-2000:]}") from None
-    outputs = stack.outputs("StartImageBuilder")
+        _deploy(emulator)
+    outputs = emulator.outputs("StartImageBuilder")
     with _step("Subscribe a queue to the operators' topic"):
-        mailbox = _mailbox(stack, outputs["OperatorTopicArn"])
-    try:
-        stack.appstream.put_builder(name, state="STOPPED")
-        console.print(f"Image builder {name} created, STOPPED", markup=False)
-    except Refused as refusal:
-        console.print(f"AppStream can have no image builder of that name: {refusal}", markup=False)
-        fault = None
+        queue = _subscribed_queue(emulator, outputs["OperatorTopicArn"])
+    name = request["Name"]
+    emulator.appstream.put_builder(name, state="STOPPED")
+    console.print(f"Image builder {name} created, STOPPED", markup=False)
     if fault:
-        fault.inflict(stack.appstream, name)
-        console.print(f"  Fault: {fault.story}", markup=False)
+        fault.inject(emulator.appstream, name)
+        say(console, Text(f"Fault: {fault.story}", "bold"))
     console.print()
-    stepfunctions: SFNClient = stack.client("stepfunctions")
-    request = {"Name": name, **({} if stop_after is None else {"StopAfterMinutes": stop_after})}
+    stepfunctions: SFNClient = emulator.client("stepfunctions")
     execution = stepfunctions.start_execution(
         stateMachineArn=outputs["StateMachineAliasArn"], input=json.dumps(request)
     )["executionArn"]
     runs = [watch(stepfunctions, execution, console, TIME_SCALE)]
-    guard = _guard(runs[0])
-    if guard:
-        console.print("\nThe guard that the start has left:\n", style="bold")
-        runs.append(watch(stepfunctions, guard, console, TIME_SCALE))
-    succeeded = all(run.status == "SUCCEEDED" for run in runs)
-    for message in mailbox():
-        console.rule("What the operators are told", align="left")
-        told = printable(f"{message['Subject']}\n\n{message['Message']}")
-        console.print(told, markup=False, soft_wrap=True)
-    console.rule()
-    console.print(f"The local stack held {stack.resident_bytes() / 2**20:.0f} MiB of memory.", style="dim")
-    for run, file in zip(runs, ("report.html", "report-guard.html"), strict=False):
-        write_report(stepfunctions, run, REPORTS / file)
-        console.print(f"Report to keep, open it in a browser: {(REPORTS / file).relative_to(PROJECT)}", markup=False)
-    state = stack.appstream.builder(name)["State"] if succeeded else ""
-    _next_steps(name, state)
-    return 0 if succeeded else 1
+    auto_stop = runs[0].summary.get("AutoStop", {}).get("Execution")
+    if auto_stop:
+        console.print(f"\nThe auto-stop that this start has scheduled, {request['StopAfterMinutes']} minutes:\n")
+        runs.append(watch(stepfunctions, auto_stop, console, TIME_SCALE))
+    for message in emulator.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+        mail = json.loads(message["Body"])
+        console.print()
+        console.rule(Text("Notification of the operators", "bold"), align="left", style="none")
+        for line in [mail["Subject"], "", *mail["Message"].splitlines()]:
+            say(console, Text(printable(line)))
+    console.print()
+    console.rule(style="none")
+    reports = Path(tempfile.mkdtemp(prefix="image-builder-demo-"))
+    for run, file in zip(runs, ("report.html", "report-auto-stop.html"), strict=False):
+        write_report(stepfunctions, run, reports / file)
+        console.print(f"Report to keep, open it in a browser: {reports / file}", markup=False, soft_wrap=True)
+    console.print(f"The emulator held {emulator.resident_bytes() / 2**20:.0f} MiB of memory.", style="dim")
+    expected = _as_expected(runs, fault)
+    _print_outcome(expected, runs[0], fault, emulator.appstream.builder(name)["State"])
+    return 0 if expected else 1
 
 
-def _guard(run: Run) -> str | None:
-    """The execution that the run has left to stop the image builder; None where it has left none."""
-    guard: str | None = (run.output or {}).get("AutoStop", {}).get("Execution")
-    return guard
+def _deploy(emulator: Emulator) -> None:
+    log = emulator.directory / "cdk.log"
+    try:
+        with log.open("w") as output:
+            emulator.deploy(output)
+    except EmulatorError as problem:
+        raise EmulatorError(f"{problem}; its log ends with:\n{log.read_text()[-2000:]}") from None
+
+
+def _subscribed_queue(emulator: Emulator, topic: str) -> str:
+    """The URL of a new queue that takes the messages of a topic."""
+    sqs = emulator.client("sqs")
+    url: str = sqs.create_queue(QueueName="operator")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    emulator.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return url
+
+
+def _as_expected(runs: Sequence[Run], fault: Fault | None) -> bool:
+    if fault and fault.ends != demo_faults.SUCCESS:
+        return runs[0].status == "FAILED" and fault.ends in (None, runs[0].error)
+    return all(run.status == "SUCCEEDED" for run in runs)
+
+
+def _print_outcome(expected: bool, run: Run, fault: Fault | None, state: str) -> None:
+    """Print what the demo has shown, and which other commands there are."""
+    if not expected:
+        say(console, Text(f"Not as expected: the run ended as {run.status} {run.error}", RED))
+    elif run.failure:
+        say(console, Text(f"As expected, the run failed with {run.error}: that was the fault to show.", "bold"))
+    else:
+        meaning = {"RUNNING": ": an administrator would now connect to it", "STOPPED": ": it is no longer billed"}
+        recovered = " As expected, the run recovered from the fault." if fault else ""
+        say(console, Text(f"{run.name} is {state}{meaning.get(state, '')}.{recovered}", "bold"))
+    console.print("\nWhat next", style="bold")
+    table = Table.grid(padding=(0, 2))
+    table.add_row("  make test", "run the tests")
+    table.add_row("  make deploy", "deploy to AWS")
+    table.add_row("  make demo STOP_AFTER=30", "stop the image builder again after 30 minutes")
+    table.add_row("  make demo FAULT=...", f"show a fault: any error code of AWS, or {', '.join(demo_faults.FAULTS)}")
+    console.print(table)
 
 
 @contextmanager
@@ -136,35 +155,7 @@ def _step(what: str) -> Iterator[None]:
     started = time.monotonic()
     with console.status(what):
         yield
-    console.print(f"[green]done[/] {what} [dim]({time.monotonic() - started:.1f} s)[/]")
-
-
-def _mailbox(stack: Emulator, topic: str) -> Any:
-    """Subscribe a new queue to a topic; call what is returned for the messages that have arrived."""
-    sqs: SQSClient = stack.client("sqs")
-    sns: SNSClient = stack.client("sns")
-    url = sqs.create_queue(QueueName="operator")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-
-    def messages() -> list[dict[str, str]]:
-        received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-        return [json.loads(message["Body"]) for message in received]
-
-    return messages
-
-
-def _next_steps(builder: str, state: str) -> None:
-    meaning = {"RUNNING": "an administrator would now connect to it", "STOPPED": "it is no longer billed"}
-    if state in meaning:
-        console.print(f"The image builder {builder} is {state}: {meaning[state]}.", markup=False)
-    console.print("\n[bold]What next[/]")
-    console.print("  Run the tests:       make test")
-    console.print("  Stop it again later: make demo STOP_AFTER=30")
-    console.print("  Deploy it to AWS:    make deploy")
-    console.print("  See another branch:  make demo FAULT=... with another error code, or one of")
-    for name in demo_faults.FAULTS:
-        console.print(f"                         {name}")
+    console.print(f"[bold]done[/] {what} [dim]({time.monotonic() - started:.1f} s)[/]")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The local stand-in for AWS: MiniStack and the AppStream double on free loopback ports, and the CDK against them."""
+"""The local emulator of AWS: MiniStack and the fake of AppStream on 127.0.0.1, and the CDK against them."""
 
 import os
 import subprocess  # nosec B404 # its constants
@@ -16,7 +16,7 @@ from botocore.config import Config
 
 from local.fake_appstream.control import Control
 from local.loopback import OPENER, free_port
-from local.processes import end_descendants, process_tree, running
+from local.processes import ending_all_on_interrupt, resident_bytes, running
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.client import CloudFormationClient
@@ -26,23 +26,23 @@ MINISTACK_PYTHON = PROJECT / ".venv-ministack" / "bin" / "python"
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 STARTUP_SECONDS = 60
-CREDENTIALS = ("test", "secret-of-the-stand-in")
-"""Of no account: what the functions hold as the secret that nothing may show. A test looks for it."""
+CREDENTIALS = ("test", "secret-of-the-emulator")
+"""Of no account: the functions hold them as the secret that nothing may show. A test searches for it."""
 
 
 class EmulatorError(Exception):
-    """The local stand-in could not be brought up. The message says what to do."""
+    """The emulator could not be started, or not be deployed to. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """A running stand-in.
+    """A running emulator.
 
     Attributes:
         endpoint_url: of MiniStack, for every service but AppStream.
-        appstream: control of the AppStream double.
-        time_scale: real seconds a simulated second lasts, for the workflow's waits and the builders alike.
-        directory: where this run keeps its files; gone with the run.
+        appstream: control of the fake of AppStream.
+        time_scale: real seconds that a simulated second lasts, for the workflow's waits and the image builders alike.
+        directory: of the files of this run; deleted at its end.
         pids: of the servers.
     """
 
@@ -54,7 +54,7 @@ class Emulator:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment in which an AWS tool talks to this stand-in, and to nothing else."""
+        """The environment in which an AWS tool reaches this emulator, and nothing else."""
         return {
             **_clean_environment(),
             "TMPDIR": str(self.directory / "tmp"),
@@ -65,7 +65,7 @@ class Emulator:
         }
 
     def client(self, service: str) -> Any:
-        """A boto3 client of one of the stand-in's services; AppStream's is the double."""
+        """A boto3 client of one of the emulator's services; AppStream's reaches the fake."""
         session = boto3.Session(*CREDENTIALS, region_name=REGION)
         endpoint_url = self.appstream.url if service == "appstream" else self.endpoint_url
         # Loopback is never behind a proxy, whatever the environment says.
@@ -82,7 +82,7 @@ class Emulator:
             EmulatorError: the CDK failed; its output says why.
         """
         assembly = str(self.directory / "cdk.out")
-        # Side by side: neither needs the other. Bootstrap runs where there is no cdk.json, or it would synthesize too.
+        # In parallel: neither needs the other. Bootstrap runs where there is no cdk.json, or it would synthesize too.
         with (
             self._cdk(output, PROJECT, "synth", "--quiet", "--output", assembly, *context) as synth,
             self._cdk(output, self.directory, "bootstrap", f"aws://{ACCOUNT}/{REGION}") as bootstrap,
@@ -111,34 +111,33 @@ class Emulator:
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def resident_bytes(self) -> int:
-        """Memory that the servers and their function workers hold now: the sum of their proportional set sizes."""
-        return sum(_proportional_set_size(pid) for root in self.pids for pid in process_tree(root))
+        """Memory that the servers and their function workers hold now."""
+        return sum(map(resident_bytes, self.pids))
 
 
 @contextmanager
 def running_emulator(*, time_scale: float) -> Iterator[Emulator]:
-    """Start the stand-in, and stop everything it started on the way out.
+    """Start the emulator, and end everything that it started at the end of the block.
 
     Raises:
-        EmulatorError: a server did not come up.
+        EmulatorError: a server did not start.
     """
     if not MINISTACK_PYTHON.exists():
         raise EmulatorError("MiniStack is not installed in .venv-ministack: run `make setup` first")
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="start-image-builder-")))
-        stack.push(_end_all_on_interrupt)
-        double = stack.enter_context(
+        stack.enter_context(ending_all_on_interrupt())
+        appstream_port, gateway_port = free_port(), free_port()
+        appstream_url, endpoint_url = f"http://127.0.0.1:{appstream_port}", f"http://127.0.0.1:{gateway_port}"
+        options = ["--port", str(appstream_port), "--time-scale", str(time_scale), "--stop-with-stdin"]
+        fake = stack.enter_context(
             _server(
-                [sys.executable, "-m", "local.fake_appstream", "--port", str(port := free_port())],
+                [sys.executable, "-m", "local.fake_appstream", *options],
                 log=directory / "appstream.log",
                 environment=_clean_environment(),
-                options=["--time-scale", str(time_scale), "--stop-with-stdin"],
-                health=f"http://127.0.0.1:{port}/_fake/clock",
+                health=f"{appstream_url}/_fake/clock",
             )
         )
-        appstream = Control(f"http://127.0.0.1:{port}")
-        gateway = free_port()
-        endpoint_url = f"http://127.0.0.1:{gateway}"
         (directory / "tmp").mkdir()
         ministack = stack.enter_context(
             _server(
@@ -148,28 +147,21 @@ def running_emulator(*, time_scale: float) -> Iterator[Emulator]:
                     **_clean_environment(),
                     # By default it binds to every interface.
                     "BIND_HOST": "127.0.0.1",
-                    "GATEWAY_PORT": str(gateway),
+                    "GATEWAY_PORT": str(gateway_port),
                     "STATE_DIR": str(directory / "state"),
                     "S3_DATA_DIR": str(directory / "s3"),
                     "TMPDIR": str(directory / "tmp"),
                     "SFN_WAIT_SCALE": str(time_scale),
                     "LAMBDA_EXECUTOR": "local",
-                    # Functions inherit these, so that the template need not know of the stand-in.
+                    # Functions inherit these, so that the template is the one that AWS gets.
                     "AWS_ENDPOINT_URL": endpoint_url,
-                    "AWS_ENDPOINT_URL_APPSTREAM": appstream.url,
-                    # Image builders' tags are where the image builders are.
-                    "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": appstream.url,
+                    "AWS_ENDPOINT_URL_APPSTREAM": appstream_url,
+                    "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": appstream_url,
                 },
                 health=f"{endpoint_url}/_ministack/health",
             )
         )
-        yield Emulator(endpoint_url, appstream, time_scale, directory, (double.pid, ministack.pid))
-
-
-def _end_all_on_interrupt(kind: type[BaseException] | None, *_: object) -> None:
-    # It may have come while a process was being ended: whatever still writes to the directory would hinder its removal.
-    if kind and issubclass(kind, KeyboardInterrupt):
-        end_descendants()
+        yield Emulator(endpoint_url, Control(appstream_url), time_scale, directory, (fake.pid, ministack.pid))
 
 
 def _must_succeed(process: subprocess.Popen[bytes], name: str) -> None:
@@ -179,18 +171,12 @@ def _must_succeed(process: subprocess.Popen[bytes], name: str) -> None:
 
 @contextmanager
 def _server(
-    command: list[str], *, log: Path, environment: Mapping[str, str], health: str, options: list[str] | None = None
+    command: list[str], *, log: Path, environment: Mapping[str, str], health: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     with (
         log.open("wb") as output,
         # The pipe to its standard input closes when this process ends, even when it is killed: the server ends with it.
-        running(
-            [*command, *(options or [])],
-            directory=PROJECT,
-            environment=environment,
-            output=output,
-            stdin=subprocess.PIPE,
-        ) as process,
+        running(command, directory=PROJECT, environment=environment, output=output, stdin=subprocess.PIPE) as process,
     ):
         _wait_until_healthy(process, health, log)
         yield process
@@ -200,13 +186,13 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], health: str, log: Path
     deadline = time.monotonic() + STARTUP_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise EmulatorError(f"{log.stem} ended while it started; its last words:\n{_tail(log)}")
+            raise EmulatorError(f"{log.stem} ended while it started; its log ends with:\n{_tail(log)}")
         try:
             with OPENER.open(health, timeout=5):
                 return
         except OSError:
             time.sleep(0.05)
-    raise EmulatorError(f"{log.stem} did not answer within {STARTUP_SECONDS} seconds; its last words:\n{_tail(log)}")
+    raise EmulatorError(f"{log.stem} did not answer within {STARTUP_SECONDS} seconds; its log ends with:\n{_tail(log)}")
 
 
 def _tail(log: Path) -> str:
@@ -230,15 +216,8 @@ def _clean_environment() -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        # A proxy for the world outside must not be asked for loopback.
+        # No proxy can reach this machine's loopback.
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
         "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
     }
-
-
-def _proportional_set_size(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0

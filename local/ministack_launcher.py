@@ -9,6 +9,8 @@ import os
 import sys
 import threading
 import zipfile
+from collections.abc import Callable
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
@@ -144,13 +146,42 @@ def add_event(execution: dict[str, Any], event_type: str, details: dict[str, Any
     return _add_event(execution, event_type, details)
 
 
-_start_sync_execution = stepfunctions._start_sync_execution
+_version: ContextVar[dict[str, Any] | None] = ContextVar("version", default=None)
+"""Of the state machine that the current thread runs; None: the newest definition."""
 
 
-def start_sync_execution(data: dict[str, Any]) -> Any:
-    """Let a nested execution that is waited for be started through an alias or a version, as AWS does."""
-    arn = data.get("stateMachineArn", "")
-    return _start_sync_execution({**data, "stateMachineArn": stepfunctions._resolve_state_machine_arn(arn) or arn})
+def at_its_version(start: Callable[[dict[str, Any]], Any], resolve: bool = False) -> Callable[[dict[str, Any]], Any]:
+    """Run an execution that is started through a version or an alias with that version's definition, as AWS does.
+
+    Args:
+        start: MiniStack's own, which runs the newest definition in a thread with a copy of this context.
+        resolve: whether it takes the ARN of a state machine only.
+    """
+
+    def start_at_its_version(data: dict[str, Any]) -> Any:
+        arn = data.get("stateMachineArn", "")
+        version = stepfunctions._execution_version_arn(arn)
+        token = _version.set(stepfunctions._state_machine_versions.get(version))
+        try:
+            base = stepfunctions._resolve_state_machine_arn(arn) if resolve else None
+            return start({**data, "stateMachineArn": base or arn})
+        finally:
+            _version.reset(token)
+
+    return start_at_its_version
+
+
+class StateMachines(type(stepfunctions._state_machines)):  # type: ignore[misc]  # MiniStack has no types
+    """MiniStack's state machines, each with the definition of the version that the current thread runs."""
+
+    __slots__ = ()
+
+    def get(self, arn: str, default: Any = None) -> Any:
+        """As of a dict."""
+        found, version = super().get(arn, default), _version.get()
+        if version and version["stateMachineArn"] == arn:
+            return {**found, "definition": version["definition"]}
+        return found
 
 
 _run_map_items = stepfunctions._run_map_items
@@ -178,6 +209,8 @@ if __name__ == "__main__":
     stepfunctions._apply_state_assign = apply_state_assign
     stepfunctions._add_event = add_event
     stepfunctions._run_map_items = run_map_items
-    stepfunctions._start_sync_execution = start_sync_execution
+    stepfunctions._start_execution = at_its_version(stepfunctions._start_execution)
+    stepfunctions._start_sync_execution = at_its_version(stepfunctions._start_sync_execution, resolve=True)
+    stepfunctions._state_machines.__class__ = StateMachines
     threading.Thread(target=stop_with_parent, daemon=True).start()
     app.main()

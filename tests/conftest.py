@@ -25,6 +25,7 @@ os.environ.update(
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NEEDS = {
+    "checkov": ((PROJECT / ".venv-checkov").exists(), "`make test-full` installs it"),
     "MiniStack": ((PROJECT / ".venv-ministack").exists(), "`make setup` installs it"),
     "Node packages": ((PROJECT / "node_modules").exists(), "`make setup` installs them"),
     "Chromium": (bool(CHROMIUM), "on Debian, `apt install chromium` installs it"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lambdas.image_builder.notification import quote
 from tests import contracts
 
 FOR_EVER = None
@@ -125,8 +126,8 @@ class Scenario:
         assert self.message in run.cause["Message"]
         (message,) = run.messages
         assert self.error in message
-        assert run.cause["Message"] in message
-        assert run.cause["Advice"] in message
+        assert quote(run.cause["Message"]) in message
+        assert quote(run.cause["Advice"]) in message
 
 
 def parametrize(scenarios: Sequence[Scenario]) -> pytest.MarkDecorator:

@@ -63,8 +63,8 @@ class _Field:
         if slash and not (self.steps and step.isdigit() and 1 <= int(step) <= self.most):
             return set()
         first, dash, last = span.partition("-")
-        begin = self.least if span == "*" else self._number(first)
-        end = self.most if span == "*" or (slash and not dash) else self._number(last if dash else first)
+        begin = self.least if span == "*" else self.number(first)
+        end = self.most if span == "*" or (slash and not dash) else self.number(last if dash else first)
         if begin is None or end is None:
             return set()
         if begin > end and self.name == "year":
@@ -74,7 +74,8 @@ class _Field:
         steps = range(0, (end - begin) % circle + 1, int(step or 1))
         return {self.least + (begin - self.least + at) % circle for at in steps}
 
-    def _number(self, text: str) -> int | None:
+    def number(self, text: str) -> int | None:
+        """The value of a number or a name; None: it has none."""
         if text in self.names:
             return self.names.index(text) + 1
         return int(text) if text.isdigit() and self.least <= int(text) <= self.most else None
@@ -161,11 +162,11 @@ def _cron(texts: list[str]) -> Cron:
     minutes, hours, in_month, months, in_week, years = values
 
     def days(year: int, month: int) -> set[int]:
-        first, length = date(year, month, 1).isoweekday() % 7, monthrange(year, month)[1]
-        weekdays = {day: (first + day - 1) % 7 + 1 for day in range(1, length + 1)}
-        if texts[4] == "?":
-            return set(in_month & weekdays.keys()) or _special_day(texts[2], weekdays)
-        return {day for day, weekday in weekdays.items() if weekday in in_week} or _nth_weekday(texts[4], weekdays)
+        length = monthrange(year, month)[1]
+        weekdays = {day: date(year, month, day).isoweekday() % 7 + 1 for day in range(1, length + 1)}
+        if in_month or in_week:
+            return {day for day, weekday in weekdays.items() if day in in_month or weekday in in_week}
+        return _special_days(texts[2], texts[4], weekdays)
 
     cron = Cron(minutes, hours, days, months, years)
     if cron.last() is None:
@@ -174,50 +175,20 @@ def _cron(texts: list[str]) -> Cron:
     return cron
 
 
-def _special_day(text: str, weekdays: dict[int, int]) -> set[int]:
-    """Of L, L-3, LW or 15W the day of the month; none when the month has none."""
+def _special_days(in_month: str, in_week: str, weekdays: dict[int, int]) -> set[int]:
+    """Of L, L-3, LW or 15W in a month, and of L, 2L or FRI#3 in its weeks. Args: weekdays: 1 to 7, of each day."""
     length = len(weekdays)
-    if text.endswith("W"):
-        day = length if text == "LW" else int(text[:-1])
+    if in_month.endswith("W"):
+        day = length if in_month == "LW" else int(in_month[:-1])
         near = [other for other in (day, day - 1, day + 1, day - 2, day + 2) if 2 <= weekdays.get(other, 1) <= 6]
-        return {near[0]} if day <= length else set()
-    if text.startswith("L"):
-        return {length - int(text[2:] or 0)} & weekdays.keys()
-    return set()
-
-
-def _nth_weekday(text: str, weekdays: dict[int, int]) -> set[int]:
-    """Of 2L or FRI#3 the day of the month; of L, every Saturday."""
-    name, _, count = text.rstrip("L").partition("#")
-    if not text.endswith("L") and not count:
-        return set()
-    number = _FIELDS[4]._number(name) if name else 7
+        return set(near[:1]) if day <= length else set()
+    if in_month != "?":
+        return {length - int(in_month[2:] or 0)} & weekdays.keys()
+    name, _, count = in_week.rstrip("L").partition("#")
+    number = _FIELDS[4].number(name) if name else 7
     found = [day for day, weekday in weekdays.items() if weekday == number]
-    if not name:
-        return set(found)
-    return set(found[int(count) - 1 : int(count)] if count else found[-1:])
-
-
-def skipped(expression: str, timezone: str, now: datetime) -> datetime | None:
-    """The first time within ten years that daylight saving time skips, with nothing in its place; None: there is none.
-
-    "When the time shifts forward in Spring, your schedule invocation gets skipped if the cron expression falls on a
-    non-existent date and time." Source: AWS Knowledge Center, Adjust an EventBridge rule for DST. What becomes of an
-    `at` there is not documented.
-    """
-    schedule = parse(expression)
-    if isinstance(schedule, timedelta):
-        return None
-    for begin, length in _gaps(ZoneInfo(timezone), now):
-        for minute in range(length // timedelta(minutes=1)):
-            moment = begin + timedelta(minutes=minute)
-            if isinstance(schedule, datetime):
-                if moment == schedule.replace(second=0):
-                    return moment
-            # The same instant has two names: what fires every hour misses nothing.
-            elif schedule.fires(moment) and not schedule.fires(moment + length):
-                return moment
-    return None
+    last = found[-1:] if name else found
+    return set(found[int(count) - 1 : int(count)] if count else last)
 
 
 def _gaps(zone: ZoneInfo, now: datetime) -> Iterator[tuple[datetime, timedelta]]:
@@ -244,8 +215,9 @@ CONTRACTS: Mapping[str, Callable[[object], object]] = {
 
 Workflow = Annotated[Literal["start", "stop", "fleet"], Rule(f"one of {', '.join(CONTRACTS)}")]
 
-_MAX_REQUEST_BYTES = 262_144
-"""Bytes. Source: AWS Step Functions developer guide, Service quotas, input of an execution."""
+_MAX_INPUT_BYTES = 261_844
+"""Of the 262,144 of an execution's input, 300 less for what Scheduler puts in the place of its keywords. Source: AWS
+Step Functions developer guide, Service quotas."""
 
 _NO_TIMEZONES = {"Factory", "localtime", "posixrules"}
 """Files beside the IANA time zones that are none."""
@@ -289,9 +261,26 @@ def _request(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
             CONTRACTS[info.data["workflow"]](value)
         except InvalidRequest as problems:
             raise problem(str(problems)) from None
-    if len(written(value)) > _MAX_REQUEST_BYTES:
-        raise problem(f"must be at most {_MAX_REQUEST_BYTES} bytes long as JSON, with \\u.... for what is not ASCII")
+    if len(_event(value)) > _MAX_INPUT_BYTES:
+        raise problem(f"must be at most {_MAX_INPUT_BYTES} bytes long as JSON, with \\u.... for what is not ASCII")
     return value
+
+
+def _event(request: dict[str, Any]) -> str:
+    """The input of a schedule's executions: an event that names the schedule, so that notifications can.
+
+    Scheduler replaces the keywords. Source: EventBridge Scheduler user guide, Adding context attributes.
+    """
+    return written(
+        {
+            "detail-type": "Scheduled start",
+            "source": "start-image-builder.schedule",
+            "resources": ["<aws.scheduler.schedule-arn>"],
+            "time": "<aws.scheduler.scheduled-time>",
+            # A request may be such an event itself.
+            "detail": request.get("detail") if "detail-type" in request else request,
+        }
+    )
 
 
 def _no_moment_of_once(value: datetime, info: ValidationInfo) -> datetime:
@@ -335,8 +324,8 @@ class Schedule(Strict):
 
     @property
     def input(self) -> str:
-        """The request as the template holds it."""
-        return written(self.request)
+        """The input of its executions, as the template holds it."""
+        return _event(self.request)
 
     def still_to_come(self, now: datetime) -> "Schedule | None":
         """The schedule with a start that is not past; None: it is over.
@@ -358,6 +347,29 @@ class Schedule(Strict):
         if last and (last < now - late or (start and (start > last or start == self.end))):
             return None
         return self.model_copy(update={"start": start})
+
+    def skipped(self, now: datetime) -> datetime | None:
+        """The first time within ten years that daylight saving time skips, with nothing in its place; None: none is.
+
+        "When the time shifts forward in Spring, your schedule invocation gets skipped if the cron expression falls on
+        a non-existent date and time." Source: AWS Knowledge Center, Adjust an EventBridge rule for DST. What becomes of
+        an `at` there is not documented.
+        """
+        schedule, zone = parse(self.expression), ZoneInfo(self.timezone)
+        if isinstance(schedule, timedelta) or not self.enabled:
+            return None
+        for begin, length in _gaps(zone, now):
+            for minute in range(length // timedelta(minutes=1)):
+                moment = begin + timedelta(minutes=minute)
+                if self.end and moment.replace(tzinfo=zone) > self.end:
+                    return None
+                if isinstance(schedule, datetime):
+                    if moment == schedule.replace(second=0):
+                        return moment
+                # The same instant has two names: what fires every hour misses nothing.
+                elif schedule.fires(moment) and not schedule.fires(moment + length):
+                    return moment
+        return None
 
 
 def utc(moment: datetime | None) -> str | None:

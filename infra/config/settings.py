@@ -22,7 +22,7 @@ from pydantic_core import core_schema
 
 from infra.config import Rule, Strict, TrueOrFalse, broken, problem, written
 from infra.config.event_patterns import Bus, Trigger
-from infra.config.schedules import Schedule, skipped
+from infra.config.schedules import Schedule
 
 FILE = Path(__file__).parents[2] / "settings.json"
 
@@ -309,7 +309,7 @@ class Settings(Strict):
         """What is allowed, but probably not meant."""
         found = []
         for schedule in self.schedules:
-            if moment := skipped(schedule.expression, schedule.timezone, now or datetime.now(UTC)):
+            if moment := schedule.skipped(now or datetime.now(UTC)):
                 found.append(
                     f"schedules ({schedule.name}): EventBridge Scheduler skips {moment:%Y-%m-%d %H:%M}, as clocks in "
                     f"{schedule.timezone} do for daylight saving time: choose another hour, or UTC"

@@ -1,71 +1,73 @@
-"""A start that a schedule or an event could not deliver: read from its dead letter."""
+"""What operators read about a start that a schedule or an event rule could not deliver: its dead letter."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-_MAX_REQUEST = 110_000
-"""Characters of a request that are shown: a fleet of 1,000 has no more. A message to SNS has 262,144 bytes at most.
-Source: Amazon SNS API reference, Publish."""
+from lambdas.image_builder.notification import Notice, Reference, Step, command, console, json_argument, part
+
+_MAX_ARGUMENT = 600
+"""Characters of a request in a command: chat shows steps of 1,000."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """What a person has to know about a start that never came about.
-
-    Attributes:
-        kind: "Schedule" or "Event rule".
-        service: that could not deliver it.
-        name: of the schedule or the rule.
-        arn: of it.
-        workflow: ARN of the alias that was to be started.
-        error: as the service names it.
-        message: what the service says of it.
-        retries: how often it tried again; empty where the service does not say.
-        request: what was to be delivered, in one line.
-    """
-
-    kind: str
-    service: str
-    name: str
-    arn: str
-    workflow: str
-    error: str
-    message: str
-    retries: str
-    request: str
-
-
-def read_dead_letter(record: Mapping[str, Any]) -> DeadLetter:
-    """Read a message of the queue, as Lambda hands it on.
+def notice_of(record: Mapping[str, Any]) -> Notice:
+    """Read a message of the dead-letter queue, as Lambda gets it.
 
     Sources: EventBridge Scheduler user guide, Configuring a dead-letter queue; Amazon EventBridge user guide, Using
     dead-letter queues to process undelivered events.
     """
-    said = {name: each.get("stringValue", "") for name, each in record.get("messageAttributes", {}).items()}
-    scheduled = "SCHEDULE_ARN" in said
-    arn = said.get("SCHEDULE_ARN") or said.get("RULE_ARN") or "an unknown source"
-    return DeadLetter(
-        kind="Schedule" if scheduled else "Event rule",
-        service="EventBridge Scheduler" if scheduled else "EventBridge",
-        name=arn.rpartition("/")[2],
+    attributes = {name: each.get("stringValue", "") for name, each in record.get("messageAttributes", {}).items()}
+    scheduled = "SCHEDULE_ARN" in attributes
+    kind, service = ("Schedule", "EventBridge Scheduler") if scheduled else ("Event rule", "EventBridge")
+    arn = attributes.get("SCHEDULE_ARN") or attributes.get("RULE_ARN") or "an unknown source"
+    workflow, error = attributes.get("TARGET_ARN", ""), attributes.get("ERROR_CODE") or "Unknown"
+    retries = attributes.get("RETRY_ATTEMPTS", "0")
+    name, request = arn.rpartition("/")[2], _json(record.get("body", ""))
+    sent = record.get("attributes", {}).get("SentTimestamp")
+    short = len(request) <= _MAX_ARGUMENT
+    start = command(
+        *("aws", "stepfunctions", "--region", part(workflow, 3), "start-execution"),
+        *("--state-machine-arn", workflow, "--input"),
+    )
+    return Notice(
+        outcome="FAILED",
+        name=f"{kind.lower()} {name}",
+        cause=error,
+        headline=f"{kind} {name} could not start its workflow",
+        message=f"{service} could not start the workflow, and nothing was started. "
+        + (f"It tried {retries} more times. " if retries != "0" else "")
+        + f"It says: {attributes.get('ERROR_MESSAGE') or 'nothing.'}",
+        error=error,
+        actor="an operator",
+        steps=(
+            Step("Fix what the error names: usually the role that starts the workflow, or a deleted workflow."),
+            Step(
+                "If the start is still wanted, start the workflow by hand."
+                + ("" if short else " First save the request below as request.json."),
+                f"{start} '{request}'" if short else f"{start} file://request.json",
+            ),
+        ),
+        history=(f"Given up at {datetime.fromtimestamp(int(sent) / 1_000, UTC):%Y-%m-%d %H:%M} UTC.",) if sent else (),
+        references=(
+            Reference("Request", request),
+            Reference(kind, arn),
+            Reference(
+                "Workflow",
+                workflow,
+                # The console lists executions by the state machine, whatever alias started them.
+                console(workflow, "states/home", f"/statemachines/view/{':'.join(workflow.split(':')[:7])}"),
+            ),
+        ),
         arn=arn,
-        workflow=said.get("TARGET_ARN", ""),
-        error=said.get("ERROR_CODE") or "Unknown",
-        message=said.get("ERROR_MESSAGE") or "No message was given.",
-        retries=said.get("RETRY_ATTEMPTS", "").removeprefix("0"),
-        request=_cut(_one_line(record.get("body", ""))),
+        event="ImageBuilderStartNotDelivered",
+        section="StartsNotDelivered",
     )
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _MAX_REQUEST else f"{text[:_MAX_REQUEST]}... (cut: {len(text)} characters)"
-
-
-def _one_line(text: str) -> str:
-    """A text that cannot look like a part of the message it is shown in."""
+def _json(text: str) -> str:
+    """A text as JSON that is inert in a mail, a chat and a shell."""
     try:
-        return json.dumps(json.loads(text))
+        return json_argument(json.loads(text))
     except (ValueError, RecursionError):
-        return json.dumps(text)
+        return json_argument(text)

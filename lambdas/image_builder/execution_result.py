@@ -1,47 +1,67 @@
-"""How an execution ended: read from what Step Functions' status change event, or the workflow itself, says of it."""
+"""How an execution ended: read from Step Functions or from the workflow itself, and what operators read about it."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.image_builder.request import is_builder_name
+from lambdas.image_builder.notification import Notice, Reference, Step, command, console, json_argument, part
+from lambdas.image_builder.request import STARTED_BY_EXECUTION, InvalidRequest, is_builder_name, parse_request
+
+SCHEDULE_SOURCE = "start-image-builder.schedule"
+"""The source of the event that a schedule makes of its request (infra/triggers.py)."""
+
+_MAX_SHOWN_REQUEST = 600
+"""Characters of a request in a command: chat shows steps of 1,000. A longer one is read from the execution."""
+
+_ACTORS = {"": "", "fail": "the requester", "notify": "an operator", "uncaught": "an operator"}
+
+_GENERIC_CODES = ("INTERNAL_ERROR", "INTERNAL_SERVICE_ERROR", "VALIDATION_ERROR")
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionResult:
-    """What a person has to know about the end of an execution.
+    """What operators need to know about an execution that ended. Texts are as they came: `quote` makes them inert.
 
     Attributes:
         execution: its ARN.
         status: SUCCEEDED, FAILED, TIMED_OUT or ABORTED, as Step Functions names it.
-        aim: what the execution was to do: "start", "stop" or "fleet"; empty where it did not say.
+        aim: "start", "stop" or "fleet"; empty where the execution did not say.
         name: of the image builder; None where the request named none that can exist.
         error: why it failed; empty for a success.
-        route: whose turn it is: "fail", the one who asked; "notify", an operator; "uncaught", an operator too, as the
-            workflow could not route it. Empty for a success.
+        route: who acts: "fail", the requester; "notify", an operator; "uncaught", an operator, as the workflow did not
+            route the error. Empty for a success.
         message: what happened.
         advice: what to do.
-        state: the last known State of the image builder; None where it was never seen.
-        told: whether the workflow has told the operators itself.
+        builder: the last known description of the image builder; empty where there is none.
+        notified: whether the workflow has notified the operators itself.
+        attempts: how often the workflow tried; 0 where that is not known.
     """
 
     execution: str
     status: str
-    aim: str
-    name: str | None
-    error: str
-    route: str
-    message: str
-    advice: str
-    state: str | None
-    told: bool
+    aim: str = ""
+    name: str | None = None
+    error: str = ""
+    route: str = ""
+    message: str = ""
+    advice: str = ""
+    builder: Mapping[str, Any] | None = None
+    notified: bool = False
+    attempts: int = 0
 
     @property
     def section(self) -> str:
-        """Of the runbook: what to do about this end. Empty for a success."""
-        # Whoever stops an execution may name any error.
+        """The section of the runbook about it; empty for a success."""
+        # The caller of StopExecution may name any error.
         return {"ABORTED": "Aborted", "TIMED_OUT": "States.Timeout"}.get(self.status, self.error)
+
+    @property
+    def state(self) -> str:
+        """The last known State of the image builder, or nothing."""
+        return str((self.builder or {}).get("State") or "")
 
 
 def read_execution_result(detail: Mapping[str, Any]) -> ExecutionResult:
@@ -49,89 +69,232 @@ def read_execution_result(detail: Mapping[str, Any]) -> ExecutionResult:
 
     Args:
         detail: as DescribeExecution answers it; the workflow sends the same members about itself. `input`, `output` and
-            `cause` are JSON texts or the objects themselves; each may be missing or null. Source: AWS Step Functions
-            API reference, DescribeExecution.
+            `cause` are JSON texts or the objects themselves; each may be missing, null or cut. The workflow that starts
+            adds `attempts`. Source: AWS Step Functions API reference, DescribeExecution.
     """
-    status, cause = detail["status"], _object(detail.get("cause"))
+    execution, status, text = detail["executionArn"], detail["status"], detail.get("cause")
     if status == "SUCCEEDED":
-        return _success(detail, _object(detail.get("output")))
-    # Whoever stops an execution may give a cause of their own: only the workflow's says whose turn it is.
+        return _success(execution, json_object(detail.get("output")))
+    cause = json_object(text) or leading_members(text)
+    # The caller of StopExecution may give any cause: only the workflow's own has a route.
     if status == "FAILED" and all(isinstance(cause.get(key), str) for key in ("Route", "Message", "Advice")):
-        return _ending(
-            detail,
-            aim=cause.get("Aim", "start"),
-            name=cause.get("Name"),
+        attempts = detail.get("attempts")
+        return ExecutionResult(
+            execution,
+            status,
+            aim=str(cause.get("Aim", "start")),
+            name=_name(cause.get("Name")),
             error=detail.get("error") or "Unknown",
             route=cause["Route"],
             message=cause["Message"],
             advice=cause["Advice"],
-            state=_object(cause.get("ImageBuilder")).get("State"),
-            told=cause.get("OperatorsNotified") is True,
+            builder=json_object(cause.get("ImageBuilder")),
+            notified=cause.get("OperatorsNotified") is True,
+            attempts=attempts if isinstance(attempts, int) else 0,
         )
-    error, message, advice = _uncaught(status, detail.get("error"), detail.get("cause"))
-    request = _object(detail.get("input"))
-    name = request.get("Name", _object(request.get("detail")).get("Name"))
-    return _ending(detail, name=name, error=error, route="uncaught", message=message, advice=advice)
-
-
-def _success(detail: Mapping[str, Any], output: Mapping[str, Any]) -> ExecutionResult:
-    builder = _object(output.get("ImageBuilder"))
-    how = "This execution started it" if output.get("Started") else "It was running, or somebody else had started it"
-    minutes = round(output.get("WaitedSeconds", 0) / 60)
-    return _ending(
-        detail,
-        aim="start",
-        name=builder.get("Name"),
-        message=f"{how}; the execution waited {minutes} minutes for it.",
-        advice=output.get("Advice", ""),
-        state=builder.get("State"),
-    )
-
-
-def _uncaught(status: str, error: str | None, cause: object) -> tuple[str, str, str]:
-    """Error, message and advice of an end that the workflow did not make itself."""
-    said = cause if isinstance(cause, str) and cause else "No cause was given."
-    if status == "TIMED_OUT":
-        return (
-            error or "States.Timeout",
-            "The execution ran longer than its state machine allows (TimeoutSeconds) and was ended by Step Functions.",
-            "The workflow bounds its own waiting far below that, so look in the execution's history for what kept it. "
-            "See whether the image builder runs, and start again if it does not.",
-        )
-    if status == "ABORTED":
-        return (
-            error or "Aborted",
-            f"Somebody stopped the execution before its end. {said}",
-            "If that was not on purpose: AWS CloudTrail lists StopExecution calls. The image builder may be starting, "
-            "and is billed once it runs: see how it is.",
-        )
-    return (
-        error or "Unknown",
-        f"The workflow broke off. {said[:8_000]}",
-        "BuilderStatus at the execution's last event: the workflow has no branch for this. See whether the image builder runs, "
-        "start again if it does not, and report the error to whoever keeps this workflow.",
-    )
-
-
-def _ending(
-    detail: Mapping[str, Any],
-    *,
-    name: object,
-    message: str,
-    advice: str,
-    aim: str = "",
-    error: str = "",
-    route: str = "",
-    state: str | None = None,
-    told: bool = False,
-) -> ExecutionResult:
-    known = name if isinstance(name, str) and is_builder_name(name) else None
+    error, message, advice = _UNCAUGHT.get(status, _UNCAUGHT["FAILED"])
+    said = str(text)[:8_000] if text else "No cause was given."
     return ExecutionResult(
-        detail["executionArn"], detail["status"], aim, known, error, route, message, advice, state, told
+        execution,
+        status,
+        name=_name(request_of(detail).get("Name")),
+        error=detail.get("error") or error,
+        route="uncaught",
+        message=f"{message} {said}",
+        advice=advice,
     )
 
 
-def _object(value: object) -> dict[str, Any]:
+def request_of(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """The request in the input of an execution, also inside an event; empty where there is none."""
+    execution_input = json_object(detail.get("input"))
+    request = json_object(execution_input.get("detail")) if "detail-type" in execution_input else execution_input
+    return {key: value for key, value in request.items() if key != STARTED_BY_EXECUTION}
+
+
+def notice_of(result: ExecutionResult, described: Mapping[str, Any], now: datetime | None = None) -> Notice:
+    """What operators read about the result of an execution.
+
+    Args:
+        result: of the execution.
+        described: what DescribeExecution answers; empty where it did not answer.
+        now: the time of the notification.
+    """
+    arn = result.execution
+    reported = _reported_code(result.builder or {}) if result.error == "ImageBuilderFailed" else ""
+    builders = "Image builders" if result.aim == "fleet" else "Image builder"
+    return Notice(
+        outcome="FAILED" if result.error else "RUNNING",
+        name="fleet" if result.aim == "fleet" else result.name or "image builder",
+        cause=reported or result.error,
+        headline=_headline(result),
+        message=result.message,
+        error=result.error,
+        actor=_ACTORS.get(result.route, "an operator"),
+        steps=_steps(result, described),
+        history=_history(result, described, now or datetime.now(UTC)),
+        references=(
+            # The guide opens the list with "Images, Image Builder"; the query is the console's own for that tab, and a
+            # console that does not know it shows the page. Source: AppStream 2.0 administration guide, Connect to an
+            # Image Builder.
+            Reference(builders, _builder(result), console(arn, "appstream2/home", "/images?topTab=image-builders")),
+            Reference("Execution", arn, console(arn, "states/home", f"/v2/executions/details/{arn}")),
+        ),
+        arn=arn,
+        event=f"ImageBuilderStart{result.status.title().replace('_', '')}",
+        section=result.section,
+    )
+
+
+_UNCAUGHT = {
+    "TIMED_OUT": (
+        "States.Timeout",
+        "Step Functions ended the execution at the time limit of its state machine (TimeoutSeconds).",
+        "See in the execution's event list what took the time: the workflow's own deadlines are far below that limit.",
+    ),
+    "ABORTED": (
+        "Aborted",
+        "Someone stopped the execution (StopExecution) before it ended. A start that AppStream has accepted goes on.",
+        "If that was not intended, find the caller of StopExecution in AWS CloudTrail.",
+    ),
+    "FAILED": (
+        "Unknown",
+        "The workflow failed in a way that it cannot handle.",
+        "See the execution's last event, and report the error to the maintainers of this workflow.",
+    ),
+}
+"""By status: Error, message and advice about an execution that the workflow did not end by itself."""
+
+
+def _success(execution: str, output: Mapping[str, Any]) -> ExecutionResult:
+    builder = json_object(output.get("ImageBuilder"))
+    how = "This execution started it" if output.get("Started") else "It was running, or someone else had started it"
+    return ExecutionResult(
+        execution,
+        "SUCCEEDED",
+        aim="start",
+        name=_name(builder.get("Name")),
+        message=f"{how}. The execution waited {_duration(output.get('WaitedSeconds', 0))} for it.",
+        advice=str(output.get("Advice", "")),
+        builder=builder,
+    )
+
+
+def _headline(result: ExecutionResult) -> str:
+    builder = f"Image builder {result.name}" if result.name else "An image builder"
+    if result.status == "SUCCEEDED":
+        return f"{builder} is running"
+    if result.error == "AutoStopNotScheduled":
+        return f"{builder} has no auto-stop"
+    return {
+        "start": f"{builder} did not start",
+        "stop": f"{builder} was not stopped",
+        "fleet": "Not all image builders of a fleet started",
+    }.get(result.aim, f"{builder}: the execution did not end by itself")
+
+
+def _builder(result: ExecutionResult) -> str:
+    arn, state = result.execution, result.state
+    which = "several" if result.aim == "fleet" else result.name or "the request names none that can exist"
+    billed = {"RUNNING": "; it is billed now"}.get(state, "; it is billed once it is RUNNING")
+    if state in ("STOPPED", "STOPPING", "FAILED", "DELETING"):
+        billed = ""
+    return f"{which}, account {part(arn, 4)}, {part(arn, 3)}" + (
+        f" ({state} at the last poll{billed})" if state else ""
+    )
+
+
+def _reported_code(builder: Mapping[str, Any]) -> str:
+    """The most specific code that AppStream reports of an image builder."""
+    errors = builder.get("ImageBuilderErrors")
+    codes = [json_object(error).get("ErrorCode") for error in errors] if isinstance(errors, list) else []
+    codes.append(json_object(builder.get("StateChangeReason")).get("Code"))
+    known = [code for code in codes if isinstance(code, str)]
+    return next((code for code in known if code not in _GENERIC_CODES), known[0] if known else "")
+
+
+def _steps(result: ExecutionResult, described: Mapping[str, Any]) -> list[Step]:
+    steps = [Step(result.advice)] if result.advice else []
+    region = part(result.execution, 3)
+    appstream = ("aws", "appstream", "--region", region)
+    stop = command(*appstream, "stop-image-builder", "--name", result.name or "")
+    if result.name and result.route in ("notify", "uncaught"):
+        describe = command(*appstream, "describe-image-builders", "--names", result.name)
+        steps.append(Step("See the state of the image builder: it is billed while it is RUNNING.", describe))
+    if result.route in ("notify", "uncaught"):
+        query = f"filter execution = {json_argument(result.execution)} | sort @timestamp"
+        steps.append(
+            Step(
+                "Read the log lines of the execution in CloudWatch Logs Insights, over the log groups of the stack.",
+                query,
+            )
+        )
+    if result.name and (result.aim == "stop" or not result.error or result.error == "AutoStopNotScheduled"):
+        steps.append(Step("Stop the image builder by hand when nobody needs it.", stop))
+    elif result.error:
+        steps += _start_again(result, described, ("aws", "stepfunctions", "--region", region))
+    return steps
+
+
+def _start_again(result: ExecutionResult, described: Mapping[str, Any], states: tuple[str, ...]) -> list[Step]:
+    arn = result.execution
+    machine = described.get("stateMachineAliasArn") or described.get("stateMachineArn")
+    machine = machine or arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+    start = command(*states, "start-execution", "--state-machine-arn", machine, "--input")
+    read = command(*states, "describe-execution", "--execution-arn", arn, "--query", "input", "--output", "text")
+    if result.route == "fail":
+        return [
+            Step("Save the input of the execution, and correct it.", f"{read} > request.json"),
+            Step("Start again with the corrected request.", f"{start} file://request.json"),
+        ]
+    when = "if it is still wanted" if result.status == "ABORTED" else "when the cause is fixed"
+    fleet = " Image builders that are RUNNING are left alone." if result.aim == "fleet" else ""
+    try:
+        # Only a request that keeps the contract is shown: another one may hold a secret in an unknown field.
+        parse_request(request := request_of(described))
+        shown = json_argument(request)
+    except (InvalidRequest, RecursionError):
+        shown = ""
+    same = f"'{shown}'" if 0 < len(shown) <= _MAX_SHOWN_REQUEST else f'"$({read})"'
+    return [Step(f"Start again with the same request, {when}.{fleet}", f"{start} {same}")]
+
+
+def _history(result: ExecutionResult, described: Mapping[str, Any], now: datetime) -> list[str]:
+    began, ended = described.get("startDate"), described.get("stopDate") or now
+    word = "Failed" if result.error else "Finished"
+    tries = f" and after {result.attempts} attempts" if result.attempts > 1 else ""
+    if not isinstance(began, datetime):
+        return [f"{word} at {ended:%Y-%m-%d %H:%M} UTC. Who started it is not known: it could not be described."]
+    took = _duration((ended - began).total_seconds())
+    return [
+        f"{word} at {ended.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {took} after its start{tries}.",
+        f"Started at {began.astimezone(UTC):%Y-%m-%d %H:%M} UTC by {_starter(json_object(described.get('input')))}.",
+    ]
+
+
+def _starter(execution_input: Mapping[str, Any]) -> str:
+    """Who or what started an execution, as far as its input says."""
+    if parent := execution_input.get(STARTED_BY_EXECUTION):
+        return f"the execution {parent}"
+    if "detail-type" not in execution_input:
+        return "a StartExecution call (AWS CloudTrail shows the caller)"
+    source, time, resources = (execution_input.get(key) for key in ("source", "time", "resources"))
+    arn = str(resources[0]) if isinstance(resources, list) and resources else ""
+    if source == SCHEDULE_SOURCE:
+        return f"the schedule {arn.rpartition('/')[2]}, due at {time} ({arn})"
+    return f"the event {execution_input['detail-type']} from {source} of {time}"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return "1 minute" if minutes == 1 else f"{minutes} minutes"
+
+
+def _name(name: object) -> str | None:
+    return name if isinstance(name, str) and is_builder_name(name) else None
+
+
+def json_object(value: object) -> dict[str, Any]:
     """The JSON object that a value is, or is the text of; empty where it is none."""
     if isinstance(value, str):
         try:
@@ -139,3 +302,11 @@ def _object(value: object) -> dict[str, Any]:
         except (ValueError, RecursionError):
             return {}
     return value if isinstance(value, dict) else {}
+
+
+def leading_members(text: object) -> dict[str, Any]:
+    """The plain members of a JSON object that was cut: of each name the first."""
+    if not isinstance(text, str) or not text.startswith("{"):
+        return {}
+    members = re.findall(r'"(\w+)": ?("(?:[^"\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"|true|false)(?=[,}])', text)
+    return {name: json.loads(value, strict=False) for name, value in reversed(members)}

@@ -1,47 +1,54 @@
-"""The contract of a fleet: many image builders in one request, named one by one or found by a tag."""
+"""A fleet: many image builders in one request, named one by one or found by a tag, and what became of each."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
-from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
-
+from lambdas.image_builder.errors import call
+from lambdas.image_builder.execution_result import json_object, leading_members, read_execution_result
+from lambdas.image_builder.notification import quote
 from lambdas.image_builder.request import (
     FIELDS,
     POLL_INTERVAL_SECONDS,
     Field,
     InvalidRequest,
+    is_builder_name,
     is_integer,
     parse,
     parse_request,
 )
 
 if TYPE_CHECKING:
+    from mypy_boto3_appstream.client import AppStreamClient
     from mypy_boto3_resourcegroupstaggingapi.client import ResourceGroupsTaggingAPIClient
 
-MOST = 1_000
-"""Image builders in a fleet. Their results, within the 256 KiB that a state may hand on, set this bound."""
+MAX_BUILDERS = 1_000
+"""Image builders in a fleet: as many as have results that fit into the output of a state."""
 
-RESULTS_BYTES = 240_000
-"""Of the 262,144 that a state may hand on. Source: AWS Step Functions developer guide, Service quotas."""
+STATE_BYTES = 262_144
+"""Of the output of a state, and of a variable. Source: AWS Step Functions developer guide, Service quotas."""
 
-RESULT_BYTES = 230
-"""Of one result at most, without its message: an index, a name of 101 characters, an Error of 60, and the keys."""
+RESULTS_BYTES = 248_000
+"""For the results, beside the names of what is gone."""
 
-RUNS_PER_SECOND = 4.5
-"""Polls of all runs together, and starts (statemachine/start_fleet.asl.json, "Wait for start slot"): all have had their
-look before the first one looks again. AWS does not publish AppStream's limits; five a second are a usual one."""
+RESULT_BYTES = 248
+"""Of one result without its message: an index, a name of 101 characters, an Error of 60, and the keys."""
 
-LONGEST_MESSAGE = 1_000
+CALLS_PER_SECOND = 4.5
+"""To AppStream by the polls of a fleet and of its auto-stops together, and starts (statemachine/start_fleet.asl.json,
+"Wait for start slot"). AWS does not publish AppStream's limits; five a second are a usual one."""
 
-CONFIG = Config(
-    # At worst a call takes 3 attempts of 2 + 10 seconds and pauses of 1 and 2; the function has time for two like that.
-    retries={"mode": "standard", "total_max_attempts": 3},
-    connect_timeout=2,
-    read_timeout=10,
-)
+AUTO_STOP_POLL_SECONDS = 270
+"""The longest interval between two polls of an auto-stop (statemachine/stop_image_builder.asl.json)."""
+
+MAX_POLL_INTERVAL_SECONDS = 300
+"""The longest PollIntervalSeconds of a request."""
+
+_MAX_MESSAGE = 1_000
+_MAX_ERROR = 60
+_MAX_GONE = 100
+"""Names of image builders that no longer exist. They take at most 10,600 bytes."""
 
 
 class Tag(TypedDict):
@@ -55,10 +62,10 @@ class FleetRequest(TypedDict):
     """A request for a fleet that keeps the contract, with every default filled in.
 
     Attributes:
-        ImageBuilders: names, or requests of the workflow that starts one; those are left as they are given.
-        Tag: instead of those: every image builder that carries it.
-        Defaults: fields of every request that does not have them itself.
-        MaxConcurrency: how many runs go on at once.
+        ImageBuilders: names, or requests of the workflow that starts one image builder, as they came.
+        Tag: instead of those: every image builder that has this tag.
+        Defaults: fields of each request that does not have them itself.
+        MaxConcurrency: how many image builders are started at the same time.
     """
 
     ImageBuilders: NotRequired[list[Any]]
@@ -68,23 +75,21 @@ class FleetRequest(TypedDict):
 
 
 class Fleet(TypedDict):
-    """What is started.
+    """What the workflow starts.
 
     Attributes:
         Requests: one for each image builder.
-        Defaults: fields of each that does not have them itself.
-        MaxConcurrency: how many runs go on at once.
-        MessageLength: how many characters of a failure's message its result keeps.
+        Defaults: fields of each request that does not have them itself.
+        MaxConcurrency: how many image builders are started at the same time.
+        MessageLength: characters of a failure's message that fit into the results.
+        Gone: image builders that the tagging API lists and AppStream does not know; at most 100 names.
     """
 
     Requests: list[dict[str, Any]]
     Defaults: dict[str, Any]
     MaxConcurrency: int
     MessageLength: int
-
-
-class TaggingUnavailable(Exception):
-    """The Resource Groups Tagging API answered an error, or nothing."""
+    Gone: list[str]
 
 
 def _is_tag(value: object) -> bool:
@@ -100,7 +105,7 @@ def _is_tag(value: object) -> bool:
 
 FLEET_FIELDS: Mapping[str, Field] = {
     "ImageBuilders": Field(
-        f"a list of 1 to {MOST} names or requests of image builders",
+        f"a list of 1 to {MAX_BUILDERS} names or requests of image builders",
         lambda value: isinstance(value, list) and bool(value),
     ),
     "Tag": Field('an object {"Key": ..., "Value": ...}, two strings', _is_tag),
@@ -110,9 +115,11 @@ FLEET_FIELDS: Mapping[str, Field] = {
         lambda value: isinstance(value, dict) and not value.keys() & {"Name", "detail-type"},
         default={},
     ),
-    # All at once by default: the runs take turns to start, and look the more rarely the more of them there are, so that
-    # the load on AppStream does not grow with their number. docs/scale.md has the measurement.
-    "MaxConcurrency": Field(f"an integer from 1 to {MOST}", lambda value: is_integer(value, 1, MOST), default=MOST),
+    # All at the same time by default: the starts are spread, and the more image builders there are, the longer is the
+    # interval between two polls of each, so that the load on AppStream does not grow. Measured in docs/scale.md.
+    "MaxConcurrency": Field(
+        f"an integer from 1 to {MAX_BUILDERS}", lambda value: is_integer(value, 1, MAX_BUILDERS), default=MAX_BUILDERS
+    ),
 }
 
 
@@ -138,7 +145,7 @@ def parse_fleet_request(execution_input: object) -> FleetRequest:
 
 
 def parse_whole_fleet_request(execution_input: object) -> FleetRequest:
-    """The same, and the request of each image builder as well: for what is known long before it is started."""
+    """The same, and the request of each image builder too: for schedules, whose requests are known at synth."""
     fleet = parse_fleet_request(execution_input)
     problems = []
     for place, request in enumerate(fleet.get("ImageBuilders", [])):
@@ -151,73 +158,129 @@ def parse_whole_fleet_request(execution_input: object) -> FleetRequest:
     return fleet
 
 
-def distinct(entries: list[Any]) -> list[dict[str, Any]]:
+def distinct(entries: Sequence[Any]) -> list[dict[str, Any]]:
     """A request for each image builder, in the order in which each is named first.
 
     Raises:
         InvalidRequest: two requests for one image builder that differ, or too many image builders.
     """
-    requests: dict[str, tuple[int, dict[str, Any]]] = {}
+    requests: dict[str | int, tuple[int, dict[str, Any]]] = {}
     for place, entry in enumerate(entries):
         request = _request(entry)
         name = request.get("Name")
-        # What names no image builder has nothing to be the same as: its run says what is wrong with it.
-        key = name if isinstance(name, str) else json.dumps([place])
-        first, other = requests.setdefault(key, (place, request))
-        if request != other:
+        # An entry that names nothing equals no other entry: its own execution says what is wrong with it.
+        first, other = requests.setdefault(name if isinstance(name, str) else place, (place, request))
+        if _canonical(request) != _canonical(other):
             raise InvalidRequest(
-                f"ImageBuilders[{place}]: asks for {key[:101]} in another way than ImageBuilders[{first}]"
+                f"ImageBuilders[{place}]: differs from the request in ImageBuilders[{first}] for the same image builder"
             )
-    if len(requests) > MOST:
+    if len(requests) > MAX_BUILDERS:
         raise InvalidRequest(f"ImageBuilders: must be {FLEET_FIELDS['ImageBuilders'].rule}, not {len(requests)}")
     return [request for _, request in requests.values()]
 
 
-def fleet(request: FleetRequest, tagged: list[str]) -> Fleet:
-    """What is started for a request. Args: tagged: the names of the image builders that carry its Tag, if it has one.
+def fleet(request: FleetRequest, tagged: Sequence[str] = (), gone: Sequence[str] = ()) -> Fleet:
+    """What the workflow starts for a request.
+
+    Args:
+        request: that keeps the contract.
+        tagged: the image builders that have its Tag.
+        gone: image builders that had it, and no longer exist.
 
     Raises:
-        InvalidRequest: no image builder carries the tag, or too many do.
+        InvalidRequest: no image builder has the tag, too many have it, or the requests do not fit into a state.
     """
-    if "Tag" in request and not 1 <= len(tagged) <= MOST:
-        tag = f"{request['Tag']['Key']}={request['Tag']['Value']}"
-        count = f"{len(tagged)} do" if tagged else "none does"
-        raise InvalidRequest(f"Tag: 1 to {MOST} image builders must carry {tag}, and {count}")
+    if "Tag" in request and not 1 <= len(tagged) <= MAX_BUILDERS:
+        tag = f"{json.dumps(request['Tag']['Key'])}: {json.dumps(request['Tag']['Value'])}"
+        count = f"{len(tagged)} have it" if tagged else f"none has it ({len(gone)} had it and are gone)"
+        raise InvalidRequest(f"Tag: 1 to {MAX_BUILDERS} image builders must have the tag {tag}, and {count}")
     requests = distinct(request.get("ImageBuilders", tagged))
-    room = (RESULTS_BYTES // len(requests) - RESULT_BYTES) // 3  # a character takes up to 3 bytes as JSON has it here
-    at_once = min(len(requests), request["MaxConcurrency"])
-    pause = {"PollIntervalSeconds": max(POLL_INTERVAL_SECONDS, ceil(at_once / RUNS_PER_SECOND))}
-    return {
+    stops = sum(1 for each in requests if _has_auto_stop({**request["Defaults"], **each}))
+    # An auto-stop goes on when its start has ended: in the end there are as many of them as image builders.
+    for_starts = CALLS_PER_SECOND - stops / AUTO_STOP_POLL_SECONDS
+    at_once = min(len(requests), request["MaxConcurrency"], int(for_starts * MAX_POLL_INTERVAL_SECONDS))
+    interval = {"PollIntervalSeconds": max(POLL_INTERVAL_SECONDS, ceil(at_once / for_starts))}
+    # A character of a quoted message takes at most 4 bytes in JSON.
+    room = (RESULTS_BYTES // len(requests) - RESULT_BYTES) // 4
+    listed: Fleet = {
         "Requests": requests,
-        "Defaults": {**pause, **request["Defaults"]},
-        "MaxConcurrency": request["MaxConcurrency"],
-        "MessageLength": min(LONGEST_MESSAGE, max(0, room)),
+        "Defaults": {**interval, **request["Defaults"]},
+        "MaxConcurrency": at_once,
+        "MessageLength": min(_MAX_MESSAGE, max(0, room)),
+        "Gone": list(gone[:_MAX_GONE]),
+    }
+    if (size := len(json.dumps(listed, ensure_ascii=False).encode(errors="replace"))) > STATE_BYTES:
+        raise InvalidRequest(f"ImageBuilders: must take at most {STATE_BYTES} bytes, not {size}: split the fleet")
+    return listed
+
+
+def failed_result(item: Mapping[str, Any], failure: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of an image builder whose execution failed, or could not be started.
+
+    Args:
+        item: of the Map state: the Index, the Request and the MessageLength.
+        failure: its Error and Cause. The Cause is usually the execution as DescribeExecution answers it; an emulator
+            may hand on the execution's own Error and Cause. Any other text is a message.
+    """
+    text = str(failure.get("Cause") or "")
+    run = json_object(text) or leading_members(text)
+    if "ExecutionArn" not in run:
+        run = {"Error": failure.get("Error"), "Cause": text}
+    status = str(run.get("Status", "FAILED"))
+    result = read_execution_result(
+        {"executionArn": "", "status": status, "error": run.get("Error"), "cause": run.get("Cause")}
+    )
+    # What the workflow cannot handle has its message in the Cause.
+    message = run.get("Cause") if status == "FAILED" and result.route == "uncaught" else result.message
+    name = item["Request"].get("Name")
+    return {
+        "Index": item["Index"],
+        "Name": name if is_builder_name(name) else None,
+        "Outcome": "Failed",
+        "Error": quote(result.error, _MAX_ERROR),
+        # An execution that fails notifies the operators itself, or its status change event does.
+        "Notified": "ExecutionArn" in run or result.route != "uncaught",
+        **({"Message": quote(message or "", item["MessageLength"])} if item["MessageLength"] else {}),
     }
 
 
-def names_by_tag(client: "ResourceGroupsTaggingAPIClient", tag: Tag) -> list[str]:
-    """The names of the image builders of this account and Region that carry a tag, in their order.
+def by_tag(
+    tagging: "ResourceGroupsTaggingAPIClient", client: "AppStreamClient", tag: Tag
+) -> tuple[list[str], list[str]]:
+    """The image builders of this account and Region that have a tag: those that exist, and those that are gone.
+
+    The tagging API may list deleted resources for a while (boto/boto3#3341).
 
     Raises:
-        TaggingUnavailable: the API gave no answer, or an error.
+        RoutedError: AWS answered an error, or nothing.
     """
-    return sorted(arn.rpartition(":image-builder/")[2] for arn in _arns_by_tag(client, tag))
-
-
-def _arns_by_tag(client: "ResourceGroupsTaggingAPIClient", tag: Tag) -> Iterator[str]:
-    pages = client.get_paginator("get_resources").paginate(
+    resources = tagging.get_paginator("get_resources").paginate(
         ResourceTypeFilters=["appstream:image-builder"],
         TagFilters=[{"Key": tag["Key"], "Values": [tag["Value"]]}],
         PaginationConfig={"PageSize": 100},
     )
-    try:
-        for page in pages:
-            for resource in page["ResourceTagMappingList"]:
-                yield resource["ResourceARN"]
-    except (ClientError, HTTPClientError, ConnectionError) as error:
-        raise TaggingUnavailable(f"{type(error).__name__}: {error}") from error
+    tagged = {
+        resource["ResourceARN"].rpartition(":image-builder/")[2]
+        for resource in call(resources.build_full_result)["ResourceTagMappingList"]
+    }
+    builders = client.get_paginator("describe_image_builders").paginate()
+    existing = {builder["Name"] for builder in call(builders.build_full_result)["ImageBuilders"]}
+    return sorted(tagged & existing), sorted(tagged - existing)
 
 
 def _request(entry: Any) -> dict[str, Any]:
     """An entry of ImageBuilders as a request: a plain name is the request of that name."""
     return entry if isinstance(entry, dict) else {"Name": entry}
+
+
+def _has_auto_stop(request: Mapping[str, Any]) -> bool:
+    return bool(request.get("StopAfterMinutes") or request.get("StopOnFailure"))
+
+
+def _canonical(value: object) -> str:
+    """A JSON value as a text that only equal values have: 1 and 1.0 are equal, 1 and true are not."""
+
+    def number(text: str) -> float:
+        return int(float(text)) if float(text).is_integer() else float(text)
+
+    return json.dumps(json.loads(json.dumps(value), parse_float=number), sort_keys=True)

@@ -1,208 +1,243 @@
-"""What operators are told, in whatever form: a plain-text mail, and a notification for chat."""
+"""The messages that operators read: one notice as a subject, a plain-text mail and a chat notification.
+
+Requesters and third parties control much of the text: names, tags, execution names, AWS messages, causes of
+StopExecution. `quote` makes all of it one inert line; commands and links are built by `command` and `console`.
+"""
 
 import json
+import re
+import shlex
+import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.image_builder.dead_letter import DeadLetter
-from lambdas.image_builder.execution_result import ExecutionResult
-
-_WHOSE_TURN = {
-    "fail": "Whoever started this execution: the request has to change.",
-    "notify": "An operator.",
-    "uncaught": "An operator: the workflow did not end by itself.",
-}
-
 _CONSOLE_HOSTS = {"aws": "console.aws.amazon.com", "aws-us-gov": "console.amazonaws-us-gov.com"}
 """By partition. The consoles of the isolated partitions are not public: messages name the ARN only."""
 
+MAX_SNS_BYTES = 262_144
 _MAX_SUBJECT = 99
-"""Below 100 characters, ASCII. Source: Amazon SNS API reference, Publish, Subject."""
+"""Bytes of a message; characters of a Subject, ASCII. Source: Amazon SNS API reference, Publish."""
 
 _MAX_CHAT_TITLE = 250
 _MAX_CHAT_DESCRIPTION = 8_000
-_MAX_CHAT_CONTEXT = 1_000
-"""Source: Amazon Q Developer in chat applications administrator guide, Custom notifications."""
+_MAX_CHAT_TEXT = 1_000
+"""Characters. Source: Amazon Q Developer in chat applications administrator guide, Custom notifications."""
+
+_MIN_NAME = 12
+"""Characters of the name that a subject keeps; then the cause is cut."""
+
+_LINK = re.compile(r"://|www\.|@|\.[a-z]{2,}/", re.IGNORECASE)
+_MARKDOWN = str.maketrans({char: chr(ord(char) + 0xFEE0) for char in "*~`[]<>|@#\\"})
+"""Each character of Slack's and Teams' markdown, and its full-width form, which reads alike and means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """Something that a notice is about. Attributes: heading: what it is. text: which. url: in the console, or ""."""
+class Step:
+    """One thing to do. Attributes: text: a sentence. command: for a shell, from `command`; empty without one."""
+
+    text: str
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A thing that a notice is about. Attributes: heading: its kind. text: which one. url: in the console, or empty."""
 
     heading: str
     text: str
-    url: str
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a person is told.
+    """What operators are notified of.
 
     Attributes:
+        outcome: "FAILED" or "RUNNING".
+        name: of the image builder, the fleet or the schedule.
+        cause: the most specific code; empty for a success.
         headline: one line, without its full stop.
-        error: its name; empty for a success. The runbook has a section for it.
-        happened: what happened.
-        advice: what to do.
-        turn: whose turn it is; empty where nobody's.
-        about: what it is about, in the order in which a person looks for it.
-        arn: of what it is about: messages about the same thing belong to one thread.
-        event: its kind, as chat shows it.
-        section: of the runbook; empty where there is none for it.
+        message: what happened.
+        error: the Error of the execution; empty for a success. The runbook has a section for it.
+        actor: who has to act; empty where nobody has to.
+        steps: what to do, in order.
+        history: when it began and ended, and who started it.
+        references: in the order in which an operator needs them.
+        arn: of the execution, or of what could not start one. Messages with the same one share a chat thread.
+        event: the kind of event that chat shows.
+        section: of the runbook; empty without one.
     """
 
+    outcome: str
+    name: str
+    cause: str
     headline: str
+    message: str
     error: str
-    happened: str
-    advice: str
-    turn: str
-    about: Sequence[About]
+    actor: str
+    steps: Sequence[Step]
+    history: Sequence[str]
+    references: Sequence[Reference]
     arn: str
     event: str
     section: str
 
 
-def of_execution_result(ending: ExecutionResult) -> Notice:
-    """The notice of how an execution ended."""
-    return Notice(
-        headline=_headline(ending),
-        error=ending.error,
-        happened=ending.message,
-        advice=ending.advice,
-        turn=_WHOSE_TURN.get(ending.route, ending.route),
-        about=(
-            About(
-                "Image builders" if ending.aim == "fleet" else "Image builder",
-                _builder(ending),
-                _console(ending.execution, "appstream2/home", "/images"),
-            ),
-            About(
-                "Execution",
-                ending.execution,
-                _console(ending.execution, "states/home", f"/v2/executions/details/{ending.execution}"),
-            ),
-        ),
-        arn=ending.execution,
-        event=f"ImageBuilderStart{ending.status.title().replace('_', '')}",
-        section=ending.section,
-    )
+def quote(text: object, most: int = 8_000, *, markdown: bool = False) -> str:
+    """A text of a requester or a third party as one inert line.
+
+    Line breaks become spaces; control characters, invisible characters and Unicode bidirectional marks become question
+    marks. What a mail program or a chat client makes a link of is broken. A name of the form `a.b` stays as it is: an
+    image builder can have it.
+
+    Args:
+        text: anything.
+        most: characters that are kept.
+        markdown: whether the line goes to a chat client, which must not read markdown in it.
+    """
+    visible = "".join(char if char.isprintable() else " " if char.isspace() else "?" for char in str(text))
+    words = (word.replace(":", "[:]").replace(".", "[.]") if _LINK.search(word) else word for word in visible.split())
+    line = " ".join(words)
+    if markdown:
+        # Within a word an underscore is no markdown.
+        line = re.sub(r"(?<![^\W_])_|_(?![^\W_])", "\uff3f", line.translate(_MARKDOWN))
+    return _short(line, most)
 
 
-def of_dead_letter(letter: DeadLetter) -> Notice:
-    """The notice of a schedule or an event that could not start its workflow."""
-    # Scheduler counts its own attempts; the first is none that was repeated.
-    tries = f" It tried again {letter.retries} times." if letter.retries else ""
-    return Notice(
-        headline=f"{letter.kind} {letter.name} could not start its workflow",
-        error=letter.error,
-        happened=f"{letter.service} could not start the workflow, and nothing was started: {letter.message}{tries}",
-        advice="Mend what the error names: as a rule the role that starts the workflow, or a workflow that is gone. "
-        "Then start the workflow by hand with the request below, if that is still wanted.",
-        turn=_WHOSE_TURN["notify"],
-        about=(
-            About("Request", letter.request, ""),
-            About(letter.kind, letter.arn, ""),
-            About(
-                "Workflow",
-                letter.workflow,
-                # The console lists executions by the state machine, whatever alias they were started by.
-                _console(letter.workflow, "states/home", f"/statemachines/view/{_without_alias(letter.workflow)}"),
-            ),
-        ),
-        arn=letter.arn,
-        event="ImageBuilderStartNotDelivered",
-        section="StartsNotDelivered",
-    )
+def json_argument(value: object) -> str:
+    """A value as JSON that means the same, yet holds no quotation mark of a shell, no link and no markdown."""
+    unsafe = re.compile(r"['`<>&|@*~/]|(?<=www)\.", re.IGNORECASE)
+    return unsafe.sub(lambda char: f"\\u{ord(char[0]):04x}", json.dumps(value))
+
+
+def command(*words: str) -> str:
+    """A shell command of one line; each word is quoted for a POSIX shell. What is not printable becomes `?`."""
+    return shlex.join("".join(char if char.isprintable() else "?" for char in word) for word in words)
+
+
+def part(arn: str, index: int) -> str:
+    """A part of an ARN: 1 is the partition, 3 the Region, 4 the account; empty where there is none."""
+    return f"{arn}:::::".split(":")[index]
+
+
+def console(arn: str, path: str, fragment: str) -> str:
+    """A page of the console of the partition and Region of an ARN; empty where the partition's console is unknown."""
+    host, region = _CONSOLE_HOSTS.get(part(arn, 1)), part(arn, 3)
+    if not host or not re.fullmatch(r"[a-z0-9-]+", region):
+        return ""
+    # The one host of a partition leads on to the Region's own.
+    return f"https://{host}/{path}?region={region}#{urllib.parse.quote(fragment, safe='/:?=', errors='replace')}"
+
+
+def sns_message(notice: Notice, runbook_url: str, *, with_chat: bool) -> dict[str, str]:
+    """The parameters of an SNS Publish call, which has at most 262,144 bytes.
+
+    Args:
+        notice: what it is about.
+        runbook_url: of the page with a section for each error; empty where the deployment has none.
+        with_chat: whether HTTPS subscribers get the form for chat.
+    """
+    line, text = subject(notice), mail(notice, runbook_url)
+    if not with_chat:
+        return {"Subject": line, "Message": _cut(text, MAX_SNS_BYTES)}
+    custom = chat(notice, runbook_url)
+    forms = {"default": _cut(text, MAX_SNS_BYTES - _size(custom) - 100), "https": custom}
+    return {"Subject": line, "MessageStructure": "json", "Message": json.dumps(forms, ensure_ascii=False)}
 
 
 def subject(notice: Notice) -> str:
-    """One line, fit for the Subject of an SNS message."""
-    line = f"{notice.headline}: {notice.error}" if notice.error else notice.headline
-    return "".join(char if char.isascii() and char.isprintable() else "?" for char in line)[:_MAX_SUBJECT]
+    """One line for the Subject of an SNS message: the name is shortened before the cause is."""
+    cause, region, account = (
+        f", {_ascii(text)}" if text else "" for text in (notice.cause, part(notice.arn, 3), part(notice.arn, 4))
+    )
+    room = _MAX_SUBJECT - len(f"[{notice.outcome}] {region}{account}")
+    name = _short(_ascii(notice.name), max(_MIN_NAME, room - len(cause)))
+    return f"[{notice.outcome}] {name}{_short(cause, room - len(name))}{region}{account}"[:_MAX_SUBJECT]
 
 
 def mail(notice: Notice, runbook_url: str) -> str:
-    """Plain text. Paragraphs are single lines: mail programs wrap them to whatever they are read on.
-
-    Args:
-        notice: what is told.
-        runbook_url: of the page with a section for each error; empty where the deployment has none.
-    """
-    parts = [
-        f"{notice.headline}.",
-        f"ERROR\n{notice.error}" if notice.error else "",
-        f"WHAT HAPPENED\n{notice.happened}",
-        f"WHAT TO DO\n{notice.advice}",
-        f"WHOSE TURN IT IS\n{notice.turn}" if notice.turn else "",
-        *("\n".join(filter(None, (each.heading.upper(), each.text, each.url))) for each in notice.about),
-        f"RUNBOOK\n{_runbook(notice, runbook_url)}" if notice.section else "",
+    """Plain text. Paragraphs are single lines: mail programs wrap them to the width of the screen."""
+    steps = [f"{quote(step.text)}\n   {step.command}".rstrip() for step in notice.steps]
+    if notice.section and runbook_url:
+        steps.append(f"The runbook has more: {runbook_url}#{_anchor(notice)}")
+    paragraphs = [
+        f"{quote(notice.headline)}.",
+        f"WHAT HAPPENED\n{quote(notice.message)}",
+        f"Error: {quote(notice.error)}" if notice.error else "",
+        "\n".join(
+            [f"WHAT TO DO ({notice.actor})" if notice.actor else "WHAT TO DO"]
+            + [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
+        ),
+        "\n".join(["WHEN AND WHO", *map(quote, notice.history)]) if notice.history else "",
+        *(
+            "\n".join(filter(None, (each.heading.upper(), quote(each.text, MAX_SNS_BYTES), each.url)))
+            for each in notice.references
+        ),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(filter(None, paragraphs)) + "\n"
 
 
 def chat(notice: Notice, runbook_url: str) -> str:
-    """The same for a chat channel: a custom notification of Amazon Q Developer in chat applications, as JSON.
+    """A custom notification of Amazon Q Developer in chat applications, as JSON (schema version 1.0)."""
 
-    Source: its administrator guide, Custom notifications (schema version 1.0).
-    """
-    steps = [notice.advice]
-    if notice.section:
-        steps.append(f"Runbook: {_runbook(notice, runbook_url)}")
-    steps += [f"<{each.url}|Open: {each.heading.lower()}>" for each in reversed(notice.about) if each.url]
-    context = {"Error": notice.error, "Whose turn": notice.turn, **{each.heading: each.text for each in notice.about}}
+    def text(value: str, most: int = _MAX_CHAT_TEXT) -> str:
+        return quote(value, most, markdown=True)
+
+    steps = [f"{text(step.text)} `{step.command}`" if step.command else text(step.text) for step in notice.steps]
+    if notice.section and runbook_url:
+        steps.append(f"<{runbook_url}#{_anchor(notice)}|Open: runbook>")
+    steps += [f"<{each.url}|Open: {each.heading.lower()}>" for each in reversed(notice.references) if each.url]
+    context = {
+        "Error": notice.error,
+        "Who acts": notice.actor,
+        "When and who": " ".join(notice.history),
+        **{each.heading: each.text for each in notice.references},
+    }
+    outcome = f"[{notice.outcome}] "
+    title = outcome + text(subject(notice).removeprefix(outcome), _MAX_CHAT_TITLE - len(outcome))
     notification: dict[str, Any] = {
         "version": "1.0",
         "source": "custom",
         "content": {
             "textType": "client-markdown",
-            "title": subject(notice)[:_MAX_CHAT_TITLE],
-            "description": notice.happened[:_MAX_CHAT_DESCRIPTION],
+            "title": title,
+            "description": text(f"{notice.headline}. {notice.message}", _MAX_CHAT_DESCRIPTION),
             "nextSteps": steps,
         },
         "metadata": {
-            "threadId": notice.arn.rsplit(":", 1)[-1],
-            "summary": subject(notice),
+            "threadId": text(notice.arn.rpartition(":")[2]),
+            "summary": title,
             "eventType": notice.event,
-            "relatedResources": [notice.arn],
-            "additionalContext": {key: value[:_MAX_CHAT_CONTEXT] for key, value in context.items() if value},
+            "relatedResources": [text(notice.arn)],
+            "additionalContext": {key: text(value) for key, value in context.items() if value},
             # Messages carry text that AWS and requesters wrote: no button may act on it.
             "enableCustomActions": False,
         },
     }
-    return json.dumps(notification)
+    return json.dumps(notification, ensure_ascii=False)
 
 
-def _runbook(notice: Notice, runbook_url: str) -> str:
-    return f"{runbook_url or 'docs/runbook.md'}#{notice.section}"
+def _anchor(notice: Notice) -> str:
+    return urllib.parse.quote(notice.section[:100], errors="replace")
 
 
-def _console(arn: str, path: str, fragment: str) -> str:
-    """A page of the console of the partition and Region of an ARN; empty where the partition's console is unknown."""
-    _, partition, _, region, *_ = f"{arn}::::".split(":")
-    host = _CONSOLE_HOSTS.get(partition)
-    # The one host of a partition leads on to the Region's own.
-    return f"https://{host}/{path}?region={region}#{fragment}" if host else ""
+def _ascii(text: str) -> str:
+    return quote(text).encode("ascii", "replace").decode()
 
 
-def _without_alias(arn: str) -> str:
-    return ":".join(arn.split(":")[:7])
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: max(0, most - 3)]}..."
 
 
-def _builder(ending: ExecutionResult) -> str:
-    _, _, _, region, account, *_ = ending.execution.split(":")
-    state = f" ({ending.state} when last seen)" if ending.state else ""
-    who = "several" if ending.aim == "fleet" else "none that can exist was named"
-    return f"{ending.name or who}{state}, account {account}, {region}"
+def _size(text: str) -> int:
+    """Bytes of a text inside JSON: as much as SNS counts of it, or more."""
+    return len(json.dumps(text, ensure_ascii=False).encode())
 
 
-def _headline(ending: ExecutionResult) -> str:
-    who = f"Image builder {ending.name}" if ending.name else "An image builder"
-    if ending.status == "SUCCEEDED":
-        return f"{who} is running"
-    if ending.error == "AutoStopNotScheduled":
-        return f"{who} has no guard that stops it"
-    return {
-        "start": f"{who} did not start",
-        "stop": f"{who} was not stopped",
-        "fleet": "Not all image builders of a fleet started",
-    }.get(ending.aim, f"{who}: the execution broke off")
+def _cut(text: str, most: int) -> str:
+    """A text of at most so many bytes inside JSON. What matters comes first, so the end is cut."""
+    note, keep = "", len(text)
+    while keep and (size := _size(text[:keep] + note)) > most:
+        note, keep = f"... (cut: {len(text)} characters)\n", max(0, keep * most // size - 50)
+    return text[:keep] + note

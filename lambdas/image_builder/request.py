@@ -206,6 +206,9 @@ def _unknown(key: str, fields: Mapping[str, Field]) -> str:
 
 
 def _quote(value: object) -> str:
+    """A wrong value in a message. What is nested is not repeated: an unknown key may hold a secret."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
     text = json.dumps(value)
     return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}..."
 

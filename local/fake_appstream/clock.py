@@ -1,21 +1,13 @@
-"""The clocks that image builders live by: simulated seconds since the epoch."""
+"""The clocks of the fake: simulated seconds since the epoch."""
 
 import time
-from typing import Protocol
-
-
-class Clock(Protocol):
-    """Anything that tells simulated time."""
-
-    def now(self) -> float:
-        """Simulated seconds since the epoch."""
 
 
 class ScaledClock:
-    """Simulated time runs at 1 / `scale` of real time, from the real time at which the clock was made.
+    """Simulated time that runs faster than real time, from the real time at which the clock was made.
 
     Args:
-        scale: real seconds that one simulated second lasts; 0.01 is a hundred times faster than life.
+        scale: real seconds that one simulated second lasts; 0.01 is a hundred times faster than real time.
 
     Raises:
         ValueError: the scale is not more than 0.
@@ -26,7 +18,7 @@ class ScaledClock:
             raise ValueError(f"scale: must be more than 0, not {scale!r}")
         self._scale = scale
         self._began = time.time()
-        # Monotonic, so that a corrected system clock does not throw a builder back into an earlier state.
+        # Monotonic, so that a corrected system clock does not return a builder to an earlier state.
         self._origin = time.monotonic()
 
     def now(self) -> float:
@@ -35,10 +27,10 @@ class ScaledClock:
 
 
 class ManualClock:
-    """Stands still until it is told to move.
+    """Moves only by `advance`.
 
     Args:
-        now: where it begins, in seconds since the epoch; 2026-01-31 22:00 UTC unless told otherwise.
+        now: the first time, in seconds since the epoch; the default is 2026-01-31 22:00 UTC.
     """
 
     def __init__(self, now: float = 1_769_896_800.0) -> None:
@@ -49,5 +41,8 @@ class ManualClock:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Move on by so many seconds."""
+        """Move forward by so many seconds."""
         self._now += seconds
+
+
+Clock = ScaledClock | ManualClock

@@ -1,54 +1,35 @@
-"""The double itself: image builders on a clock, the operations on them, and the calls seen. No HTTP."""
+"""The fake itself: image builders on a clock, the operations on them, and the calls seen.
 
-import base64
+It speaks AWS JSON 1.1, which botocore prefers of the two protocols that its model of AppStream names
+(`botocore.utils.PRIORITY_ORDERED_SUPPORTED_PROTOCOLS`).
+"""
+
+import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from local.fake_appstream.builders import (
-    DEFAULT_IMAGE,
-    Durations,
+    ARN,
+    DURATIONS,
+    IMAGE_AGENT,
+    ORDINARY,
     ImageBuilder,
-    Life,
-    LifeSettings,
+    Timeline,
+    TimelineSettings,
     agent,
-    image_builder_members,
-    new_image_builder,
+    check_members,
 )
 from local.fake_appstream.clock import Clock
-from local.fake_appstream.faults import Answer, Drop, Error, Faults
-from local.fake_appstream.model import (
-    ServiceError,
-    ShapeError,
-    conform,
-    input_shape,
-    service_model,
-    validation_error,
-    violation,
-    violations,
-)
-from local.fake_appstream.validation import Refused, must
+from local.fake_appstream.faults import Fault, Faults
+from local.fake_appstream.model import ServiceError, input_shape, service_model, violations
+from local.fake_appstream.validation import Refused, is_number, must
 
-DEFAULT_REGION = "us-east-1"
-NOT_PERMITTED = "OperationNotPermittedException"
-DELETABLE = ("STOPPED", "FAILED")
-"""The guide says Stopped. A FAILED builder could otherwise never go, and Packer's AppStream plugin deletes it too."""
 PAGE_SIZE = 25
-"""Not documented for DescribeImageBuilders; it is what DescribeImages has."""
-MOST_TAGS = 50
-LONGEST_VALIDITY = 604_800
-"""Seconds."""
-ORDINARY_INSTANCE = "stream.standard.medium"
-# The members of a builder that CreateImageBuilder does not require and that a plausible one has.
-_ORDINARY = {
-    "ImageName": DEFAULT_IMAGE,
-    "VpcConfig": {"SubnetIds": ["subnet-0123456789abcdef0"], "SecurityGroupIds": ["sg-0123456789abcdef0"]},
-}
+"""Not documented for DescribeImageBuilders; it is that of DescribeImages."""
 
-
-class Dropped(Exception):
-    """The connection was closed with no answer."""
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +37,18 @@ class Call:
     """One API call seen.
 
     Attributes:
-        sequence: 1 for the first.
         time: simulated seconds since the epoch.
         operation: its name.
         parameters: the members that the operation has; empty where they could not be read.
-        region: that the request was signed for.
         outcome: "ok", an error code, or "dropped".
         effective: whether it changed an image builder.
         state_before: of the one image builder that it is about; None: there is none.
         state_after: likewise.
     """
 
-    sequence: int
     time: float
     operation: str
     parameters: Mapping[str, Any]
-    region: str
     outcome: str
     effective: bool = False
     state_before: str | None = None
@@ -80,251 +57,205 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What becomes of one call.
+    """What a client gets for one call.
 
     Attributes:
-        sequence: of the call, as in `Call`.
         members: of the answer.
         error: instead of the answer.
-        dropped: there is neither.
+        dropped: the connection closes with neither.
         delay: real seconds until then.
     """
 
-    sequence: int = 0
     members: Mapping[str, Any] = field(default_factory=dict)
     error: ServiceError | None = None
     dropped: bool = False
     delay: float = 0.0
 
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.error.status if self.error else 200
+
+    @property
+    def body(self) -> bytes:
+        """The HTTP body."""
+        error = self.error and {"__type": self.error.code, "Message": self.error.message}
+        return json.dumps(error or self.members).encode()
+
 
 class FakeAppStream:
-    """AppStream's image builders. Thread-safe; every call is atomic and happens at one moment of the clock.
-
-    Args:
-        clock: that the builders live by.
-        durations: of builders that have none of their own.
-        start_refusal: what StartImageBuilder answers for a builder that is not STOPPED. AWS does not document it;
-            ResourceInUseException is the other likely one.
-        region: of builders that the control interface makes, unless it says otherwise.
+    """The image builders of one account and Region. Thread-safe; each call happens at one moment of the clock.
 
     Attributes:
-        faults: the scripted trouble.
+        clock: the simulated time.
+        faults: the scripted faults.
     """
 
-    def __init__(
-        self,
-        clock: Clock,
-        *,
-        durations: Durations | None = None,
-        start_refusal: str = NOT_PERMITTED,
-        region: str = DEFAULT_REGION,
-    ) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.faults = Faults()
-        self._durations = durations or Durations()
-        self._start_refusal = start_refusal
-        self._region = region
         self._lock = threading.RLock()
         self._calls: list[Call] = []
-        self._sequence = 0
-        self._builders: dict[tuple[str, str], ImageBuilder] = {}
-        self._operations: Mapping[str, Callable[[dict[str, Any], str, float], dict[str, Any]]] = {
-            "CreateImageBuilder": self._create,
-            "CreateImageBuilderStreamingURL": self._create_streaming_url,
-            "DeleteImageBuilder": self._delete,
+        self._builders: dict[str, ImageBuilder] = {}
+        self._operations: Mapping[str, Callable[[dict[str, Any], float], dict[str, Any]]] = {
             "DescribeImageBuilders": self._describe,
-            # Of the Resource Groups Tagging API.
-            "GetResources": self._get_resources,
+            "GetResources": self._get_resources,  # of the Resource Groups Tagging API
             "ListTagsForResource": self._list_tags,
             "StartImageBuilder": self._start,
             "StopImageBuilder": self._stop,
-            "TagResource": self._tag,
-            "UntagResource": self._untag,
         }
 
-    # The API.
+    @property
+    def calls(self) -> list[Call]:
+        """Every API call seen, in order."""
+        with self._lock:
+            return list(self._calls)
 
-    def call(
-        self, operation: str, parameters: Mapping[str, Any] | None = None, region: str | None = None
-    ) -> Mapping[str, Any]:
-        """Make one API call with no protocol between. Timestamps are seconds since the epoch; delays are not waited.
+    def call(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make one API call with no protocol between; a delay is not waited for.
 
         Returns:
-            The members of the answer.
+            The members of the answer; timestamps in seconds since the epoch.
 
         Raises:
             ServiceError: the service answers an error.
-            Dropped: a fault closes the connection.
         """
-        reply = self.reply(operation, dict(parameters or {}), region or self._region)
-        if reply.dropped:
-            raise Dropped
+        reply = self.reply(operation, parameters)
         if reply.error:
             raise reply.error
         return reply.members
 
-    def reply(self, operation: str, content: Any, region: str, refusal: ServiceError | None = None) -> Reply:
-        """What becomes of one call, as every transport asks.
+    def respond(self, target: str, body: str | bytes) -> Reply:
+        """Answer one HTTP request.
+
+        Args:
+            target: its header X-Amz-Target: service and operation.
+            body: JSON.
+        """
+        prefix, _, operation = target.rpartition(".")
+        if prefix != service_model(operation).metadata["targetPrefix"]:
+            operation = target
+        try:
+            return self.reply(operation, json.loads(body))
+        except (ValueError, RecursionError) as problem:
+            return self.reply(operation, {}, ServiceError("SerializationException", f"The body is not JSON: {problem}"))
+
+    def reply(self, operation: str, content: Any, refusal: ServiceError | None = None) -> Reply:
+        """Answer and record one call.
 
         Args:
             operation: its name.
             content: its parameters, not yet checked.
-            region: that it is signed for.
-            refusal: why the transport cannot hand it on; it is answered and recorded.
+            refusal: an error to answer before anything else.
         """
         with self._lock:
             now = self.clock.now()
-            self._sequence += 1
-            call = Call(self._sequence, now, operation, {}, region, "ok")
+            call = Call(now, operation, {}, "ok")
             try:
-                if refusal:
-                    raise refusal
-                parameters = self._parameters(operation, content)
+                if refusal or operation not in self._operations:
+                    raise refusal or ServiceError("UnknownOperationException", f"There is no {operation!r} here.")
+                shape = input_shape(operation)
+                problems = violations(content, shape)
             except ServiceError as error:
                 self._calls.append(replace(call, outcome=error.code))
-                return Reply(call.sequence, error=error)
+                return Reply(error=error)
+            parameters = {name: content[name] for name in shape.members if content.get(name) is not None}
             names = _names(parameters)
-            key = (region, names[0] if len(names) == 1 else "")
-            before = self._builders.get(key)
-            befallen = self.faults.befall(operation, names)
-            reply = self._reply(befallen.action, operation, parameters, region, now)
-            after = self._builders.get(key)
-            self._calls.append(
-                replace(
-                    call,
-                    parameters=parameters,
-                    outcome="dropped" if reply.dropped else reply.error.code if reply.error else "ok",
-                    effective=after is not before,
-                    state_before=before.state(now) if before else None,
-                    state_after=after.state(now) if after else None,
-                )
+            one = names[0] if len(names) == 1 else ""
+            before = self._builders.get(one)
+            fault, delay = self.faults.next_for(operation, names)
+            reply = self._reply(fault, operation, parameters, problems, now)
+            after = self._builders.get(one)
+            call = replace(
+                call,
+                parameters=parameters,
+                outcome="dropped" if reply.dropped else reply.error.code if reply.error else "ok",
+                effective=after is not before,
+                state_before=before.state(now) if before else None,
+                state_after=after.state(now) if after else None,
             )
-            return replace(reply, sequence=call.sequence, delay=befallen.delay)
+            self._calls.append(call)
+            return replace(reply, delay=delay)
 
     def _reply(
-        self, action: Error | Drop | Answer | None, operation: str, parameters: dict[str, Any], region: str, now: float
+        self, fault: Fault | None, operation: str, parameters: dict[str, Any], problems: list[str], now: float
     ) -> Reply:
-        if action == Drop("before"):
-            return Reply(dropped=True)
+        if fault and (fault.error or fault.drop == "before"):
+            return Reply(error=fault.error, dropped=fault.error is None)
+        members, error = dict[str, Any](), None
         try:
-            if isinstance(action, Error):
-                raise ServiceError(action.code, action.message, action.status)
-            if problems := violations(parameters, input_shape(operation)):
-                raise validation_error(problems)
-            members = self._operations[operation](parameters, region, now)
-        except ServiceError as error:
-            reply = Reply(error=error)
-        else:
-            if isinstance(action, Answer):
-                members = {**members, **action.members}
-            reply = Reply(members={member: value for member, value in members.items() if value is not None})
-        return Reply(dropped=True) if action == Drop("after") else reply
+            if problems:
+                detected = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected"
+                raise ServiceError("ValidationException", f"{detected}: {'; '.join(problems)}")
+            members = {**self._operations[operation](parameters, now), **((fault and fault.answer) or {})}
+        except ServiceError as refusal:
+            error = refusal
+        if fault and fault.drop:
+            return Reply(dropped=True)
+        return Reply({name: value for name, value in members.items() if value is not None}, error)
 
-    # The control interface.
-
-    @property
-    def calls(self) -> list[Call]:
-        """Every API call seen since the last `clear_calls`, in order."""
-        with self._lock:
-            return list(self._calls)
-
-    def clear_calls(self) -> None:
-        """Forget the calls seen."""
-        with self._lock:
-            self._calls.clear()
-
-    def reset(self) -> None:
-        """Forget every builder, rule and call."""
-        with self._lock:
-            self._builders.clear()
-            self._calls.clear()
-            self._sequence = 0
-            self.faults.clear()
+    # What the API cannot do: tests and the demo set up and inspect image builders.
 
     def put_builder(
         self,
         name: str,
         *,
-        state: LifeSettings = "STOPPED",
-        region: str | None = None,
+        state: TimelineSettings = "STOPPED",
         members: Mapping[str, Any] | None = None,
         durations: Mapping[str, float] | None = None,
-        next_start: LifeSettings | None = None,
+        next_start: TimelineSettings | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Make a builder, in place of any of that name, without an API call.
+        """Create an image builder, or replace the one of that name.
 
         Args:
             name: of the builder.
-            state: what it lives from now on, as `Life.parse` takes it: a state, which sticks, or stages.
-            region: where it is.
+            state: its timeline from now on, as `Timeline.parse` takes it: one state without end, or stages.
             members: of the ImageBuilder shape, over those of an ordinary builder.
-            durations: over those of the double, by the names of `Durations`.
-            next_start: what the next start leads to, as `Life.parse` takes it.
+            durations: in simulated seconds, over `DURATIONS`.
+            next_start: the timeline that the next start leads to, instead of the ordinary one.
             tags: by key.
 
         Returns:
             The ImageBuilder that DescribeImageBuilders would answer now.
 
         Raises:
-            Refused: naming the field and the rule.
+            Refused: an argument is wrong.
         """
-        region = self._placed(region)
-        given = image_builder_members("members", members)
-        if "AppstreamAgentVersion" in given:
-            given = {**agent(given["AppstreamAgentVersion"]), **given}
-        # A name and tags that the API would refuse are refused here too; members may lie.
-        identity = {"Name": name, "InstanceType": "any", **({"Tags": tags} if tags else {})}
-        try:
-            problems = violations(_conformed("CreateImageBuilder", identity), input_shape("CreateImageBuilder"))
-        except ShapeError as problem:
-            raise Refused(str(problem)) from None
-        if problems:
+        members, durations = members or {}, durations or {}
+        check_members("members", members)
+        for key, seconds in durations.items():
+            must(key in DURATIONS, "durations", f"of {', '.join(DURATIONS)}", key)
+            least = {} if key == "network_interface" else {"least": 0}
+            must(is_number(seconds, **least), f"durations.{key}", "a number, of at least 0 for a state", seconds)
+        must(isinstance(name, str), "name", "a string", name)
+        if problems := violations(name, input_shape("CreateImageBuilder").members["Name"], "name"):
             raise Refused("; ".join(problems))
-        request = {**_ORDINARY, **given, **identity, "InstanceType": given.get("InstanceType", ORDINARY_INSTANCE)}
-        settings = self._durations.changed(durations)
-        script = None if next_start is None else Life.parse(next_start)
-        life = Life.parse(state)
+        version = agent(members.get("AppstreamAgentVersion", IMAGE_AGENT))
         with self._lock:
             now = self.clock.now()
-            builder = new_image_builder(name, region, now, request, settings)
-            builder = replace(builder, members={**builder.members, **given}, life=life, next_start=script)
-            self._builders[region, name] = builder
+            builder = ImageBuilder(
+                {**ORDINARY, "CreatedTime": now, **version, **members, "Name": name, "Arn": f"{ARN}{name}"},
+                Timeline.parse(state),
+                now,
+                {**DURATIONS, **durations},
+                None if next_start is None else Timeline.parse(next_start),
+                tags or {},
+            )
+            self._builders[name] = builder
             return builder.describe(now)
 
-    def patch_builder(
-        self,
-        name: str,
-        *,
-        state: LifeSettings | None = None,
-        region: str | None = None,
-        members: Mapping[str, Any] | None = None,
-        durations: Mapping[str, float] | None = None,
-        next_start: LifeSettings | None = None,
-    ) -> dict[str, Any]:
-        """Change a builder, without an API call. The arguments are those of `put_builder`.
+    def patch_builder(self, name: str, *, next_start: TimelineSettings) -> None:
+        """Change what the next start of an image builder leads to.
 
         Raises:
-            Refused: naming the field and the rule, or there is no such builder.
+            Refused: an argument is wrong, or there is no such builder.
         """
-        given = image_builder_members("members", members)
-        life = None if state is None else Life.parse(state)
-        script = None if next_start is None else Life.parse(next_start)
+        script = Timeline.parse(next_start)
         with self._lock:
-            now = self.clock.now()
-            builder = self._known(name, region, now)
-            if life:
-                builder = builder.lives(now, life)
-            builder = replace(
-                builder,
-                members={**builder.members, **given},
-                durations=builder.durations.changed(durations),
-                next_start=script or builder.next_start,
-            )
-            self._builders[self._placed(region), name] = builder
-            return builder.describe(now)
+            self._builders[name] = replace(self._found(name, self.clock.now(), Refused), next_start=script)
 
-    def builder(self, name: str, *, region: str | None = None) -> dict[str, Any]:
+    def builder(self, name: str) -> dict[str, Any]:
         """The ImageBuilder that DescribeImageBuilders would answer now, without an API call.
 
         Raises:
@@ -332,192 +263,84 @@ class FakeAppStream:
         """
         with self._lock:
             now = self.clock.now()
-            return self._known(name, region, now).describe(now)
+            return self._found(name, now, Refused).describe(now)
 
-    def delete_builder(self, name: str, *, region: str | None = None) -> None:
-        """Take a builder away at once, if there is one."""
+    def delete_builder(self, name: str) -> None:
+        """Remove an image builder at once, if there is one."""
         with self._lock:
-            self._builders.pop((self._placed(region), name), None)
+            self._builders.pop(name, None)
 
-    def _placed(self, region: str | None) -> str:
-        must(region is None or isinstance(region, str), "region", "a string", region)
-        return region or self._region
+    # The operations: from parameters and time to the members of the answer.
 
-    def _known(self, name: str, region: str | None, now: float) -> ImageBuilder:
-        region = self._placed(region)
-        builder = self._living(region, name, now)
-        if builder is None:
-            raise Refused(f"name: must be that of an image builder in {region}, not {name!r}")
-        return builder
+    def _start(self, parameters: dict[str, Any], now: float) -> dict[str, Any]:
+        builder = self._in_state("STOPPED", "start", parameters["Name"], now)
+        return self._store(builder.start(now, parameters.get("AppstreamAgentVersion")), now)
 
-    # The operations: parameters, region and moment to the members of the answer.
+    def _stop(self, parameters: dict[str, Any], now: float) -> dict[str, Any]:
+        return self._store(self._in_state("RUNNING", "stop", parameters["Name"], now).stop(now), now)
 
-    def _parameters(self, operation: str, content: Any) -> dict[str, Any]:
-        if operation not in (*service_model().operation_names, "GetResources"):
-            raise ServiceError("UnknownOperationException", f"AppStream has no operation {operation!r}.")
-        if operation not in self._operations:
-            raise ServiceError("UnknownOperationException", f"{operation} is not offered by this double.")
-        try:
-            return _conformed(operation, content)
-        except ShapeError as problem:
-            raise ServiceError("SerializationException", str(problem)) from None
+    def _describe(self, parameters: dict[str, Any], now: float) -> dict[str, Any]:
+        builders = [self._found(name, now) for name in _names(parameters)] or self._existing(now)
+        page, token = _page(builders, parameters.get("MaxResults", PAGE_SIZE), parameters.get("NextToken"))
+        return {"ImageBuilders": [builder.describe(now) for builder in page], "NextToken": token or None}
 
-    def _create(self, parameters: dict[str, Any], region: str, now: float) -> dict[str, Any]:
-        name = parameters["Name"]
-        if self._living(region, name, now):
-            raise ServiceError("ResourceAlreadyExistsException", f"The image builder {name} already exists.")
-        if ("ImageName" in parameters) == ("ImageArn" in parameters):
-            raise _bad_combination("Specify either ImageName or ImageArn.")
-        if len(parameters.get("VpcConfig", {}).get("SubnetIds", [])) > 1:
-            raise _bad_combination("Specify only one subnet for an image builder.")
-        builder = new_image_builder(name, region, now, parameters, self._durations)
-        return self._store(builder.start(now, parameters.get("AppstreamAgentVersion")), region, now)
+    def _list_tags(self, parameters: dict[str, Any], now: float) -> dict[str, Any]:
+        return {"Tags": dict(self._found(_names(parameters)[0], now).tags)}
 
-    def _start(self, parameters: dict[str, Any], region: str, now: float) -> dict[str, Any]:
-        builder = self._in_state(("STOPPED",), "start", parameters, region, now, self._start_refusal)
-        return self._store(builder.start(now, parameters.get("AppstreamAgentVersion")), region, now)
+    def _get_resources(self, parameters: dict[str, Any], now: float) -> dict[str, Any]:
+        types, filters = parameters.get("ResourceTypeFilters"), parameters.get("TagFilters", [])
+        wanted = not types or not {"appstream", "appstream:image-builder"}.isdisjoint(types)
+        found = [
+            builder
+            for builder in self._existing(now)
+            if wanted and all(_carries(builder.tags, tag["Key"], tag.get("Values")) for tag in filters)
+        ]
+        page, token = _page(found, parameters.get("ResourcesPerPage", 100), parameters.get("PaginationToken"))
+        tags = [[{"Key": key, "Value": value} for key, value in builder.tags.items()] for builder in page]
+        mappings = [{"ResourceARN": each.members["Arn"], "Tags": own} for each, own in zip(page, tags, strict=True)]
+        return {"ResourceTagMappingList": mappings, "PaginationToken": token}
 
-    def _stop(self, parameters: dict[str, Any], region: str, now: float) -> dict[str, Any]:
-        return self._store(self._in_state(("RUNNING",), "stop", parameters, region, now).stop(now), region, now)
+    def _existing(self, now: float) -> list[ImageBuilder]:
+        """All image builders, by name; the API's order is not documented."""
+        return [builder for _, builder in sorted(self._builders.items()) if builder.state(now)]
 
-    def _delete(self, parameters: dict[str, Any], region: str, now: float) -> dict[str, Any]:
-        return self._store(self._in_state(DELETABLE, "delete", parameters, region, now).delete(now), region, now)
-
-    def _describe(self, parameters: dict[str, Any], region: str, now: float) -> dict[str, Any]:
-        size = parameters.get("MaxResults", PAGE_SIZE)
-        if size < 1:
-            raise validation_error([violation(size, "maxResults", "have value greater than or equal to 1")])
-        last = _name(parameters.get("NextToken", ""))
-        if parameters.get("Names"):
-            asked = [self._found(region, name, now) for name in parameters["Names"]]
-        else:
-            living = (self._living(place, name, now) for place, name in self._builders if place == region)
-            asked = [builder for builder in living if builder]
-        # The order is not documented. By name, the last name of a page can be its token, so that who comes or goes
-        # between two pages shifts nothing.
-        by_name = {builder.members["Name"]: builder for builder in asked}
-        rest = sorted(name for name in by_name if name > last)
-        page = [by_name[name].describe(now) for name in rest[:size]]
-        more = {"NextToken": _token(rest[size - 1])} if rest[size:] else {}
-        return {"ImageBuilders": page, **more}
-
-    def _create_streaming_url(self, parameters: dict[str, Any], region: str, now: float) -> dict[str, Any]:
-        self._in_state(("RUNNING",), "connect to", parameters, region, now)
-        validity = parameters.get("Validity", 3600)
-        if validity < 1:
-            raise validation_error([violation(validity, "validity", "have value greater than or equal to 1")])
-        if validity > LONGEST_VALIDITY:
-            rule = f"have value less than or equal to {LONGEST_VALIDITY}"
-            raise validation_error([violation(validity, "validity", rule)])
-        url = f"https://appstream2.{region}.aws.amazon.com/authenticate?parameters={_token(parameters['Name'])}"
-        return {"StreamingURL": url, "Expires": now + validity}
-
-    def _tag(self, parameters: dict[str, Any], region: str, now: float) -> dict[str, Any]:
-        builder = self._tagged(parameters, region, now)
-        tags = {**builder.tags, **parameters["Tags"]}
-        if len(tags) > MOST_TAGS:
-            raise ServiceError("LimitExceededException", f"A resource has at most {MOST_TAGS} tags.")
-        self._store(replace(builder, tags=tags), region, now)
-        return {}
-
-    def _untag(self, parameters: dict[str, Any], region: str, now: float) -> dict[str, Any]:
-        builder = self._tagged(parameters, region, now)
-        kept = {key: value for key, value in builder.tags.items() if key not in parameters["TagKeys"]}
-        self._store(replace(builder, tags=kept), region, now)
-        return {}
-
-    def _list_tags(self, parameters: dict[str, Any], region: str, now: float) -> dict[str, Any]:
-        return {"Tags": dict(self._tagged(parameters, region, now).tags)}
-
-    def _get_resources(self, parameters: dict[str, Any], region: str, now: float) -> dict[str, Any]:
-        types = parameters.get("ResourceTypeFilters", ["appstream"])
-        wanted = not {"appstream", "appstream:image-builder"}.isdisjoint(types)
-        living = (self._living(place, name, now) for place, name in self._builders if place == region)
-        found = {
-            builder.members["Arn"]: dict(builder.tags)
-            for builder in living
-            if builder and wanted and all(_carries(builder.tags, tag) for tag in parameters.get("TagFilters", []))
-        }
-        last, size = _name(parameters.get("PaginationToken", "")), parameters.get("ResourcesPerPage", 100)
-        rest = sorted(arn for arn in found if arn > last)
-        return {
-            "ResourceTagMappingList": [
-                {"ResourceARN": arn, "Tags": [{"Key": key, "Value": value} for key, value in found[arn].items()]}
-                for arn in rest[:size]
-            ],
-            "PaginationToken": _token(rest[size - 1]) if rest[size:] else "",
-        }
-
-    def _living(self, region: str, name: str, now: float) -> ImageBuilder | None:
-        builder = self._builders.get((region, name))
-        return builder if builder and builder.state(now) else None
-
-    def _found(self, region: str, name: str, now: float) -> ImageBuilder:
-        if builder := self._living(region, name, now):
+    def _found(self, name: str, now: float, refusal: type[Refused] | None = None) -> ImageBuilder:
+        builder = self._builders.get(name)
+        if builder and builder.state(now):
             return builder
+        if refusal:
+            raise refusal(f"name: must be that of an image builder, not {name!r}")
         raise ServiceError("ResourceNotFoundException", f"The image builder {name} does not exist.")
 
-    def _in_state(
-        self,
-        states: tuple[str, ...],
-        action: str,
-        parameters: dict[str, Any],
-        region: str,
-        now: float,
-        refusal: str = NOT_PERMITTED,
-    ) -> ImageBuilder:
-        builder = self._found(region, parameters["Name"], now)
-        if (state := builder.state(now)) not in states:
-            needed = " or ".join(states)
-            raise ServiceError(
-                refusal, f"Cannot {action} the image builder {parameters['Name']}: it is {state}, not {needed}."
-            )
+    def _in_state(self, needed: str, action: str, name: str, now: float) -> ImageBuilder:
+        builder = self._found(name, now)
+        if (state := builder.state(now)) != needed:
+            # AWS does not document the code; ResourceInUseException is the other likely one.
+            message = f"Cannot {action} the image builder {name}: it is {state}, not {needed}."
+            raise ServiceError("OperationNotPermittedException", message)
         return builder
 
-    def _tagged(self, parameters: dict[str, Any], region: str, now: float) -> ImageBuilder:
-        arn = parameters["ResourceArn"]
-        builder = self._living(region, _arn_name(arn), now)
-        if builder is None or builder.members["Arn"] != arn:
-            raise ServiceError("ResourceNotFoundException", f"The resource {arn} does not exist.")
-        return builder
-
-    def _store(self, builder: ImageBuilder, region: str, now: float) -> dict[str, Any]:
-        self._builders[region, builder.members["Name"]] = builder
+    def _store(self, builder: ImageBuilder, now: float) -> dict[str, Any]:
+        self._builders[builder.members["Name"]] = builder
         return {"ImageBuilder": builder.describe(now)}
-
-
-def _conformed(operation: str, content: Any) -> dict[str, Any]:
-    conformed: dict[str, Any] = conform(content, input_shape(operation))
-    return conformed
 
 
 def _names(parameters: Mapping[str, Any]) -> list[str]:
     """The image builders that a call is about."""
     if "ResourceArn" in parameters:
-        return [_arn_name(parameters["ResourceArn"])]
+        return [parameters["ResourceArn"].removeprefix(ARN)]
     return [parameters["Name"]] if "Name" in parameters else list(dict.fromkeys(parameters.get("Names", [])))
 
 
-def _arn_name(arn: str) -> str:
-    return arn.rpartition(":image-builder/")[2]
-
-
-def _carries(tags: Mapping[str, str], wanted: Mapping[str, Any]) -> bool:
+def _carries(tags: Mapping[str, str], key: str, values: Sequence[str] | None) -> bool:
     """Whether tags match a TagFilter: the key, and any of the values if it names some."""
-    key, values = wanted["Key"], wanted.get("Values", [])
     return key in tags and (not values or tags[key] in values)
 
 
-def _bad_combination(message: str) -> ServiceError:
-    return ServiceError("InvalidParameterCombinationException", message)
-
-
-def _token(name: str) -> str:
-    return base64.urlsafe_b64encode(name.encode()).decode()
-
-
-def _name(token: str) -> str:
-    try:
-        return base64.b64decode(token, altchars="-_", validate=True).decode()
-    except ValueError:
-        raise _bad_combination("The NextToken is not valid.") from None
+def _page(items: list[Item], size: int, token: str | None) -> tuple[list[Item], str]:
+    """One page and the token of the next, which is empty after the last page."""
+    if token and not token.isdecimal():
+        raise ServiceError("InvalidParameterCombinationException", f"The token {token!r} is not valid.")
+    begin = int(token or 0)
+    end = begin + size
+    return items[begin:end], str(end) if items[end:] else ""

@@ -1,46 +1,31 @@
-"""The double behind boto3 with no socket between: boto3's own serialiser, parser and retries run."""
+"""The fake behind boto3 with no socket between: boto3's own serialiser, parser and retries run."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 from local.fake_appstream.fake import FakeAppStream
-from local.fake_appstream.protocol import respond
-
-DEFAULT_READ_TIMEOUT = 60.0
-"""Seconds; botocore's own default."""
 
 
-def install(double: FakeAppStream, target: Any) -> None:
-    """Answer the calls of a client, of AppStream or of tagging, or of every client that a session makes from now on.
+def install(fake: FakeAppStream, client: Any) -> None:
+    """Answer the calls of a boto3 client, of AppStream or of the Resource Groups Tagging API.
 
-    No delay is waited. One that a client would not wait for raises ReadTimeoutError at once, after the operation took
-    effect; a dropped connection raises ConnectionClosedError. boto3 then retries as ever, and sleeps between its
-    attempts unless it is configured not to retry.
-
-    Args:
-        double: who answers.
-        target: a client of either, whose own read timeout then counts, or a boto3 Session, where botocore's default
-            does.
+    No delay is waited for. One beyond the client's read timeout raises ReadTimeoutError at once, after the operation
+    had its effect; a dropped connection raises ConnectionClosedError. boto3 then retries as configured.
     """
-    client = hasattr(target, "meta")
-    read_timeout = target.meta.config.read_timeout if client else DEFAULT_READ_TIMEOUT
 
     def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-        headers = {name.lower(): _text(value) for name, value in request.headers.items()}
-        response = respond(double, urlsplit(request.url).path, headers, _bytes(request.body))
-        if read_timeout is not None and response.delay > read_timeout:
+        reply = fake.respond(_text(request.headers["X-Amz-Target"]), _text(request.body))
+        if reply.delay > client.meta.config.read_timeout:
             raise ReadTimeoutError(endpoint_url=request.url)
-        if response.dropped:
+        if reply.dropped:
             raise ConnectionClosedError(endpoint_url=request.url)
-        return AWSResponse(request.url, response.status, HTTPHeaders.from_dict(response.headers), _Raw(response.body))
+        return AWSResponse(request.url, reply.status, HTTPHeaders(), _Raw(reply.body))
 
-    events = target.meta.events if client else target.events
     for service in ("appstream", "resource-groups-tagging-api"):
-        events.register(f"before-send.{service}", send)
+        client.meta.events.register(f"before-send.{service}", send)
 
 
 class _Raw:
@@ -54,13 +39,5 @@ class _Raw:
         return [self._body]
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
-
-
-def _bytes(body: object) -> bytes:
-    if isinstance(body, str):
-        return body.encode()
-    # AppStream has no streaming input, which alone would make it a file.
-    assert body is None or isinstance(body, bytes | bytearray)  # nosec B101 # for the type checker
-    return bytes(body or b"")
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes | bytearray) else str(value)

@@ -1,19 +1,20 @@
-"""What the control interface demands of its input, and how it says so."""
+"""How the fake refuses a builder or a fault that a test or the demo asks for."""
 
+import inspect
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
 class Refused(ValueError):
-    """The double refuses control input. The message names the field and the rule."""
+    """The settings of a builder or a fault are wrong. The message names the field, the rule and the value."""
 
 
 def must(holds: bool, field: str, rule: str, value: object) -> None:
-    """Refuse a value for which the rule does not hold.
+    """Check a rule.
 
     Raises:
-        Refused: naming the field and the rule.
+        Refused: the rule does not hold.
     """
     if not holds:
         raise Refused(f"{field}: must be {rule}, not {value!r}")
@@ -25,21 +26,20 @@ def is_number(value: object, least: float = -math.inf) -> bool:
 
 
 def is_count(value: object, least: int) -> bool:
-    """Whether a value is a whole number of at least `least`. True and False are not."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    """Whether a value is a whole number of at least `least`."""
+    return isinstance(value, int) and is_number(value, least)
 
 
-def table(field: str, value: object, allowed: Collection[str] | None = None) -> Mapping[str, Any]:
-    """The value as a mapping with no keys but the allowed ones; None is an empty one.
+def arguments(function: Callable[..., Any], settings: object, field: str) -> Mapping[str, Any]:
+    """Settings as keyword arguments of a function.
 
     Raises:
-        Refused: it is no mapping, or has another key.
+        Refused: they are no JSON object, or the function has no such argument, or needs another.
     """
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise Refused(f"{field}: must be an object, not {value!r}")
-    for key in value:
-        if allowed is not None and key not in allowed:
-            raise Refused(f"{field}: has no {key!r}; it has {', '.join(sorted(allowed))}")
-    return value
+    must(isinstance(settings, Mapping), field, "an object", settings)
+    found: Mapping[str, Any] = settings  # type: ignore[assignment]  # checked above
+    try:
+        inspect.signature(function).bind(**found)
+    except TypeError as problem:
+        raise Refused(f"{field}: {problem}; it has {', '.join(inspect.signature(function).parameters)}") from None
+    return found

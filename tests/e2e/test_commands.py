@@ -1,4 +1,4 @@
-"""The command blocks of the documentation, run as a reader would paste them, against the stand-in instead of AWS."""
+"""The command blocks of the documentation, run as a reader would paste them, against the emulator instead of AWS."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.conftest import Deployment
 
-pytestmark = pytest.mark.xdist_group("e2e")
+pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.needs("MiniStack", "Node packages")]
 
 PROJECT = Path(__file__).parents[2]
 PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])

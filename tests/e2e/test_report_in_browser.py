@@ -2,9 +2,6 @@
 
 import json
 import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -14,13 +11,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from cli.history import Follower
 from cli.report import write_report
+from tests.conftest import CHROMIUM
 from tests.e2e.conftest import Deployment
 
-pytestmark = pytest.mark.xdist_group("e2e")
+pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.needs("MiniStack", "Node packages", "Chromium")]
 
 PROJECT = Path(__file__).parents[2]
 AXE = PROJECT / "node_modules" / "axe-core" / "axe.min.js"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 WIDTHS = {"phone": (390, 844), "desktop": (1280, 900)}
 FAILS = {"next_start": {"stages": [["PENDING", 60], ["FAILED", None]]}}
@@ -49,8 +46,6 @@ def reports(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: on Debian, apt install chromium")
     with sync_playwright() as playwright:
         # Chromium refuses its sandbox to root, as which containers run.
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
@@ -60,7 +55,7 @@ def browser() -> Iterator[Browser]:
 
 
 def opened(browser: Browser, report: Path, width: str, scheme: str = "light") -> tuple[Page, list[str]]:
-    """The page, and all that it asked for or complained about."""
+    """The page, and all that it requested or complained about."""
     size = dict(zip(("width", "height"), WIDTHS[width], strict=True))
     page = browser.new_page(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]  # literals
     heard: list[str] = []
@@ -74,7 +69,7 @@ def opened(browser: Browser, report: Path, width: str, scheme: str = "light") ->
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("kind", ["succeeded", "failed", "refused", "fleet"])
-def test_it_fits_asks_for_nothing_and_can_be_used_by_everybody(
+def test_it_fits_loads_nothing_and_is_accessible(
     browser: Browser, reports: dict[str, Path], kind: str, scheme: str, width: str
 ) -> None:
     page, heard = opened(browser, reports[kind], width, scheme)
@@ -91,18 +86,19 @@ def test_it_fits_asks_for_nothing_and_can_be_used_by_everybody(
     page.context.close()
 
 
-def test_it_shows_the_failure_its_way_and_the_message(browser: Browser, reports: dict[str, Path]) -> None:
+def test_it_shows_the_failure_its_way_and_the_notification(browser: Browser, reports: dict[str, Path]) -> None:
     page, _ = opened(browser, reports["failed"], "desktop")
     assert page.locator("h2").first.inner_text() == "FAILED: ImageBuilderFailed"
-    assert page.locator("article pre").inner_text().startswith("Image builder failed-")
+    assert "failed-" in page.locator("article h3").inner_text()
+    assert "The image builder is FAILED." in page.locator("article pre").inner_text()
     assert page.locator(".node.taken").count() < page.locator(".node").count()
-    assert page.locator(".edge.notify.taken").count() == 1
-    assert [seen.inner_text() for seen in page.locator(".strip span").all()] == ["PENDING", "FAILED"]
+    assert page.locator(".edge.failure.taken").count() == 1
+    assert page.locator(".strip span").all_inner_texts() == ["PENDING", "FAILED"]
     page.close()
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_of_it_is_out_of_sight(browser: Browser, reports: dict[str, Path], width: str) -> None:
+def test_nothing_is_out_of_sight(browser: Browser, reports: dict[str, Path], width: str) -> None:
     page, _ = opened(browser, reports["succeeded"], width)
     states = page.locator(".strip span")
     assert states.all_inner_texts() == ["PENDING", "RUNNING"]
@@ -111,6 +107,20 @@ def test_nothing_of_it_is_out_of_sight(browser: Browser, reports: dict[str, Path
         box = shown.bounding_box()
         assert box
         assert 0 <= box["x"] <= box["x"] + box["width"] <= WIDTHS[width][0]
+    page.close()
+
+
+def test_a_phone_can_enlarge_the_diagram(browser: Browser, reports: dict[str, Path]) -> None:
+    page, _ = opened(browser, reports["succeeded"], "phone")
+    width = "document.querySelector('figure svg').getBoundingClientRect().width"
+    assert page.evaluate(width) <= WIDTHS["phone"][0]
+    page.get_by_label("Enlarge the diagram").click()
+    assert (
+        page.evaluate(width) == float(page.locator("figure svg").get_attribute("width") or 0) > 2 * WIDTHS["phone"][0]
+    )
+    # The diagram scrolls, not the page.
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert page.evaluate("document.querySelector('figure .scroll').scrollWidth") > WIDTHS["phone"][0]
     page.close()
 
 
@@ -139,7 +149,7 @@ def test_what_is_folded_opens_by_the_keyboard(browser: Browser, reports: dict[st
 
 def test_a_request_that_carries_markup_is_shown_as_it_was(browser: Browser, reports: dict[str, Path]) -> None:
     page, _ = opened(browser, reports["refused"], "desktop")
-    assert page.locator("h1").inner_text() == "Image builder <script>alert(1)</script>"
+    assert page.locator("h1").inner_text() == "Start of image builder <script>alert(1)</script>"
     assert page.locator("h2").first.inner_text() == "FAILED: InvalidRequest"
     page.close()
 
@@ -151,46 +161,3 @@ def test_it_prints(browser: Browser, reports: dict[str, Path], tmp_path: Path) -
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     assert len(page.pdf()) > 10_000
     page.close()
-
-
-def command(deployment: Deployment, module: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """A command of the Makefile, against the stand-in as against AWS: by the environment."""
-    return subprocess.run(
-        [sys.executable, "-m", module, *options],
-        cwd=PROJECT,
-        env=deployment.stack.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_the_commands_watch_and_report_any_execution(deployment: Deployment, tmp_path: Path) -> None:
-    name = f"watched-{uuid4().hex[:8]}"
-    deployment.stack.appstream.put_builder(name)
-    execution = deployment.start({"Name": name})
-    watched = command(deployment, "cli.watch", "--execution", execution)
-    assert watched.returncode == 0, watched.stderr
-    assert "> Start image builder" in watched.stdout
-    assert '"Outcome": "Running"' in watched.stdout
-    output = tmp_path / "new" / "report.html"
-    reported = command(deployment, "cli.report", "--execution", execution, "--output", str(output))
-    assert (reported.returncode, reported.stdout) == (0, f"Report: {output}\n")
-    assert f"<h1>Image builder {name}</h1>" in output.read_text("utf-8")
-
-
-@pytest.mark.parametrize("module", ["cli.watch", "cli.report"])
-def test_an_execution_that_does_not_exist_is_a_sentence(deployment: Deployment, module: str) -> None:
-    execution = "arn:aws:states:us-east-1:000000000000:execution:StartImageBuilder:none"
-    done = command(deployment, module, "--execution", execution)
-    assert done.returncode == 2
-    assert "ExecutionDoesNotExist" in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_a_report_that_cannot_be_written_is_a_sentence(deployment: Deployment, reports: dict[str, Path]) -> None:
-    execution = deployment.start({"Name": ""})
-    deployment.wait(execution)
-    done = command(deployment, "cli.report", "--execution", execution, "--output", "/dev/null/report.html")
-    assert done.returncode == 2
-    assert done.stderr.startswith("OUTPUT: the report could not be written")

@@ -63,7 +63,7 @@ def test_a_schedule_and_an_event_start_their_workflows(deployment: Deployment, t
         assert len(found) == 1
         assert deployment.wait(found[0]["executionArn"])["status"] == "SUCCEEDED"
     (scheduled,) = started_with(deployment, state_machine, night)
-    assert json.loads(scheduled["input"]) == schedules[0]["request"]
+    assert json.loads(scheduled["input"])["detail"] == schedules[0]["request"]
     assert started_with(deployment, state_machine, "never") == []
     assert_that_what_cannot_be_delivered_is_told(deployment)
 
@@ -75,7 +75,7 @@ def assert_that_what_cannot_be_delivered_is_told(deployment: Deployment) -> None
     url, mailbox = new_queue(sqs, "told-of-the-undelivered")
     topic = stack.outputs("Triggered")["OperatorTopicArn"]
     stack.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=mailbox)
-    (undelivered,) = [each for each in sqs.list_queues()["QueueUrls"] if "Triggered-TriggersUndelivered" in each]
+    (undelivered,) = [each for each in sqs.list_queues()["QueueUrls"] if "Triggered-TriggersDeadLetters" in each]
     letter = {
         "ERROR_CODE": "AccessDeniedException",
         "ERROR_MESSAGE": "The role may not.",

@@ -1,16 +1,32 @@
+"""Synthesized templates: in the test's own process, except where the test is about app.py as the CDK CLI runs it."""
+
+import fcntl
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import aws_cdk as cdk
 import pytest
+from aws_cdk import IPolicyValidationPlugin
+from cdk_nag import AwsSolutionsChecks, ServerlessChecks
+
+from infra.config.settings import Settings
+from infra.stack import StartImageBuilderStack
 
 PROJECT = Path(__file__).parents[2]
 TOOLS = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 """A search path with this environment's tools first: its Node, not the machine's, runs the CDK."""
+
+FLAGS: dict[str, Any] = json.loads((PROJECT / "cdk.json").read_text())["context"]
+NAME = {"stackName": "StartImageBuilder"}
+PLUGINS = (AwsSolutionsChecks, ServerlessChecks)
 
 
 @dataclass(frozen=True)
@@ -20,9 +36,13 @@ class Assembly:
     directory: Path
 
     @property
-    def template(self) -> dict[str, Any]:
+    def template_file(self) -> Path:
         (path,) = self.directory.glob("*.template.json")
-        template: dict[str, Any] = json.loads(path.read_text())
+        return path
+
+    @cached_property
+    def template(self) -> dict[str, Any]:
+        template: dict[str, Any] = json.loads(self.template_file.read_text())
         return template
 
     @property
@@ -31,14 +51,116 @@ class Assembly:
         (path,) = self.directory.glob("asset.*")
         return path
 
+    @cached_property
+    def reports(self) -> dict[str, dict[str, Any]]:
+        """What each validator says, by its name."""
+        report = json.loads((self.directory / "validation-report.json").read_text())
+        return {each["pluginName"]: each for each in report["pluginReports"]}
+
     def resources(self, kind: str) -> dict[str, dict[str, Any]]:
         return {key: value for key, value in self.template["Resources"].items() if value["Type"] == kind}
 
+    def properties(self, kind: str) -> list[dict[str, Any]]:
+        return [resource.get("Properties", {}) for resource in self.resources(kind).values()]
 
-def synthesize(directory: Path, **settings: object) -> Assembly:
+    def statements(self, role: str = "") -> list[dict[str, Any]]:
+        """The statements of the policies of roles whose logical id begins so."""
+        return [
+            statement
+            for policy in self.properties("AWS::IAM::Policy")
+            if any(each["Ref"].startswith(role) for each in policy["Roles"])
+            for statement in policy["PolicyDocument"]["Statement"]
+        ]
+
+
+Synthesize = Callable[..., Assembly]
+
+
+def listed(value: Any) -> list[Any]:
+    """The value as a list: IAM takes one or several of most things."""
+    return value if isinstance(value, list) else [value]
+
+
+def refers_to(value: Any) -> str:
+    """The logical id that a Ref or a GetAtt of the ARN names."""
+    return str(value["Ref"] if "Ref" in value else value["Fn::GetAtt"][0])
+
+
+def build(
+    directory: Path, settings: dict[str, object], plugins: Callable[[cdk.App], list[IPolicyValidationPlugin]]
+) -> cdk.App:
+    """The app with these settings. The functions' code, of which no template depends, is not bundled."""
+    app = cdk.App(context={**FLAGS, "aws:cdk:bundling-stacks": []}, outdir=str(directory))
+    StartImageBuilderStack(app, "StartImageBuilder", settings=Settings.load(NAME | settings))
+    cdk.Validations.of(app).add_plugins(*plugins(app))
+    return app
+
+
+@pytest.fixture(scope="session")
+def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
+    """Synthesize with settings, once in all workers for the same ones. A finding of a validator fails it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def assembly(**settings: object) -> Assembly:
+        directory = shared / f"assembly-{sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]}"
+        with directory.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (directory / "manifest.json").exists():
+                build(directory, settings, lambda app: [plugin(app) for plugin in PLUGINS]).synth()
+        return Assembly(directory)
+
+    return assembly
+
+
+@pytest.fixture(scope="session")
+def assembly(synthesize: Synthesize) -> Assembly:
+    """With the settings that a new checkout has."""
+    return synthesize()
+
+
+STRICT: dict[str, object] = {
+    "subscribers": [
+        {"protocol": "email", "endpoint": "ops@example.com"},
+        {"protocol": "https", "endpoint": "https://example.com/hook"},
+        {"protocol": "sqs", "endpoint": "arn:aws:sqs:us-east-1:111122223333:ops"},
+    ],
+    "runbookUrl": "https://example.com/runbook.md",
+    "imageBuilders": {"names": ["golden-*", "test.1"], "tag": {"key": "Start", "value": "yes"}},
+    "permissionsBoundary": "team/Boundary",
+    "schedules": [
+        {
+            "name": "patch-night",
+            "expression": "cron(0 22 ? * MON-FRI *)",
+            "timezone": "Europe/Berlin",
+            "flexibleWindowMinutes": 15,
+            "request": {"Name": "golden-image", "StopAfterMinutes": 240},
+            "start": "2199-01-01T00:00:00Z",
+            "end": "2199-12-31T23:00:00+01:00",
+        },
+        {"name": "off", "expression": "rate(1 day)", "workflow": "stop", "request": {"Name": "a"}, "enabled": False},
+    ],
+    "triggers": [
+        {"name": "requests", "eventBus": "images", "pattern": {"source": ["my.app"]}},
+        {"name": "of.others", "pattern": {"source": ["their.app"]}, "workflow": "fleet", "enabled": False},
+    ],
+    "encryptionKey": True,
+    "secondAlarmAction": "arn:aws:lambda:us-east-1:111122223333:function:page",
+    "logRetentionDays": 400,
+    "keepLogs": True,
+    "tags": {"Team": "images"},
+}
+"""Every setting that security teams ask for, and something of everything else that can be configured."""
+
+
+@pytest.fixture(scope="session")
+def strict(synthesize: Synthesize) -> Assembly:
+    return synthesize(**STRICT)
+
+
+def run_app(directory: Path, **settings: object) -> Assembly:
     """Run app.py as the CDK CLI does, with these settings, in an environment that has no AWS setting in it."""
-    context = json.loads((PROJECT / "cdk.json").read_text())["context"]
-    context["settings"] = {"stackName": "StartImageBuilder", **settings}
     subprocess.run(
         [sys.executable, "-W", "error", "app.py"],
         cwd=PROJECT,
@@ -46,7 +168,7 @@ def synthesize(directory: Path, **settings: object) -> Assembly:
             "PATH": TOOLS,
             "HOME": os.environ.get("HOME", ""),
             "CDK_OUTDIR": str(directory),
-            "CDK_CONTEXT_JSON": json.dumps(context),
+            "CDK_CONTEXT_JSON": json.dumps(FLAGS | {"settings": NAME | settings}),
             **{key: value for key, value in os.environ.items() if key.startswith(("PIP_", "JSII_"))},
         },
         check=True,
@@ -54,8 +176,3 @@ def synthesize(directory: Path, **settings: object) -> Assembly:
         text=True,
     )
     return Assembly(directory)
-
-
-@pytest.fixture(scope="session")
-def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
-    return synthesize(tmp_path_factory.mktemp("assembly") / "cdk.out")

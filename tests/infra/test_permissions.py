@@ -6,19 +6,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests import scenarios
-from tests.infra.conftest import Assembly, synthesize
+from tests.infra.conftest import Assembly, listed
 from tests.scenarios import BUILDER, Scenario
 from tests.workflow.conftest import World
 from tests.workflow.engine import Execution, Handler
 
-pytestmark = pytest.mark.xdist_group("infra")
+pytestmark = pytest.mark.xdist_group("permissions")
 
 START, STOP, FLEET = "the workflow that starts", "the workflow that stops", "the workflow that starts many"
 WORKFLOWS = {
@@ -111,14 +110,10 @@ def resolved(value: Any) -> str:
     raise AssertionError(f"cannot resolve {value}")
 
 
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
 def functions(assembly: Assembly) -> dict[str, dict[str, Any]]:
     """The functions' properties, by the names of their handlers' modules."""
-    found = assembly.resources("AWS::Lambda::Function").values()
-    return {function["Properties"]["Handler"].partition(".")[0]: function["Properties"] for function in found}
+    found = assembly.properties("AWS::Lambda::Function")
+    return {function["Handler"].split(".")[1]: function for function in found}
 
 
 def machines(assembly: Assembly) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -180,8 +175,9 @@ def used(assembly: Assembly) -> set[Use]:
                 calls.add(Use(name, "states:DescribeExecution", execution_of(logical_id)))
             else:
                 substitution = f"{name.title().replace('_', '')}FunctionArn"
-                arn = resolved(machine["DefinitionSubstitutions"][substitution])
-                calls.add(Use(running, "lambda:InvokeFunction", arn))
+                version = resolved(machine["DefinitionSubstitutions"][substitution]).strip("<>")
+                function = assembly.resources("AWS::Lambda::Version")[version]["Properties"]["FunctionName"]
+                calls.add(Use(running, "lambda:InvokeFunction", f"{resolved(function)}:1"))
             before, told = len(world.fake.calls), len(world.topic.messages)
             try:
                 return handler(event, context)
@@ -316,12 +312,19 @@ def test_no_grant_is_wider_than_the_service_allows(assembly: Assembly) -> None:
         assert "*" not in grant.action, grant
         if "*" in grant.resource:
             narrowest = (
-                grant.resource.endswith(":image-builder/*")
-                and grant.action in ("appstream:StartImageBuilder", "appstream:StopImageBuilder")
-            ) or (
-                # Of one state machine.
-                re.fullmatch(r".*:execution:<\w+>(/\w+)?:\*", grant.resource) is not None
-                and grant.action in ("states:DescribeExecution", "states:StopExecution")
+                (
+                    grant.resource.endswith(":image-builder/*")
+                    and grant.action in ("appstream:StartImageBuilder", "appstream:StopImageBuilder")
+                )
+                or (
+                    # Of one state machine.
+                    re.fullmatch(r".*:execution:<\w+>(/\w+)?:\*", grant.resource) is not None
+                    and grant.action in ("states:DescribeExecution", "states:StopExecution")
+                )
+                or (
+                    # Versions of one function.
+                    re.fullmatch(r"<\w+>:\*", grant.resource) is not None and grant.action == "lambda:InvokeFunction"
+                )
             )
             only_everything = grant.action in ONLY_EVERYTHING or grant.action in not_seen(grant.role)
             assert narrowest or (grant.resource == "*" and only_everything), grant
@@ -363,24 +366,3 @@ def test_only_the_rule_may_invoke_the_function_that_tells(assembly: Assembly) ->
     (rule,) = assembly.resources("AWS::Events::Rule")
     assert permission["Properties"]["Principal"] == "events.amazonaws.com"
     assert permission["Properties"]["SourceArn"] == {"Fn::GetAtt": [rule, "Arn"]}
-
-
-def test_names_and_a_tag_narrow_which_image_builders_may_be_started(tmp_path: Path) -> None:
-    narrowed = synthesize(
-        tmp_path / "cdk.out",
-        imageBuilders={"names": ["golden-*", "test.1"], "tag": {"key": "Start", "value": "yes"}},
-        permissionsBoundary="team/Boundary",
-    )
-    statements = [
-        statement
-        for policy in narrowed.resources("AWS::IAM::Policy").values()
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        if "image-builder/" in str(statement["Resource"])
-    ]
-    actions = {action for statement in statements for action in listed(statement["Action"])}
-    assert actions == {"appstream:StartImageBuilder", "appstream:StopImageBuilder"}
-    for statement in statements:
-        assert [resolved(resource).rpartition("/")[2] for resource in statement["Resource"]] == ["golden-*", "test.1"]
-        assert statement["Condition"] == {"StringEquals": {"aws:ResourceTag/Start": "yes"}}
-    for role in narrowed.resources("AWS::IAM::Role").values():
-        assert json.dumps(role["Properties"]["PermissionsBoundary"]).endswith(':policy/team/Boundary"]]}')

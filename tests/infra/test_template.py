@@ -1,66 +1,38 @@
-"""The synthesized template: what exists, what it may do, and that it can be deployed as it is."""
+"""The synthesized template: what exists, how it is sized and protected, and that it can be deployed as it is."""
 
 import json
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Template
+from cfnlint.config import ConfigMixIn
+from cfnlint.runner import Runner
 
-from bench.runbook_page import ALARMS
-from infra.config.settings import Settings, Subscriber
+from infra.config.settings import Settings
 from infra.notifications import Notifications
 from infra.stack import StartImageBuilderStack
-from tests.infra.conftest import PROJECT, Assembly, synthesize
+from infra.storage import Storage
+from tests.infra.conftest import FLAGS, PROJECT, STRICT, Assembly, Synthesize, listed, refers_to
 
-pytestmark = pytest.mark.xdist_group("infra")
+pytestmark = pytest.mark.xdist_group("template")
 
-
-def properties(assembly: Assembly, kind: str) -> list[dict[str, Any]]:
-    return [resource["Properties"] for resource in assembly.resources(kind).values()]
-
-
-def test_the_same_source_gives_the_same_template_and_assets(assembly: Assembly, tmp_path: Path) -> None:
-    again = synthesize(tmp_path / "cdk.out")
-    assert again.template == assembly.template
-    assert again.asset.name == assembly.asset.name
-
-
-def test_the_asset_has_powertools_and_the_handlers_but_no_sdk(assembly: Assembly) -> None:
-    names = {path.name for path in assembly.asset.iterdir()}
-    assert {"aws_lambda_powertools", "lambdas"} <= names
-    assert (assembly.asset / "lambdas" / "start_image_builder.py").exists()
-    assert not names & {"boto3", "botocore", "s3transfer", "urllib3", "requirements.txt", "requirements.in", "bin"}
-    assert not list(assembly.asset.rglob("__pycache__"))
-
-
-def test_the_asset_is_small_and_runs_on_any_machine(assembly: Assembly, tmp_path: Path) -> None:
-    assert not list(assembly.asset.rglob("*.so"))
-    package = shutil.make_archive(str(tmp_path / "package"), "zip", assembly.asset)
-    assert Path(package).stat().st_size <= 2**20
-    # Nothing that the handlers import was left out: of this environment they get botocore and what that needs.
-    handlers = sorted(f"lambdas.{path.stem}" for path in (assembly.asset / "lambdas").glob("*.py"))
-    imports = f"import sys; sys.path.insert(0, {str(assembly.asset)!r}); import {', '.join(handlers)}; "
-    where = "import aws_lambda_powertools; print(aws_lambda_powertools.__file__)"
-    run = subprocess.run([sys.executable, "-c", imports + where], capture_output=True, text=True, check=True)
-    assert run.stdout.startswith(str(assembly.asset))
+STATEFUL = {
+    "AWS::Logs::LogGroup": {("Delete", "Delete")},
+    "AWS::KMS::Key": {("Delete", "Delete")},
+    "AWS::SQS::Queue": {("Delete", "Delete")},
+    # The version before stays, so that the alias can be moved back to it, and executions in flight go on.
+    "AWS::StepFunctions::StateMachineVersion": {("Delete", "Retain")},
+    "AWS::Lambda::Version": {("Retain", "Retain")},
+}
 
 
 def test_functions_are_sized_timed_and_traced_on_purpose(assembly: Assembly) -> None:
-    functions = properties(assembly, "AWS::Lambda::Function")
-    assert sorted(function["Handler"] for function in functions) == [
-        "lambdas.validate_request.handler",
-        "lambdas.describe_image_builder.handler",
-        "lambdas.list_image_builders.handler",
-        "lambdas.start_image_builder.handler",
-        "lambdas.stop_image_builder.handler",
-        "lambdas.notify_operators.handler",
-    ]
+    functions = assembly.properties("AWS::Lambda::Function")
+    modules = {path.stem for path in (PROJECT / "lambdas").glob("*.py")} - {"__init__"}
+    assert {function["Handler"] for function in functions} == {f"lambdas.{module}.handler" for module in modules}
     for function in functions:
         assert function["Runtime"] == "python3.13"
         assert function["Architectures"] == ["arm64"]
@@ -70,16 +42,8 @@ def test_functions_are_sized_timed_and_traced_on_purpose(assembly: Assembly) -> 
         assert "LogGroup" in function["LoggingConfig"]
 
 
-def test_every_log_group_has_a_retention_and_goes_with_the_stack(assembly: Assembly) -> None:
-    groups = assembly.resources("AWS::Logs::LogGroup").values()
-    assert len(groups) == 9
-    for group in groups:
-        assert group["Properties"]["RetentionInDays"] == 90
-        assert group["DeletionPolicy"] == "Delete"
-
-
 def test_the_state_machines_are_standard_logged_and_traced(assembly: Assembly) -> None:
-    machines = properties(assembly, "AWS::StepFunctions::StateMachine")
+    machines = assembly.properties("AWS::StepFunctions::StateMachine")
     assert len(machines) == 3
     for machine in machines:
         assert machine["StateMachineType"] == "STANDARD"
@@ -89,12 +53,76 @@ def test_the_state_machines_are_standard_logged_and_traced(assembly: Assembly) -
         assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
 
 
-def test_the_topic_takes_messages_over_tls_only_and_keeps_them_encrypted(assembly: Assembly) -> None:
-    (topic,) = properties(assembly, "AWS::SNS::Topic")
-    (key,) = assembly.resources("AWS::KMS::Key")
-    assert topic["KmsMasterKeyId"] == {"Fn::GetAtt": [key, "Arn"]}
-    (policy,) = properties(assembly, "AWS::SNS::TopicPolicy")
-    assert denials_without_tls(policy) == ["sns:Publish"]
+def test_what_can_be_lost_is_deleted_or_retained_by_an_explicit_policy(assembly: Assembly, strict: Assembly) -> None:
+    def policies(found: Assembly) -> dict[str, set[tuple[str, str]]]:
+        return {
+            kind: {(each["DeletionPolicy"], each["UpdateReplacePolicy"]) for each in found.resources(kind).values()}
+            for kind in STATEFUL
+        }
+
+    assert policies(assembly) == STATEFUL
+    kept = {("Retain", "Retain")}
+    # The topic's key encrypts nothing that stays; kept logs need theirs.
+    assert policies(strict) == {**STATEFUL, "AWS::Logs::LogGroup": kept, "AWS::KMS::Key": {("Delete", "Delete"), *kept}}
+
+
+def test_every_log_group_has_the_configured_retention(assembly: Assembly, strict: Assembly) -> None:
+    for found, days in ((assembly, 90), (strict, STRICT["logRetentionDays"])):
+        groups = found.properties("AWS::Logs::LogGroup")
+        assert [group["RetentionInDays"] for group in groups] == [days] * 9
+
+
+def test_kept_logs_do_not_stop_a_later_stack_of_the_same_name(assembly: Assembly) -> None:
+    names = [group["LogGroupName"] for group in assembly.properties("AWS::Logs::LogGroup") if "LogGroupName" in group]
+    assert len(names) == 3
+    assert all("AWS::StackId" in str(name) for name in names)
+
+
+def test_a_definition_has_the_versions_of_its_functions_and_the_aliases_of_other_workflows(assembly: Assembly) -> None:
+    versions = assembly.resources("AWS::Lambda::Version")
+    functions = {refers_to(version["Properties"]["FunctionName"]) for version in versions.values()}
+    assert functions == set(assembly.resources("AWS::Lambda::Function"))
+    for machine in assembly.properties("AWS::StepFunctions::StateMachine"):
+        for name, value in machine["DefinitionSubstitutions"].items():
+            if name.endswith("FunctionArn"):
+                assert refers_to(value) in versions
+                assert name.removesuffix("Arn") in refers_to(value)
+            elif name.endswith("AliasArn"):
+                assert refers_to(value) in assembly.resources("AWS::StepFunctions::StateMachineAlias")
+
+
+def test_each_alias_points_to_the_version_of_what_was_deployed(assembly: Assembly) -> None:
+    machines = assembly.resources("AWS::StepFunctions::StateMachine")
+    versions = assembly.resources("AWS::StepFunctions::StateMachineVersion")
+    published = {version["Properties"]["StateMachineArn"]["Ref"]: name for name, version in versions.items()}
+    assert set(published) == set(machines)
+    for version in versions.values():
+        machine = version["Properties"]["StateMachineArn"]["Ref"]
+        assert version["Properties"]["StateMachineRevisionId"] == {"Fn::GetAtt": [machine, "StateMachineRevisionId"]}
+    aliases = assembly.properties("AWS::StepFunctions::StateMachineAlias")
+    assert sorted((alias["RoutingConfiguration"] for alias in aliases), key=str) == [
+        [{"StateMachineVersionArn": {"Fn::GetAtt": [version, "Arn"]}, "Weight": 100}] for version in sorted(versions)
+    ]
+
+
+def test_every_result_without_success_is_an_event_for_the_newest_function_that_notifies(assembly: Assembly) -> None:
+    (rule,) = assembly.properties("AWS::Events::Rule")
+    assert rule["EventPattern"]["source"] == ["aws.states"]
+    assert rule["EventPattern"]["detail-type"] == ["Step Functions Execution Status Change"]
+    detail = rule["EventPattern"]["detail"]
+    assert detail["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]
+    for machine in assembly.resources("AWS::StepFunctions::StateMachine"):
+        assert {"Ref": machine} in detail["stateMachineArn"]
+        # With a version or an alias.
+        assert {"prefix": {"Fn::Join": ["", [{"Ref": machine}, ":"]]}} in detail["stateMachineArn"]
+    (target,) = rule["Targets"]
+    assert refers_to(target["Arn"]).startswith("FunctionsNotifyOperatorsFunction")
+    assert refers_to(target["Arn"]) in assembly.resources("AWS::Lambda::Function")
+    assert refers_to(target["DeadLetterConfig"]["Arn"]).startswith("NotificationsDeadLetters")
+    (invocation,) = assembly.properties("AWS::Lambda::EventInvokeConfig")
+    assert invocation["Qualifier"] == "$LATEST"
+    assert refers_to(invocation["DestinationConfig"]["OnFailure"]["Destination"]).startswith("NotificationsDeadLetters")
+    assert (invocation["MaximumRetryAttempts"], invocation["MaximumEventAgeInSeconds"]) == (2, 21_600)
 
 
 def denials_without_tls(policy: dict[str, Any]) -> list[str]:
@@ -105,19 +133,17 @@ def denials_without_tls(policy: dict[str, Any]) -> list[str]:
     ]
 
 
-def test_the_dead_letters_are_encrypted_and_take_tls_only(assembly: Assembly) -> None:
-    queues = properties(assembly, "AWS::SQS::Queue")
-    assert len(queues) == 2
-    for queue in queues:
-        assert queue["SqsManagedSseEnabled"] is True
-        assert queue["MessageRetentionPeriod"] == 14 * 24 * 3_600
-    for policy in properties(assembly, "AWS::SQS::QueuePolicy"):
-        assert denials_without_tls(policy) == ["sqs:*"]
+def test_the_topic_takes_messages_over_tls_only_and_keeps_them_encrypted(assembly: Assembly) -> None:
+    (topic,) = assembly.properties("AWS::SNS::Topic")
+    (key,) = assembly.resources("AWS::KMS::Key")
+    assert refers_to(topic["KmsMasterKeyId"]) == key
+    (policy,) = assembly.properties("AWS::SNS::TopicPolicy")
+    assert denials_without_tls(policy) == ["sns:Publish"]
 
 
 def test_alarms_of_this_account_alone_may_publish_and_use_the_key_for_it(assembly: Assembly) -> None:
-    (topic_policy,) = properties(assembly, "AWS::SNS::TopicPolicy")
-    (key,) = properties(assembly, "AWS::KMS::Key")
+    (topic_policy,) = assembly.properties("AWS::SNS::TopicPolicy")
+    (key,) = assembly.properties("AWS::KMS::Key")
     for document in (topic_policy["PolicyDocument"], key["KeyPolicy"]):
         (statement,) = [one for one in document["Statement"] if "Service" in one["Principal"]]
         assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
@@ -126,157 +152,118 @@ def test_alarms_of_this_account_alone_may_publish_and_use_the_key_for_it(assembl
     assert key["EnableKeyRotation"] is True
 
 
-def test_no_name_stops_a_second_deployment(assembly: Assembly) -> None:
-    for resource in assembly.template["Resources"].values():
-        if resource["Type"] in ("AWS::IAM::Policy", "AWS::StepFunctions::StateMachineAlias"):
-            continue  # the name is inside its role, or its state machine
-        for key, value in resource.get("Properties", {}).items():
-            if key.endswith("Name") and key not in ("AttributeName", "DisplayName", "MetricName"):
-                referred = [value.get("Ref"), *value.get("Fn::GetAtt", [])] if isinstance(value, dict) else []
-                if set(referred) & set(assembly.template["Resources"]):
-                    continue  # the name of another resource of the stack
-                assert "AWS::StackName" in json.dumps(value), f"{resource['Type']} has the physical name {value}"
+def test_the_queues_are_encrypted_take_tls_only_and_keep_messages_for_14_days(
+    assembly: Assembly, strict: Assembly
+) -> None:
+    for found in (assembly, strict):
+        queues = found.properties("AWS::SQS::Queue")
+        assert len(queues) == 2
+        for each in queues:
+            assert each["MessageRetentionPeriod"] == 14 * 24 * 3_600
+            assert (each.get("SqsManagedSseEnabled") is True) is not ("KmsMasterKeyId" in each)
+        for policy in found.properties("AWS::SQS::QueuePolicy"):
+            assert denials_without_tls(policy) == ["sqs:*"]
 
 
-def test_the_template_names_no_account_region_or_partition(assembly: Assembly) -> None:
-    text = json.dumps(assembly.template)
-    assert "arn:aws:" not in text
-    assert "us-east-1" not in text
+def test_a_key_of_its_own_encrypts_log_groups_and_queues_and_admits_who_writes_to_them(strict: Assembly) -> None:
+    (name,) = [each for each in strict.resources("AWS::KMS::Key") if each.startswith("Storage")]
+    for group in strict.properties("AWS::Logs::LogGroup"):
+        assert refers_to(group["KmsKeyId"]) == name
+    for each in strict.properties("AWS::SQS::Queue"):
+        assert refers_to(each["KmsMasterKeyId"]) == name
+    key = strict.resources("AWS::KMS::Key")[name]["Properties"]
+    assert key["EnableKeyRotation"] is True
+    principals = {
+        str(service): statement
+        for statement in key["KeyPolicy"]["Statement"]
+        if "Service" in statement["Principal"]
+        for service in listed(statement["Principal"]["Service"])
+    }
+    (logs,) = [service for service in principals if "logs." in service]
+    assert set(principals) == {logs, "events.amazonaws.com", "sns.amazonaws.com"}
+    # Of no other stack, and of no other account.
+    groups = principals[logs]["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+    assert all("AWS::StackName" in str(group) and "AWS::AccountId" in str(group) for group in groups)
+    # What sends or takes messages under a role.
+    for role, actions in (
+        ("FunctionsNotifyOperators", ["kms:Decrypt", "kms:GenerateDataKey"]),
+        ("TriggersSchedulesRole", ["kms:Decrypt", "kms:GenerateDataKey"]),
+    ):
+        granted = {
+            action
+            for statement in strict.statements(role)
+            if name in str(statement["Resource"])
+            for action in listed(statement["Action"])
+        }
+        assert sorted(granted) == actions, role
 
 
-def test_cfn_lint_has_nothing_to_say(assembly: Assembly) -> None:
-    (template,) = assembly.directory.glob("*.template.json")
-    lint = subprocess.run(
-        [str(Path(sys.executable).with_name("cfn-lint")), "--template", str(template)],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert lint.stdout + lint.stderr == ""
+def test_a_key_that_exists_is_used_in_its_place(synthesize: Synthesize) -> None:
+    arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    given = synthesize(encryptionKey=arn)
+    (topics,) = given.resources("AWS::KMS::Key")
+    assert topics.startswith("Notifications")
+    used = [group["KmsKeyId"] for group in given.properties("AWS::Logs::LogGroup")]
+    used += [each["KmsMasterKeyId"] for each in given.properties("AWS::SQS::Queue")]
+    assert used == [arn] * 11
+    assert any(arn in listed(statement["Resource"]) for statement in given.statements("FunctionsNotifyOperators"))
 
 
-def test_subscribers_are_told() -> None:
-    queue = "arn:aws:sqs:us-east-1:111122223333:ops"
+def test_subscribers_get_messages_or_leave_a_dead_letter() -> None:
     told = [
-        Subscriber(protocol="email", endpoint="ops@example.com"),
-        # The CDK would make one construct id of these two.
-        Subscriber(protocol="https", endpoint="https://example.com/a/b"),
-        Subscriber(protocol="https", endpoint="https://example.com/a--b"),
-        Subscriber(protocol="sqs", endpoint=queue),
-    ]
-    stack = cdk.Stack()
-    Notifications(stack, "Notifications", subscribers=told)
-    subscriptions = Template.from_stack(stack).find_resources("AWS::SNS::Subscription").values()
-    assert [(one["Properties"]["Protocol"], one["Properties"]["Endpoint"]) for one in subscriptions] == [
         ("email", "ops@example.com"),
+        # The CDK would make one construct id of these two.
         ("https", "https://example.com/a/b"),
         ("https", "https://example.com/a--b"),
-        ("sqs", queue),
+        ("sqs", "arn:aws:sqs:us-east-1:111122223333:ops"),
     ]
+    subscribers = [{"protocol": protocol, "endpoint": endpoint} for protocol, endpoint in told]
+    settings = Settings.load({"stackName": "S", "subscribers": subscribers})
+    stack = cdk.Stack()
+    storage = Storage(stack, "Storage", settings=settings)
+    Notifications(stack, "Notifications", subscribers=settings.subscribers, storage=storage)
+    subscriptions = Template.from_stack(stack).find_resources("AWS::SNS::Subscription").values()
+    assert [(each["Properties"]["Protocol"], each["Properties"]["Endpoint"]) for each in subscriptions] == told
+    for each in subscriptions:
+        target = each["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]
+        assert refers_to(target).startswith("NotificationsDeadLetters")
 
 
-def test_what_a_subscriber_did_not_get_is_a_dead_letter_and_no_validator_minds(tmp_path: Path) -> None:
-    told = [
-        {"protocol": "email", "endpoint": "ops@example.com"},
-        {"protocol": "https", "endpoint": "https://a.example"},
-    ]
-    assembly = synthesize(tmp_path / "cdk.out", subscribers=told)
-    (queue,) = [name for name in assembly.resources("AWS::SQS::Queue") if name.startswith("NotificationsDeadLetters")]
-    subscriptions = properties(assembly, "AWS::SNS::Subscription")
-    assert len(subscriptions) == 2
-    for subscription in subscriptions:
-        assert subscription["RedrivePolicy"] == {"deadLetterTargetArn": {"Fn::GetAtt": [queue, "Arn"]}}
-    test_cfn_lint_has_nothing_to_say(assembly)
-    test_a_finding_of_cdk_nag_fails_the_synth_and_there_is_none(assembly)
-
-
-def test_a_wrong_configuration_fails_synth_with_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(subprocess.CalledProcessError) as caught:
-        synthesize(tmp_path / "cdk.out", subscribers=[{"protocol": "sms", "endpoint": "+1"}])
-    assert caught.value.stderr == (
-        "The settings (CDK context) are wrong:\n"
-        '- subscribers[0].protocol: must be one of email, https, sqs, not "sms"\n'
-    )
-
-
-def test_what_can_be_lost_goes_or_stays_by_an_explicit_policy(assembly: Assembly) -> None:
-    policies = {
-        kind: {(resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) for resource in found.values()}
-        for kind in STATEFUL
-        if (found := assembly.resources(kind))
-    }
-    assert policies == STATEFUL
-
-
-STATEFUL = {
-    "AWS::Logs::LogGroup": {("Delete", "Delete")},
-    "AWS::KMS::Key": {("Delete", "Delete")},
-    "AWS::SQS::Queue": {("Delete", "Delete")},
-    # The version before stays, so that the alias can be put back on it.
-    "AWS::StepFunctions::StateMachineVersion": {("Delete", "Retain")},
-}
-
-
-def test_each_alias_goes_to_the_version_of_what_was_deployed(assembly: Assembly) -> None:
-    machines = assembly.resources("AWS::StepFunctions::StateMachine")
-    versions = assembly.resources("AWS::StepFunctions::StateMachineVersion")
-    published = {version["Properties"]["StateMachineArn"]["Ref"]: name for name, version in versions.items()}
-    assert set(published) == set(machines)
-    for version in versions.values():
-        machine = version["Properties"]["StateMachineArn"]["Ref"]
-        assert version["Properties"]["StateMachineRevisionId"] == {"Fn::GetAtt": [machine, "StateMachineRevisionId"]}
-    routes = [alias["RoutingConfiguration"] for alias in properties(assembly, "AWS::StepFunctions::StateMachineAlias")]
-    assert sorted(routes, key=str) == [
-        [{"StateMachineVersionArn": {"Fn::GetAtt": [version, "Arn"]}, "Weight": 100}] for version in sorted(versions)
-    ]
-
-
-def test_every_end_without_success_is_an_event_for_the_function_that_tells(assembly: Assembly) -> None:
-    (rule,) = properties(assembly, "AWS::Events::Rule")
-    assert rule["EventPattern"]["source"] == ["aws.states"]
-    assert rule["EventPattern"]["detail-type"] == ["Step Functions Execution Status Change"]
-    detail = rule["EventPattern"]["detail"]
-    assert detail["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]
-    for machine in assembly.resources("AWS::StepFunctions::StateMachine"):
-        assert {"Ref": machine} in detail["stateMachineArn"]
-        # With a version or an alias.
-        assert {"prefix": {"Fn::Join": ["", [{"Ref": machine}, ":"]]}} in detail["stateMachineArn"]
-    (queue,) = [name for name in assembly.resources("AWS::SQS::Queue") if name.startswith("NotificationsDeadLetters")]
-    dead_letters = {"Fn::GetAtt": [queue, "Arn"]}
-    (target,) = rule["Targets"]
-    assert target["DeadLetterConfig"] == {"Arn": dead_letters}
-    (invocation,) = properties(assembly, "AWS::Lambda::EventInvokeConfig")
-    assert invocation["DestinationConfig"]["OnFailure"] == {"Destination": dead_letters}
-    assert (invocation["MaximumRetryAttempts"], invocation["MaximumEventAgeInSeconds"]) == (2, 21_600)
-
-
-def test_every_alarm_speaks_to_the_operators_and_leads_to_its_section_of_the_runbook(tmp_path: Path) -> None:
-    linked = synthesize(tmp_path / "cdk.out", runbookUrl="https://example.com/runbook.md")
-    (topic,) = linked.resources("AWS::SNS::Topic")
-    sections = []
-    for alarm in properties(linked, "AWS::CloudWatch::Alarm"):
-        assert alarm["AlarmActions"] == [{"Ref": topic}]
+def test_every_alarm_calls_the_topic_and_names_its_section_of_the_runbook(assembly: Assembly, strict: Assembly) -> None:
+    runbook = (PROJECT / "docs" / "runbook.md").read_text("utf-8")
+    (topic,) = strict.resources("AWS::SNS::Topic")
+    alarms = strict.properties("AWS::CloudWatch::Alarm")
+    assert len(alarms) == 8
+    for alarm in alarms:
+        assert alarm["AlarmActions"] == [{"Ref": topic}, STRICT["secondAlarmAction"]]
         assert alarm["TreatMissingData"] == "notBreaching"
-        sections.append(alarm["AlarmDescription"].rpartition("https://example.com/runbook.md#")[2])
-    assert sorted(sections) == sorted(ALARMS)
+        section = alarm["AlarmDescription"].rpartition(f"Runbook: {STRICT['runbookUrl']}#")[2]
+        assert f'<a id="{section}"></a>' in runbook
+    for alarm in assembly.properties("AWS::CloudWatch::Alarm"):
+        assert alarm["AlarmActions"] == [{"Ref": topic}]
+        assert "Runbook: docs/runbook.md#" in alarm["AlarmDescription"]
 
 
-def test_an_alarm_counts_the_failures_that_nobody_was_told_of(assembly: Assembly) -> None:
-    (alarm,) = [
-        one
-        for one in properties(assembly, "AWS::CloudWatch::Alarm")
-        if "FailuresNotNotified" in one["AlarmDescription"]
-    ]
+def test_no_alarm_has_a_longer_description_than_cloudwatch_takes(synthesize: Synthesize) -> None:
+    longest = Settings.model_fields["runbook_url"].metadata
+    (most,) = [each.max_length for each in longest if hasattr(each, "max_length")]
+    found = synthesize(runbookUrl="https://example.com/".ljust(most, "x"))
+    # Source: Amazon CloudWatch API reference, PutMetricAlarm.
+    assert all(len(alarm["AlarmDescription"]) <= 1_024 for alarm in found.properties("AWS::CloudWatch::Alarm"))
+
+
+def test_an_alarm_counts_the_failures_without_a_notification(assembly: Assembly) -> None:
+    alarms = assembly.properties("AWS::CloudWatch::Alarm")
+    (alarm,) = [each for each in alarms if each["AlarmDescription"].endswith("#FailuresNotNotified")]
     metrics = {metric["Id"]: metric for metric in alarm["Metrics"]}
     (expression,) = [metric["Expression"] for metric in alarm["Metrics"] if "Expression" in metric]
     assert expression == (
         "(FILL(failedstart, 0) + FILL(timedoutstart, 0) + FILL(abortedstart, 0)"
         " + FILL(failedstop, 0) + FILL(timedoutstop, 0) + FILL(abortedstop, 0)"
         " + FILL(failedfleet, 0) + FILL(timedoutfleet, 0) + FILL(abortedfleet, 0))"
-        " - (FILL(told, 0))"
+        " - FILL(notified, 0)"
     )
-    metric = metrics["told"]["MetricStat"]["Metric"]
+    metric = metrics["notified"]["MetricStat"]["Metric"]
     assert (metric["Namespace"], metric["MetricName"]) == ({"Ref": "AWS::StackName"}, "FailuresNotified")
     assert metric["Dimensions"] == [{"Name": "service", "Value": "start-image-builder"}]
     assert alarm["EvaluationWindow"] == {"WallClockWindow": {"Timezone": "UTC"}}
@@ -285,7 +272,7 @@ def test_an_alarm_counts_the_failures_that_nobody_was_told_of(assembly: Assembly
 
 
 def test_the_dashboard_shows_what_operators_ask_for(assembly: Assembly) -> None:
-    (dashboard,) = properties(assembly, "AWS::CloudWatch::Dashboard")
+    (dashboard,) = assembly.properties("AWS::CloudWatch::Dashboard")
     body = json.dumps(dashboard["DashboardBody"])
     for metric in (
         "ExecutionsStarted",
@@ -294,6 +281,8 @@ def test_the_dashboard_shows_what_operators_ask_for(assembly: Assembly) -> None:
         "ExecutionThrottled",
         "StartAttempts",
         "StartsAccepted",
+        "StopAttempts",
+        "StopsAccepted",
         "Polls",
         "OperatorsNotified",
         "AppStreamErrors",
@@ -303,23 +292,69 @@ def test_the_dashboard_shows_what_operators_ask_for(assembly: Assembly) -> None:
         assert metric in body, metric
 
 
+def test_names_a_tag_and_a_boundary_narrow_what_the_roles_may_do(strict: Assembly) -> None:
+    statements = [each for each in strict.statements() if "image-builder/" in str(each["Resource"])]
+    actions = {each["Action"] for each in statements}
+    assert actions == {"appstream:StartImageBuilder", "appstream:StopImageBuilder"}
+    for statement in statements:
+        names = [resource["Fn::Join"][1][-1] for resource in statement["Resource"]]
+        assert names == [":image-builder/golden-*", ":image-builder/test.1"]
+        assert statement["Condition"] == {"StringEquals": {"aws:ResourceTag/Start": "yes"}}
+    for role in strict.properties("AWS::IAM::Role"):
+        assert json.dumps(role["PermissionsBoundary"]).endswith(':policy/team/Boundary"]]}')
+
+
+def test_the_stack_has_the_configured_tags(strict: Assembly) -> None:
+    manifest = json.loads((strict.directory / "manifest.json").read_text())
+    assert manifest["artifacts"]["StartImageBuilder"]["properties"]["tags"] == STRICT["tags"]
+
+
+def test_no_name_stops_a_second_deployment(strict: Assembly) -> None:
+    for resource in strict.template["Resources"].values():
+        if resource["Type"] in ("AWS::IAM::Policy", "AWS::StepFunctions::StateMachineAlias"):
+            continue  # the name is inside its role, or its state machine
+        if resource["Type"] == "AWS::Scheduler::Schedule":
+            continue  # inside its group
+        for key, value in resource.get("Properties", {}).items():
+            if key.endswith("Name") and key not in ("AttributeName", "DisplayName", "EventBusName", "MetricName"):
+                referred = [value.get("Ref"), *value.get("Fn::GetAtt", [])] if isinstance(value, dict) else []
+                if set(referred) & set(strict.template["Resources"]):
+                    continue  # the name of another resource of the stack
+                # The names of rules have that of the stack in them.
+                text = json.dumps(value)
+                assert "AWS::StackName" in text or text.startswith('"StartImageBuilder-'), f"{resource['Type']}: {text}"
+
+
+def test_the_template_names_no_account_region_or_partition(assembly: Assembly) -> None:
+    text = json.dumps(assembly.template)
+    assert "arn:aws:" not in text
+    assert "us-east-1" not in text
+
+
 @pytest.mark.parametrize(
     ("region", "partition"),
     [("us-gov-west-1", "aws-us-gov"), ("us-iso-east-1", "aws-iso"), ("us-isob-east-1", "aws-iso-b")],
 )
 def test_other_partitions_get_their_own_arns(region: str, partition: str) -> None:
-    context = json.loads((PROJECT / "cdk.json").read_text())["context"]
-    # Nothing of the code depends on the partition: it need not be put together.
-    app = cdk.App(context=context | {"aws:cdk:bundling-stacks": []})
+    app = cdk.App(context={**FLAGS, "aws:cdk:bundling-stacks": []})
     stage = cdk.Stage(app, "Stage", env=cdk.Environment(account="111122223333", region=region))
-    stack = StartImageBuilderStack(stage, "Start", config=Settings.load({"stackName": "Start"}))
+    stack = StartImageBuilderStack(stage, "Start", settings=Settings.load({"stackName": "Start"}))
     text = json.dumps(Template.from_stack(stack).to_json())
     assert set(re.findall(r"arn:(aws[\w-]*):", text)) == {partition}
     principals = set(re.findall(r'"Service": "([^"]+)"', text))
     assert principals == {f"{service}.amazonaws.com" for service in ("cloudwatch", "events", "lambda", "states")}
 
 
-def test_a_finding_of_cdk_nag_fails_the_synth_and_there_is_none(assembly: Assembly) -> None:
-    report = json.loads((assembly.directory / "validation-report.json").read_text())
-    assert {plugin["pluginName"] for plugin in report["pluginReports"]} >= {"AwsSolutions", "Serverless"}
-    assert [plugin["pluginName"] for plugin in report["pluginReports"] if plugin["conclusion"] != "success"] == []
+def test_cfn_lint_finds_nothing(assembly: Assembly, strict: Assembly, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Where its configuration is.
+    monkeypatch.chdir(PROJECT)
+    for found in (assembly, strict):
+        assert list(Runner(ConfigMixIn(["--template", str(found.template_file)])).run()) == []
+
+
+def test_cfn_lint_finds_what_is_wrong(tmp_path: Path, assembly: Assembly) -> None:
+    broken = json.loads(json.dumps(assembly.template))
+    (queue_name, *_) = assembly.resources("AWS::SQS::Queue")
+    broken["Resources"][queue_name]["Properties"]["MessageRetentionPeriod"] = "long"
+    (tmp_path / "broken.json").write_text(json.dumps(broken))
+    assert list(Runner(ConfigMixIn(["--template", str(tmp_path / "broken.json")])).run())

@@ -20,7 +20,7 @@ APP = DECLARED["project"]["dependencies"]
 IN_REQUIREMENTS_DEV = [
     requirement
     for name, group in GROUPS.items()
-    if name not in ("emulator", "functions")
+    if name not in ("checkov", "emulator", "functions")
     for requirement in group
     if isinstance(requirement, str)
 ]
@@ -61,6 +61,7 @@ def applicable(file: str) -> set[str]:
         ("requirements-dev.txt", [*APP, *IN_REQUIREMENTS_DEV]),
         ("lambdas/requirements.txt", GROUPS["functions"]),
         ("local/requirements.txt", GROUPS["emulator"]),
+        ("bench/requirements.txt", GROUPS["checkov"]),
     ],
 )
 def test_a_lock_has_every_declared_package_in_the_declared_version(file: str, declared: list[str]) -> None:
@@ -92,7 +93,12 @@ def test_the_locks_of_the_app_and_its_functions_agree_with_that_of_the_tests(fil
 
 
 @pytest.mark.parametrize(
-    "file", ["requirements.txt", "requirements-dev.txt", "lambdas/requirements.txt", "local/requirements.txt"]
+    "file",
+    [
+        "requirements.txt",
+        "requirements-dev.txt",
+        *(f"{name}/requirements.txt" for name in ("bench", "lambdas", "local")),
+    ],
 )
 def test_a_lock_has_hashes_for_every_package_and_names_no_address(file: str) -> None:
     text = (PROJECT / file).read_text("utf-8")

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -20,7 +21,6 @@ from lambdas import (
     validate_request,
 )
 from lambdas.image_builder import appstream
-from lambdas.image_builder.fleet import CONFIG
 from local.fake_appstream.clock import ManualClock
 from local.fake_appstream.fake import FakeAppStream
 from local.fake_appstream.faults import Fault
@@ -29,8 +29,13 @@ from tests import contracts
 from tests.scenarios import BUILDER, Outcome, Scenario
 from tests.workflow.engine import ARN, Engine, Execution, run_handler
 
-WITH_CLIENT: Sequence[ModuleType] = (start_image_builder, stop_image_builder, describe_image_builder)
-HANDLERS = (validate_request, *WITH_CLIENT, list_image_builders, notify_operators)
+WITH_CLIENT: Sequence[ModuleType] = (
+    start_image_builder,
+    stop_image_builder,
+    describe_image_builder,
+    list_image_builders,
+)
+HANDLERS = (validate_request, *WITH_CLIENT, notify_operators)
 
 ASYNCHRONOUS_TRIES = 3
 """How often Lambda runs a function for an event. Source: Lambda developer guide, Error handling for asynchronous
@@ -57,18 +62,20 @@ class Topic:
 
 @dataclass
 class Executions:
-    """Step Functions' answers about one execution, in the place of the function's client."""
+    """Step Functions' answers about one execution, in place of the function's client. execution: None while it runs."""
 
-    execution: Execution
     execution_input: Any
+    execution: Execution | None = None
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803  # as boto3 names it
+        ended = self.execution
         return {
             "executionArn": executionArn,
-            "status": self.execution.status,
+            "stateMachineArn": executionArn.replace(":execution:", ":stateMachine:").rpartition(":")[0],
+            "status": ended.status if ended else "RUNNING",
+            "startDate": datetime(2026, 1, 31, 22, tzinfo=UTC),
             "input": json.dumps(self.execution_input),
-            "error": self.execution.error,
-            "cause": self.execution.cause_text,
+            **({"error": ended.error, "cause": ended.cause_text} if ended else {}),
         }
 
 
@@ -101,9 +108,9 @@ class World:
             module.mutating_client = mutating_client
         topic = Topic()
         notify_operators.sns = topic  # type: ignore[assignment]  # what it uses of it
-        tagging = boto3.client("resourcegroupstaggingapi", config=CONFIG)
+        tagging = boto3.client("resourcegroupstaggingapi", config=appstream.READ)
         install(fake, tagging)
-        list_image_builders.tagging = lambda: tagging
+        list_image_builders.tagging = lambda: tagging  # type: ignore[assignment]  # without its cache
         handlers = {module.__name__.rpartition(".")[2]: module.handler for module in HANDLERS}
         return cls(clock, fake, Engine(sleep=clock.advance, handlers=handlers, **engine), topic)
 
@@ -121,31 +128,41 @@ class World:
         stop.script = self.engine.script
         return self._run(stop, execution_input)
 
-    def run_fleet(self, execution_input: Any, nested: Callable[[dict[str, str]], Execution] | None = None) -> Execution:
+    def run_fleet(
+        self,
+        execution_input: Any,
+        nested: Callable[[dict[str, str]], Execution] | None = None,
+        *,
+        name: str = "test",
+        start_errors: Sequence[Exception] = (),
+    ) -> Execution:
         """Run the workflow that starts many.
 
         Args:
             execution_input: its request.
-            nested: what becomes of each of its runs; None: each is really run, one after another.
+            nested: how each execution that it starts ends; None: each really runs, one after another.
+            name: of the fleet's execution.
+            start_errors: that its first calls to start an execution answer.
         """
-        arn = "arn:aws:states:us-east-1:000000000000:execution:StartFleet:test"
+        arn = f"arn:aws:states:us-east-1:000000000000:execution:StartFleet:{name}"
         self.fleet = Engine(self.engine.sleep, self.engine.handlers, definition=definition(FLEET), arn=arn)
-        self.fleet.script = self.engine.script
+        self.fleet.script, self.fleet.start_errors = self.engine.script, list(start_errors)
         self.fleet.nested = nested or (lambda parameters: self.run(json.loads(parameters["Input"])))
         return self._run(self.fleet, execution_input)
 
     def _run(self, engine: Engine, execution_input: Any) -> Execution:
+        answers, outer = Executions(execution_input), notify_operators.stepfunctions
+        notify_operators.stepfunctions = lambda: answers  # type: ignore[assignment]  # what it uses of it
         # boto3 waits between its own retries.
         with patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self.clock.advance)):
-            execution = engine.run(execution_input)
+            execution = answers.execution = engine.run(execution_input)
         if execution.status == "SUCCEEDED":
             contracts.check("result", execution.output)
         elif "OperatorsNotified" in execution.cause_text:
             contracts.check("cause", execution.cause)
         if execution.status != "SUCCEEDED":
-            answers = Executions(execution, execution_input)
-            notify_operators.stepfunctions = lambda: answers  # type: ignore[assignment]  # what it uses of it
             self.deliver(status_change(execution, execution_input))
+        notify_operators.stepfunctions = outer
         return execution
 
     def deliver(self, event: Any) -> None:

@@ -497,7 +497,15 @@ def test_a_failure_is_notified_in_the_form_of_its_event(world: World) -> None:
     execution = run(world, start_image_builder=[finds("FAILED")], notify_operators=[records(events)])
     cause = {key: value for key, value in execution.cause.items() if key != "OperatorsNotified"}
     assert events == [
-        {"detail": {"executionArn": ARN, "status": "FAILED", "error": "ImageBuilderFailed", "cause": cause}}
+        {
+            "detail": {
+                "executionArn": ARN,
+                "status": "FAILED",
+                "error": "ImageBuilderFailed",
+                "cause": cause,
+                "attempts": 0,
+            }
+        }
     ]
 
 

@@ -1,4 +1,4 @@
-"""What is said when the user's AWS account cannot be used: one sentence, with what to do."""
+"""An AWS account that cannot be used is a sentence with what to do."""
 
 import os
 import subprocess
@@ -36,9 +36,9 @@ def refused(code: str) -> ClientError:
     ],
 )
 def test_what_boto3_raises_becomes_a_sentence(problem: Exception, sentence: str) -> None:
-    with pytest.raises(AccountError) as said, said_plainly():
+    with pytest.raises(AccountError) as explanation, said_plainly():
         raise problem
-    assert sentence in str(said.value)
+    assert sentence in str(explanation.value)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from cli.environment import find_python
 PROJECT = Path(__file__).parents[3]
 READS = (
     *("cli/__init__.py", "cli/environment.py", "pyproject.toml", "package-lock.json"),
-    *("requirements-dev.txt", "local/requirements.txt"),
+    *("requirements-dev.txt", "local/requirements.txt", "bench/requirements.txt"),
 )
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHON = str(Path(sys.base_prefix, "bin", f"python{VERSION}"))
@@ -23,6 +23,7 @@ CREATE = f"Create .venv with Python {VERSION}"
 UV = "Install uv, which installs the rest"
 APP = "Install Python packages: app"
 MINISTACK = "Install MiniStack, which imitates AWS"
+CHECKOV = "Install checkov, which examines the template"
 NODE = "Install Node packages: the CDK CLI and others"
 UNREACHABLE = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull}
 STAMPS = """
@@ -84,6 +85,7 @@ def test_a_fresh_clone_gets_what_its_command_needs_and_no_more(project: Path) ->
     assert steps(project) == [CREATE, UV]
     assert steps(project, "app") == [CREATE, UV, APP]
     assert steps(project, "app", "demo", "emulator", "node") == [CREATE, UV, f"{APP}, demo", MINISTACK, NODE]
+    assert steps(project, "app", "checkov") == [CREATE, UV, APP, CHECKOV]
 
 
 def test_another_group_is_added_to_those_that_are_there(installed: Path) -> None:

@@ -6,65 +6,89 @@ from typing import Any
 
 import pytest
 
-from cli.history import Run, read_run
-from cli.watch import Line, lines
+from cli.history import Follower, Line, Run, minutes, read_run
+from cli.watch import lines
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:StartImageBuilder:0123"
 BEGAN = datetime(2026, 1, 31, 22, tzinfo=UTC)
 FUNCTION = {"resourceType": "lambda", "resource": "invoke"}
+START, POLL, WAIT = "Start image builder", "Poll image builder", "Wait before next poll"
+Event = tuple[float, str, dict[str, Any]]
 
 
-def run(*events: tuple[float, str, dict[str, Any]], **described: Any) -> Run:
+def run(*events: Event, execution: str = ARN, request: Any = '{"Name": "gold"}') -> Run:
     """A run with these events: seconds, type and details."""
+    described = {"executionArn": execution, "startDate": BEGAN, "input": request}
+    return read_run(described, history(*events))
+
+
+def history(*events: Event) -> Any:
+    """The events as boto3 gives them."""
     members = {"StateEntered": "stateEntered", "StateExited": "stateExited"}
-    history = []
+    found = []
     for number, (seconds, kind, details) in enumerate([(0.0, "ExecutionStarted", {}), *events], 1):
         member = next((name for end, name in members.items() if kind.endswith(end)), kind[0].lower() + kind[1:])
-        history.append(
-            {
-                "id": number,
-                "previousEventId": number - 1,
-                "timestamp": BEGAN + timedelta(seconds=seconds),
-                "type": kind,
-                f"{member}EventDetails": details,
-            }
-        )
-    return read_run(
-        {"executionArn": ARN, "status": "RUNNING", "startDate": BEGAN, "input": '{"Name": "gold"}', **described},
-        history,  # type: ignore[arg-type]  # as boto3 gives them
-    )
+        moment = BEGAN + timedelta(seconds=seconds)
+        found.append({"id": number, "timestamp": moment, "type": kind, f"{member}EventDetails": details})
+    return found
 
 
-def entered(seconds: float, name: str, kind: str = "Task") -> tuple[float, str, dict[str, Any]]:
+def entered(seconds: float, name: str, kind: str = "Task") -> Event:
     return seconds, f"{kind}StateEntered", {"name": name, "input": "{}"}
 
 
-def answered(seconds: float, payload: Any) -> tuple[float, str, dict[str, Any]]:
+def called(seconds: float) -> Event:
+    return seconds, "TaskScheduled", FUNCTION
+
+
+def answered(seconds: float, payload: Any) -> Event:
     return seconds, "TaskSucceeded", {**FUNCTION, "output": json.dumps({"StatusCode": 200, "Payload": payload})}
 
 
-def failed(seconds: float, error: str, message: str) -> tuple[float, str, dict[str, Any]]:
+def failed(seconds: float, error: str, message: str) -> Event:
     cause = json.dumps({"errorMessage": message, "errorType": error})
     return seconds, "TaskFailed", {**FUNCTION, "error": error, "cause": cause}
 
 
-def look(state: str, **more: Any) -> dict[str, Any]:
+def succeeded(seconds: float, output: Any) -> Event:
+    return seconds, "ExecutionSucceeded", {"output": json.dumps(output)}
+
+
+def ended(seconds: float, kind: str, error: str = "", cause: str = "") -> Event:
+    return seconds, f"Execution{kind}", {"error": error, "cause": cause}
+
+
+def builder(state: str, **more: Any) -> dict[str, Any]:
     return {"ImageBuilder": {"Name": "gold", "State": state}, **more}
 
 
-def test_a_call_that_is_retried_is_told_with_its_reason() -> None:
-    found = run(
-        entered(1, "Start image builder"),
-        (1, "TaskScheduled", FUNCTION),
-        (1, "TaskStarted", FUNCTION),
-        failed(3, "ThrottlingException", "Rate exceeded"),
-        (8, "TaskScheduled", FUNCTION),
-        (8, "TaskStarted", FUNCTION),
-        answered(9, look("PENDING", Started=True)),
-        (9, "TaskStateExited", {"name": "Start image builder", "output": "{}"}),
-    )
+ACCEPTED = builder("PENDING", Tracking={"Claim": "Confirmed"})
+
+
+def poll(first: float, *states: str) -> list[Event]:
+    """Rounds of waiting, polling and evaluating, a minute each."""
+    events: list[Event] = []
+    for at, state in zip(range(int(first), int(first) + 60 * len(states), 60), states, strict=True):
+        events += [
+            entered(at, WAIT, "Wait"),
+            (at + 58, "WaitStateExited", {"name": WAIT}),
+            *(entered(at + 58, POLL), called(at + 58), answered(at + 59, builder(state))),
+            (at + 59, "TaskStateExited", {"name": POLL}),
+            entered(at + 59, "Evaluate builder state", "Choice"),
+            (at + 60, "ChoiceStateExited", {"name": "Evaluate builder state"}),
+        ]
+    return events
+
+
+def texts(found: Run) -> list[str]:
+    return [line.text for line in lines(found)]
+
+
+def test_a_retried_call_shows_its_error_and_its_reason() -> None:
+    retried = (entered(1, START), called(1), failed(3, "ThrottlingException", "Rate exceeded"), called(8))
+    found = run(*retried, answered(9, ACCEPTED))
     assert list(lines(found)) == [
-        Line(1, "state", "Start image builder"),
+        Line(1, "state", START),
         Line(3, "failure", "ThrottlingException: Rate exceeded"),
         Line(8, "retry", "trying again"),
         Line(9, "result", "AppStream accepted the start; the image builder is PENDING"),
@@ -73,124 +97,208 @@ def test_a_call_that_is_retried_is_told_with_its_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "details", "told"),
+    ("state", "more", "call"),
+    [
+        (START, {"Tracking": {"Claim": "Confirmed"}}, "AppStream accepted the start; "),
+        (START, {"Tracking": {"Claim": "Presumed"}, "LostAnswer": {}}, ""),
+        (START, {"LostAnswer": {"Error": "E"}}, "AppStream's answer to the start was lost; "),
+        (POLL, {"Tracking": {"Claim": "Confirmed"}}, ""),
+        ("Stop image builder", {"Tracking": {"Called": True}}, "AppStream was asked to stop it; "),
+        ("Stop image builder", {"Tracking": {"Called": False}}, ""),
+    ],
+)
+def test_a_result_says_what_was_called_and_the_state(state: str, more: dict[str, Any], call: str) -> None:
+    found = run(entered(1, state), called(1), answered(2, builder("PENDING", **more)))
+    assert texts(found)[1:] == [f"{call}the image builder is PENDING"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "details", "text"),
     [
         ("TaskTimedOut", {**FUNCTION, "error": "States.Timeout"}, "States.Timeout"),
         ("TaskStartFailed", {**FUNCTION, "error": "Lambda.Unknown", "cause": "not JSON"}, "Lambda.Unknown: not JSON"),
         ("LambdaFunctionTimedOut", {}, "LambdaFunctionTimedOut"),
+        (*failed(0, "E", '{"Message": "E: Trouble.", "Route": "fail", "Advice": "A."}')[1:], "E: Trouble."),
     ],
 )
-def test_every_way_of_failing_is_told(kind: str, details: dict[str, Any], told: str) -> None:
+def test_every_failed_call_shows_its_error(kind: str, details: dict[str, Any], text: str) -> None:
     scheduled = "LambdaFunctionScheduled" if kind.startswith("Lambda") else "TaskScheduled"
-    found = run(entered(1, "BuilderStatus"), (1, scheduled, {}), (2, kind, details))
-    assert [line.text for line in lines(found)] == ["BuilderStatus", told]
+    assert texts(run(entered(1, POLL), (1, scheduled, {}), (2, kind, details))) == [POLL, text]
+
+
+def test_polls_that_find_nothing_new_become_one_line() -> None:
+    found = run(entered(0, START), called(0), answered(0, ACCEPTED), *poll(0, *["PENDING"] * 3, "RUNNING", "RUNNING"))
+    assert texts(found) == [
+        *(START, "AppStream accepted the start; the image builder is PENDING"),
+        "Polled 3 times: the image builder is still PENDING",
+        *(WAIT, POLL, "the image builder is RUNNING", "Evaluate builder state"),
+    ]
+
+
+def test_a_poll_that_failed_stays_a_line_of_its_own() -> None:
+    events = poll(0, *["PENDING"] * 4)
+    events.insert(8 * 2 + 4, failed(178, "ThrottlingException", "Rate exceeded"))
+    events.insert(8 * 2 + 5, called(178))
+    assert "ThrottlingException: Rate exceeded" in texts(run(*events))
+    assert "Polled once: the image builder is still PENDING" in texts(run(*events, entered(300, WAIT, "Wait")))
+
+
+def test_events_add_lines_and_never_change_one() -> None:
+    refused = (entered(0, START), called(0), failed(1, "E", "m"), entered(1, "Wait before retry", "Wait"))
+    accepted = (entered(2, START), called(2), answered(3, ACCEPTED))
+    polls = poll(3, *["PENDING"] * 3, "STOPPED", "PENDING", "PENDING")
+    events = (*refused, *accepted, *polls, succeeded(400, {}))
+    shown: list[Line] = []
+    for number in range(len(events) + 1):
+        now = list(lines(run(*events[:number])))
+        assert now[: len(shown)] == shown
+        shown = now
+    assert "Polled 3 times: the image builder is still PENDING" in [line.text for line in shown]
 
 
 def test_a_wait_lasts_what_the_workflow_assigned() -> None:
-    found = run(
-        entered(1, "Decide", "Choice"),
-        (1, "ChoiceStateExited", {"name": "Decide", "output": "{}", "assignedVariables": {"pollSeconds": "30"}}),
-        entered(1, "Wait before next poll", "Wait"),
-    )
-    assert found.steps[-1].pause == 30
-
-
-def test_a_wait_of_unknown_length_is_one() -> None:
-    assert run(entered(1, "Wait before next poll", "Wait")).steps[-1].pause is None
+    decided = (1.0, "ChoiceStateExited", {"name": "Evaluate", "assignedVariables": {"pollSeconds": "30"}})
+    assert run(entered(1, "Evaluate", "Choice"), decided, entered(1, WAIT, "Wait")).steps[-1].pause == 30
+    assert run(entered(1, WAIT, "Wait")).steps[-1].pause is None
 
 
 @pytest.mark.parametrize(
-    ("event", "status", "told"),
+    ("kind", "error", "text"),
     [
-        ("ExecutionFailed", "FAILED", "FAILED ImageBuilderFailed"),
-        ("ExecutionAborted", "ABORTED", "ABORTED"),
-        ("ExecutionTimedOut", "TIMED_OUT", "TIMED_OUT"),
+        ("Failed", "ImageBuilderFailed", "FAILED ImageBuilderFailed"),
+        ("Aborted", "", "ABORTED"),
+        ("TimedOut", "", "TIMED_OUT"),
     ],
 )
-def test_an_end_is_told(event: str, status: str, told: str) -> None:
-    error = "ImageBuilderFailed" if status == "FAILED" else None
-    found = run(entered(1, "Fail execution", "Fail"), (2, event, {}), status=status, error=error)
+def test_the_last_line_is_the_status_and_the_error(kind: str, error: str, text: str) -> None:
+    found = run(entered(1, "Fail execution", "Fail"), ended(2, kind, error))
     assert found.ended == 2
-    assert [line.text for line in lines(found)][-1] == told
+    assert list(lines(found))[-1] == Line(2, "failed", text)
+
+
+class StepFunctions:
+    """DescribeExecution and GetExecutionHistory, each of a moment of its own."""
+
+    def __init__(self, status: str, events: Any) -> None:
+        self.status, self.events = status, events
+
+    def describe_execution(self, executionArn: str) -> Any:  # noqa: N803  # as boto3 names it
+        return {"executionArn": executionArn, "status": self.status, "startDate": BEGAN, "input": "{}"}
+
+    def get_paginator(self, _: str) -> Any:
+        return self
+
+    def paginate(self, **_: Any) -> Any:
+        return [{"events": self.events[::-1]}]
+
+
+@pytest.mark.parametrize("described", ["RUNNING", "FAILED"])
+def test_the_status_is_of_the_same_moment_as_the_history(described: str) -> None:
+    going_on, over = history(entered(1, START)), history(entered(1, START), ended(2, "Failed", "E", "{}"))
+    client = StepFunctions(described, going_on)
+    follower = Follower(client, ARN)  # type: ignore[arg-type]
+    assert (follower.run().status, texts(follower.run())) == ("RUNNING", [START])
+    client.events = over
+    assert (follower.run().status, texts(follower.run())) == ("FAILED", [START, "FAILED E"])
 
 
 def test_a_redriven_execution_goes_on() -> None:
-    found = run(
-        (2, "ExecutionAborted", {}), (60, "ExecutionRedriven", {"redriveCount": 1}), entered(61, "BuilderStatus")
-    )
-    assert found.ended is None
+    redriven: Event = (60, "ExecutionRedriven", {"redriveCount": 1})
+    found = run(ended(2, "Failed", "E", "m"), redriven, entered(61, POLL))
+    assert (found.ended, found.status, found.error, found.failure) == (None, "RUNNING", "", None)
 
 
 def test_time_is_simulated_by_its_scale() -> None:
-    events = run(entered(3, "BuilderStatus")).events
-    scaled = read_run({"executionArn": ARN, "status": "RUNNING", "startDate": BEGAN}, events, 0.01)
+    scaled = read_run({"executionArn": ARN, "startDate": BEGAN}, history(entered(3, POLL)), 0.01)
     assert scaled.steps[0].entered == 300
 
 
 def test_an_execution_without_events_yet_began_when_step_functions_says() -> None:
-    described = {"executionArn": ARN, "status": "RUNNING", "startDate": BEGAN, "input": "no JSON"}
-    found = read_run(described, [])
-    assert (found.began, found.steps, found.name) == (BEGAN, [], "")
-
-
-def test_an_event_names_the_builder_in_its_detail() -> None:
-    assert run(input='{"detail": {"Name": "gold"}}').name == "gold"
+    found = read_run({"executionArn": ARN, "startDate": BEGAN, "input": "no JSON"}, [])
+    assert (found.began, found.steps, found.name, found.outcome) == (BEGAN, [], "", ("", ""))
 
 
 def test_the_calls_of_the_children_of_a_map_are_not_its_own() -> None:
-    call = (1.0, "TaskScheduled", FUNCTION)
-    found = run(entered(0, "Start each", "Map"), call, call, failed(2, "Odd", "Trouble."), entered(3, "Count", "Pass"))
+    child = (called(1), called(1), failed(2, "Odd", "Trouble."))
+    found = run(entered(0, "Start each", "Map"), *child, entered(3, "Count", "Pass"))
     assert [(step.name, step.attempts) for step in found.steps] == [("Start each", []), ("Count", [])]
 
 
+STOP_ARN = ARN.replace("StartImageBuilder", "Stack-StopImageBuilderStateMachine1A2B")
+
+
 @pytest.mark.parametrize(
-    ("given", "about"),
+    ("execution", "request_text", "title"),
     [
-        ('{"Name": "gold"}', "Image builder gold"),
-        ('{"ImageBuilders": ["a"]}', "A fleet of image builders"),
-        ('{"detail": {"Tag": {"Key": "k", "Value": "v"}}}', "A fleet of image builders"),
-        ('{"detail": 7}', "No image builder named"),
-        ("7", "No image builder named"),
+        (ARN, '{"Name": "gold"}', "Start of image builder gold"),
+        (ARN, '{"detail": {"Name": "gold"}}', "Start of image builder gold"),
+        (ARN, '{"detail": 7}', "Start of an image builder without a name"),
+        (ARN, "7", "Start of an image builder without a name"),
+        (STOP_ARN, '{"Name": "gold"}', "Stop of image builder gold"),
+        (
+            STOP_ARN,
+            '{"Name": "gold", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn"}',
+            "Auto-stop of image builder gold",
+        ),
+        (ARN.replace("StartImage", "StartFleet"), '{"ImageBuilders": ["a"]}', "Start of a fleet of image builders"),
     ],
 )
-def test_a_run_says_what_it_is_about(given: str, about: str) -> None:
-    assert run(input=given).about == about
+def test_the_title_tells_starts_stops_and_auto_stops_apart(execution: str, request_text: str, title: str) -> None:
+    assert run(execution=execution, request=request_text).title == title
+
+
+@pytest.mark.parametrize(
+    ("output", "outcome"),
+    [
+        ({"Outcome": "AlreadyRunning"}, ("gold was RUNNING already: nothing was started.", "")),
+        (
+            {"Outcome": "Running", "Started": True, "WaitedSeconds": 730, "Advice": "Connect."},
+            ("gold is RUNNING, and this execution started it. The execution waited 12 minutes.", "Connect."),
+        ),
+        (
+            {"Outcome": "Running", "Started": False},
+            ("gold is RUNNING; AppStream did not confirm that this execution started it.", ""),
+        ),
+        ({"Outcome": "LeftAlone", "Why": "It is gone."}, ("gold was left alone. It is gone.", "")),
+        ({"Requested": 3, "Running": 2}, ("2 of 3 image builders are RUNNING.", "")),
+        (7, ("", "")),
+    ],
+)
+def test_a_result_is_said_in_a_sentence(output: Any, outcome: tuple[str, str]) -> None:
+    assert run(succeeded(1, output)).outcome == outcome
+
+
+def test_a_failure_is_said_as_the_operators_read_it() -> None:
+    cause = json.dumps({"Route": "notify", "Message": "It is FAILED.", "Advice": "Delete it."})
+    assert run(ended(1, "Failed", "ImageBuilderFailed", cause)).outcome == ("It is FAILED.", "Delete it.")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(1, "1 second"), (59, "59 seconds"), (60, "1 minute"), (730, "12 minutes")]
+)
+def test_a_time_is_said_in_seconds_or_minutes(seconds: float, text: str) -> None:
+    assert minutes(seconds) == text
 
 
 MAP = (entered(0, "Start each", "Map"), (1.0, "MapRunStarted", {"mapRunArn": "arn:1"}))
 
 
-def test_a_map_run_that_fails_is_told_with_its_cause() -> None:
-    found = run(*MAP, (9, "MapRunFailed", {"error": "States.ItemReaderFailed", "cause": "No such list."}))
-    assert found.steps[0].map_run == "arn:1"
-    assert list(lines(found))[1:] == [Line(9, "failure", "States.ItemReaderFailed: No such list.")]
+def test_a_map_run_that_fails_shows_its_cause_and_one_that_succeeds_none() -> None:
+    over = run(*MAP, (9, "MapRunFailed", {"error": "States.ItemReaderFailed", "cause": "No such list."}))
+    assert over.steps[0].map_run == "arn:1"
+    assert texts(over)[1:] == ["States.ItemReaderFailed: No such list."]
+    assert texts(run(*MAP, (9, "MapRunSucceeded", {}))) == ["Start each"]
 
 
-def test_a_map_run_that_succeeds_is_no_failure() -> None:
-    assert [line.text for line in lines(run(*MAP, (9, "MapRunSucceeded", {})))] == ["Start each"]
-
-
-BROKEN = (
-    2.0,
-    "EvaluationFailed",
-    {"error": "States.QueryEvaluationError", "cause": "No field.", "state": "BuilderStatus"},
-)
+BROKEN = (2.0, "EvaluationFailed", {"error": "States.QueryEvaluationError", "cause": "No field.", "state": POLL})
 
 
 @pytest.mark.parametrize(
     "before",
-    [
-        [entered(1, "BuilderStatus", "Pass")],
-        [entered(1, "BuilderStatus"), (1, "TaskScheduled", FUNCTION), answered(1, {})],
-    ],
-    ids=["of-a-state", "of-the-answer-to-a-call"],
+    [[entered(1, POLL, "Pass")], [entered(1, POLL), called(1), answered(1, {})]],
+    ids=["of-a-state", "of-the-result-of-a-call"],
 )
-def test_an_expression_that_fails_is_told(before: list[Any]) -> None:
-    told = [line.text for line in lines(run(*before, BROKEN))]
-    assert told == ["BuilderStatus", "States.QueryEvaluationError: No field."]
-
-
-def test_an_expression_that_fails_again_is_told_again() -> None:
-    told = [line.text for line in lines(run(entered(1, "BuilderStatus"), BROKEN, BROKEN))]
+def test_every_failed_expression_is_shown(before: list[Event]) -> None:
     failure = "States.QueryEvaluationError: No field."
-    assert told == ["BuilderStatus", failure, "trying again", failure]
+    assert texts(run(*before, BROKEN)) == [POLL, failure]
+    assert texts(run(*before, BROKEN, BROKEN)) == [POLL, failure, "trying again", failure]

@@ -10,36 +10,49 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from rich.console import Console
 
+from bench import demo_picture
 from cli import watch
 from cli.account import AccountError
-from cli.history import Run
-from tests.unit.cli.test_history import ARN, answered, entered, failed, look, run
+from cli.history import Run, clock
+from tests.unit.cli.test_history import (
+    ACCEPTED,
+    ARN,
+    BEGAN,
+    START,
+    WAIT,
+    Event,
+    answered,
+    called,
+    ended,
+    entered,
+    failed,
+    poll,
+    run,
+    succeeded,
+)
 
 
 class Answers:
-    """Step Functions, as far as watching asks it: an execution whose events become known in steps.
+    """Step Functions as the live view uses it: an execution whose events become known in stages.
 
-    A stage that is an error is what a look at the execution meets instead.
+    A stage that is an error is the answer to a request for the history.
     """
 
-    def __init__(self, *stages: Run | Exception, earlier: tuple[Run, ...] | Exception = ()) -> None:
+    def __init__(self, *stages: Run | Exception, earlier: tuple[tuple[Any, Any], ...] | Exception = ()) -> None:
+        """Args: earlier: the inputs and outputs of earlier executions."""
         self.stages = list(stages)
-        self.items: Any = DENIED
         self.earlier = earlier
-        self.asked = 0
+        self.items: Any = DENIED
 
     def describe_execution(self, *, executionArn: str) -> Any:  # noqa: N803  # as boto3 names it
-        if executionArn.startswith("earlier"):
-            assert isinstance(self.earlier, tuple)
-            return vars_of(self.earlier[int(executionArn.removeprefix("earlier"))])
-        if len(self.stages) > 1 and self.asked:
-            self.stages.pop(0)
-        self.asked += 1
-        return vars_of(given(self.stages[0]))
+        if executionArn == ARN:
+            return {"executionArn": ARN, "startDate": BEGAN, "input": json.dumps(given(self.stages[0]).input)}
+        request, output = given(self.earlier)[int(executionArn)]
+        return {"executionArn": executionArn, "input": json.dumps(request), "output": json.dumps(output)}
 
     def list_executions(self, *, stateMachineArn: str, **_: Any) -> Any:  # noqa: N803
         assert stateMachineArn == "arn:aws:states:eu-west-1:123456789012:stateMachine:StartImageBuilder"
-        return {"executions": [{"executionArn": f"earlier{index}"} for index in range(len(given(self.earlier)))]}
+        return {"executions": [{"executionArn": str(index)} for index in range(len(given(self.earlier)))]}
 
     def describe_map_run(self, *, mapRunArn: str) -> Any:  # noqa: N803
         assert mapRunArn == "arn:of:the:map:run"
@@ -49,7 +62,8 @@ class Answers:
         return self
 
     def paginate(self, **_: Any) -> Any:
-        return [{"events": given(self.stages[0]).events[::-1]}]
+        stage = self.stages.pop(0) if len(self.stages) > 1 else self.stages[0]
+        return [{"events": given(stage).events[::-1]}]
 
 
 def given(answer: Any) -> Any:
@@ -60,33 +74,12 @@ def given(answer: Any) -> Any:
 
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "AnyOperation")
 UNREACHABLE = EndpointConnectionError(endpoint_url="https://x")
-
-
-def vars_of(seen: Run) -> dict[str, Any]:
-    return {
-        "executionArn": seen.execution,
-        "status": seen.status,
-        "startDate": seen.began,
-        "input": json.dumps(seen.input),
-        "output": json.dumps(seen.output),
-        "error": seen.error,
-        "cause": json.dumps(seen.cause),
-    }
-
-
-Event = tuple[float, str, dict[str, Any]]
 STARTED: tuple[Event, ...] = (
-    entered(1, "Start image builder"),
-    (1, "TaskScheduled", {}),
-    failed(2, "ThrottlingException", "Rate exceeded"),
-    (7, "TaskScheduled", {}),
+    *(entered(1, START), called(1), failed(2, "ThrottlingException", "Rate exceeded"), called(7)),
 )
-PENDING: tuple[Event, ...] = (
-    *STARTED,
-    answered(8, look("PENDING", Started=True)),
-    (8, "TaskStateExited", {"name": "Start"}),
-)
-ENDED: tuple[Event, ...] = (*PENDING, (9, "ExecutionSucceeded", {}))
+PENDING: tuple[Event, ...] = (*STARTED, answered(8, ACCEPTED), (8, "TaskStateExited", {"name": START}))
+RUNNING = (*PENDING, succeeded(9, {"Outcome": "Running", "Started": True, "Advice": "Connect to it. " * 9}))
+FAILED = (*PENDING, ended(9, "Failed", "E", json.dumps({"Route": "fail", "Message": "Full. " * 20, "Advice": "A."})))
 
 
 @pytest.fixture(autouse=True)
@@ -94,23 +87,28 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cli.watch.time.sleep", lambda _: None)
 
 
-def shown(answers: Answers, *, terminal: bool) -> tuple[Run, str]:
+def shown(*stages: Run | Exception, terminal: bool = False, **answers: Any) -> str:
+    """What is printed of an execution that goes through these stages."""
     output = io.StringIO()
-    console = Console(file=output, force_terminal=terminal, width=80, highlight=False)
-    return watch.watch(answers, ARN, console), output.getvalue()  # type: ignore[arg-type]
+    colours = "standard" if terminal else None
+    console = Console(file=output, force_terminal=terminal, color_system=colours, width=80, highlight=False)  # type: ignore[arg-type]
+    watch.watch(Answers(*stages, **answers), ARN, console)  # type: ignore[arg-type]
+    return output.getvalue()
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
 def drawn(now: watch._Now) -> str:
     output = io.StringIO()
     Console(file=output, force_terminal=True, width=80).print(now)
-    return re.sub(r"\x1b\[[0-9;]*m", "", output.getvalue())
+    return plain(output.getvalue())
 
 
-def test_each_line_is_said_once_as_it_happens_and_the_result_at_the_end() -> None:
-    ended = run(*ENDED, status="SUCCEEDED", output='{"Outcome": "Running"}')
-    seen, text = shown(Answers(run(*STARTED), run(*PENDING), ended), terminal=False)
-    assert seen.status == "SUCCEEDED"
-    assert text.splitlines()[:8] == [
+def test_each_line_is_printed_once_as_it_happens_and_the_outcome_before_the_json() -> None:
+    text = shown(run(*STARTED), run(*PENDING), run(*RUNNING))
+    assert text.splitlines() == [
         "minutes  state",
         "  00:01  > Start image builder",
         "  00:02  ! ThrottlingException: Rate exceeded",
@@ -119,60 +117,87 @@ def test_each_line_is_said_once_as_it_happens_and_the_result_at_the_end() -> Non
         "  00:09  = SUCCEEDED",
         "",
         "Execution SUCCEEDED ────────────────────────────────────────────────────────────",
+        "gold is RUNNING, and this execution started it.",
+        f"What to do: {'Connect to it. ' * 9}",
+        "",
+        *json.dumps({"Outcome": "Running", "Started": True, "Advice": "Connect to it. " * 9}, indent=2).splitlines(),
     ]
-    assert '"Outcome": "Running"' in text
 
 
 def test_without_a_terminal_there_is_no_control_character_and_no_line_is_cut() -> None:
-    long = "Rate exceeded " * 20
-    events = (*STARTED[:2], failed(2, "ThrottlingException", long))
-    ended = run(*events, (9, "ExecutionFailed", {}), status="FAILED", error="X", cause="no JSON")
-    _, text = shown(Answers(ended), terminal=False)
+    text = shown(run(*FAILED))
     assert "\x1b" not in text
-    assert f"ThrottlingException: {long}" in text
-    assert '"Cause": "no JSON"' in text
+    assert "Full. " * 20 in text
+    assert json.loads(text[text.index("{") :])["Error"] == "E"
 
 
-def test_a_terminal_shows_how_it_is_now_within_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    earlier = run(status="SUCCEEDED", output='{"Started": true, "WaitedSeconds": 480}')
-    other = run(status="SUCCEEDED", output='{"Started": true, "WaitedSeconds": 9}', input='{"Name": "another"}')
-    ended = run(*ENDED, status="SUCCEEDED", output="{}")
-    _, text = shown(Answers(run(*STARTED), ended, earlier=(other, earlier)), terminal=True)
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
-    assert "Start image builder: try 2, after ThrottlingException" in plain
-    assert "usually 08:00" in plain
-    assert all(len(line.rstrip()) <= 80 for line in plain.splitlines())
+def styled(text: str, shown: str) -> set[str]:
+    """The parameters of the control sequences that stand just before a text."""
+    return set(re.findall(rf"\x1b\[([0-9;]+)m{re.escape(text)}", shown))
+
+
+def test_failures_are_red_results_bold_steps_dim_and_only_a_success_has_a_green_rule() -> None:
+    success, failure = (shown(run(*events), terminal=True) for events in (RUNNING, FAILED))
+    assert styled("Start image builder", success) == {"2"}
+    assert styled("AppStream accepted the start", success) == {"1"}
+    assert styled("ThrottlingException", success) == {"1;31"}
+    assert (styled("───", success), styled("───", failure)) == ({"32"}, {"31"})
+    assert styled("Full.", failure) == {"1;31"}
+    # Yellow, green, cyan and white cannot be read on white; blue not on black.
+    assert not re.search(r"\x1b\[(?:[0-9;]*;)?(3[3467]|9\d)m", success + failure)
+
+
+def test_a_terminal_wraps_at_words_within_80_columns() -> None:
+    lines = [line.rstrip() for line in plain(shown(run(*FAILED), terminal=True)).splitlines()]
+    assert all(len(line) <= 80 for line in lines)
+    assert f"{'Full. ' * 13}".rstrip() in lines
+    assert not any(line.endswith(("Ful", "Fu")) for line in lines)
 
 
 @pytest.mark.parametrize(
-    ("elapsed", "words"),
-    [(0, "0% of the usual 15:00"), (450, "50% of the usual 15:00"), (901, "usually 15:00")],
+    ("earlier", "text"),
+    [
+        (
+            (({"Name": "gold"}, {"Started": True, "WaitedSeconds": 480}), ({"Name": "x"}, {"Started": True})),
+            "longer than the usual 08:00",
+        ),
+        ((({"Name": "gold"}, {"Started": False}), ({"Name": "gold"}, None)), "no earlier starts known"),
+        (DENIED, "no earlier starts known"),
+        (UNREACHABLE, "no earlier starts known"),
+    ],
 )
-def test_progress_is_told_against_the_usual_time(elapsed: float, words: str) -> None:
-    assert watch._part(elapsed, watch.USUAL_SECONDS) == words
+def test_progress_is_measured_by_earlier_starts_of_the_same_image_builder(earlier: Any, text: str) -> None:
+    assert text in plain(shown(run(*STARTED), run(*RUNNING), terminal=True, earlier=earlier))
 
 
-def test_the_next_look_is_counted_down() -> None:
-    waiting = run(
-        (1, "ChoiceStateExited", {"name": "Decide", "assignedVariables": {"pollSeconds": "30"}}),
-        entered(1, "Read request", "Pass"),
-        (1, "PassStateExited", {"name": "Read request", "assignedVariables": {"pollSeconds": "30"}}),
-        entered(10, "Wait before next poll", "Wait"),
-    )
-    assert watch._doing(waiting.steps[-1], 15) == "Wait before next poll: goes on in 00:25"
-    assert watch._doing(waiting.steps[-1], 60) == "Wait before next poll: goes on in 00:00"
+@pytest.mark.parametrize(("elapsed", "text"), [(0, "0% of the usual 15:00"), (7.5, "50% of"), (15.1, "longer than")])
+def test_progress_is_a_part_of_the_usual_time(elapsed: float, text: str) -> None:
+    seen = run(*STARTED)
+    seen.began = datetime.now(UTC) - timedelta(minutes=elapsed)
+    assert text in drawn(watch._Now(seen, 15 * 60))
+
+
+def test_the_live_view_shows_the_attempt_and_its_last_error() -> None:
+    assert "Start image builder: attempt 2, after ThrottlingException" in drawn(watch._Now(run(*STARTED), None))
+
+
+def test_polls_that_find_nothing_new_are_counted_and_the_next_one_is_counted_down() -> None:
+    decided: Event = (59, "ChoiceStateExited", {"name": "Evaluate", "assignedVariables": {"pollSeconds": "30"}})
+    waiting = run(*poll(0, "PENDING", "PENDING", "PENDING"), decided, entered(180, WAIT, "Wait"))
+    waiting.began = datetime.now(UTC) - timedelta(seconds=185.5)
+    text = drawn(watch._Now(waiting, None))
+    assert "Wait before next poll: goes on in 00:24" in text
+    assert "gold: PENDING, described 3 times" in text
 
 
 def test_simulated_and_real_time_are_told_apart() -> None:
-    output = io.StringIO()
     seen = run(entered(1, "Read request", "Pass"))
     seen.time_scale, seen.began = 0.01, datetime.now(UTC) - timedelta(seconds=6)
-    Console(file=output, width=80).print(watch._Now(seen, watch.USUAL_SECONDS))
-    assert "10:00 simulated, 00:06 real" in output.getvalue()
+    assert "10:00 simulated, 00:06 real" in drawn(watch._Now(seen, None))
 
 
 def test_minutes_may_have_three_digits() -> None:
-    assert watch.clock(7_265) == "121:05"
+    assert clock(7_265) == "121:05"
 
 
 HOSTILE = "[/] [red]x[/red] :rocket: \x1b]0;t\x07\x9b2J\r\u202e\nnew line"
@@ -180,59 +205,54 @@ AS_SHOWN = r"[/] [red]x[/red] :rocket: \u001b]0;t\u0007\u009b2J\r\u202e\nnew lin
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_what_somebody_else_wrote_is_shown_as_it_is_and_controls_nothing(terminal: bool) -> None:
-    events: tuple[Event, ...] = (entered(1, HOSTILE), (1, "TaskScheduled", {}), failed(2, HOSTILE, HOSTILE))
-    goes_on = run(*events, input=json.dumps({"Name": HOSTILE}))
-    ended = run(*events, (9, "ExecutionFailed", {}), status="FAILED", error=HOSTILE, cause=json.dumps(HOSTILE))
-    _, text = shown(Answers(goes_on, ended), terminal=terminal)
-    text += drawn(watch._Now(goes_on, 900))
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
-    assert {char for char in plain if not char.isprintable()} <= {"\n", "\r"}
-    assert "\r\u202e" not in plain
+def test_a_text_by_somebody_else_is_shown_as_it_is_and_controls_nothing(terminal: bool) -> None:
+    request = json.dumps({"Name": HOSTILE})
+    events: tuple[Event, ...] = (entered(1, HOSTILE), called(1), failed(2, HOSTILE, HOSTILE))
+    goes_on = run(*events, request=request)
+    over = run(*events, ended(9, "Failed", HOSTILE, json.dumps(HOSTILE)), request=request)
+    text = plain(shown(goes_on, over, terminal=terminal) + drawn(watch._Now(goes_on, 900)))
+    assert {char for char in text if not char.isprintable()} <= {"\n", "\r"}
+    assert "\r\u202e" not in text
     # Without the folding of lines and the columns of the table.
-    assert re.sub(r"\s", "", plain).count(re.sub(r"\s", "", AS_SHOWN)) >= 7
+    assert re.sub(r"\s", "", text).count(re.sub(r"\s", "", AS_SHOWN)) >= 7
 
 
 @pytest.mark.parametrize("trouble", [DENIED, UNREACHABLE])
-def test_who_may_not_list_earlier_runs_sees_the_usual_time_of_any(trouble: Exception) -> None:
-    answers = Answers(run(*STARTED), earlier=trouble)
-    assert watch._usual_seconds(answers, run(*STARTED)) == watch.USUAL_SECONDS  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("trouble", [DENIED, UNREACHABLE])
-def test_looks_may_fail_for_a_while_which_is_said_once(trouble: Exception) -> None:
-    ended = run(*ENDED, status="SUCCEEDED", output="{}")
-    seen, text = shown(Answers(run(*STARTED), trouble, trouble, run(*PENDING), trouble, ended), terminal=False)
-    assert seen.status == "SUCCEEDED"
-    assert text.count("! The execution goes on, but looking at it failed; trying again: A") == 2
+def test_requests_may_fail_for_a_while_which_is_said_once(trouble: Exception) -> None:
+    text = shown(run(*STARTED), trouble, trouble, run(*PENDING), trouble, run(*RUNNING))
+    assert text.count("! The execution goes on, but reading its history failed; trying again: A") == 2
     assert text.index("trying again") < text.index("the image builder is PENDING")
 
 
-def test_looks_that_fail_for_minutes_end_the_watch_and_say_that_the_execution_goes_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_requests_that_fail_for_minutes_end_the_watch_and_not_the_execution(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cli.watch.PATIENCE_SECONDS", -1)
     with pytest.raises(AccountError, match="The execution goes on, but is no longer watched: AWS cannot be reached"):
-        shown(Answers(run(*STARTED), UNREACHABLE), terminal=False)
+        shown(run(*STARTED), UNREACHABLE)
 
 
-def test_a_first_look_that_fails_ends_the_watch_at_once() -> None:
+def test_a_first_request_that_fails_ends_the_watch_at_once() -> None:
     with pytest.raises(AccountError, match=r"^AnyOperation failed with AccessDeniedException"):
-        shown(Answers(DENIED), terminal=False)
+        shown(DENIED)
 
 
-FLEET = run(entered(1, "Start each image builder", "Map"), (1, "MapRunStarted", {"mapRunArn": "arn:of:the:map:run"}))
+MAP: tuple[Event, ...] = (
+    entered(1, "Start each image builder", "Map"),
+    (1, "MapRunStarted", {"mapRunArn": "arn:of:the:map:run"}),
+)
+FLEET = run(*MAP)
 
 
-def test_a_fleet_shows_how_many_of_its_runs_have_ended() -> None:
+def test_a_fleet_shows_how_many_of_its_executions_have_ended() -> None:
     answers = Answers(FLEET)
     answers.items = {"total": 20, "pending": 4, "running": 13, "succeeded": 2, "failed": 0, "timedOut": 0, "aborted": 1}
-    now = watch._Now(FLEET, watch.USUAL_SECONDS, watch._items(answers, FLEET))  # type: ignore[arg-type]
-    assert "3 of 20 ended, 13 running" in drawn(now)
-    assert all(len(line.rstrip()) <= 80 for line in drawn(now).splitlines())
+    text = drawn(watch._Now(FLEET, None, watch._items(answers, FLEET)))  # type: ignore[arg-type]
+    assert "3 of 20 ended, 13 running" in text
+    assert all(len(line.rstrip()) <= 80 for line in text.splitlines())
 
 
-def test_a_fleet_whose_runs_may_not_be_counted_is_watched_all_the_same() -> None:
-    ended = run(*ENDED, status="SUCCEEDED", output="{}")
-    seen, _ = shown(Answers(FLEET, FLEET, ended), terminal=True)
-    assert seen.status == "SUCCEEDED"
+def test_a_fleet_is_watched_without_permission_to_count_its_executions() -> None:
+    assert "Execution SUCCEEDED" in shown(FLEET, FLEET, run(*MAP, succeeded(9, {})), terminal=True)
+
+
+def test_the_picture_in_the_readme_shows_a_run_as_it_is_now() -> None:
+    assert demo_picture.PICTURE.read_text("utf-8") == watch.picture(demo_picture.recorded_run()), "run `make docs`"

@@ -1,12 +1,14 @@
 """Schedule expressions, and what a wrong schedule says at synth: its place and name, the key, and the rule."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from infra.config.schedules import Cron, Schedule, parse, skipped, utc
+from infra.config.schedules import Cron, Schedule, parse, utc
 from infra.config.settings import InvalidSettings, Settings
+from lambdas.image_builder.request import STARTED_BY_EXECUTION, parse_request
 
 SCHEDULE: dict[str, Any] = {"name": "night", "expression": "rate(1 day)", "request": {"Name": "gold"}}
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -128,11 +130,17 @@ def test_an_expression_that_scheduler_refuses_is_refused_with_the_part(why: str,
     ],
 )
 def test_a_time_in_a_daylight_saving_gap_is_warned_of(expression: str, timezone: str, moment: datetime | None) -> None:
-    assert skipped(expression, timezone, NOW) == moment
     settings = {"stackName": "Night", "schedules": [SCHEDULE | {"expression": expression, "timezone": timezone}]}
     warnings = Settings.load(settings, now=NOW).warnings(NOW)
     assert len(warnings) == (moment is not None)
     assert all(f"(night): EventBridge Scheduler skips {moment:%Y-%m-%d %H:%M}" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("change", [{"enabled": False}, {"end": "2027-03-28T00:59:59Z"}])
+def test_a_schedule_that_does_not_fire_then_is_not_warned_of(change: dict[str, Any]) -> None:
+    schedule = {**SCHEDULE, "expression": "cron(30 2 * * ? *)", "timezone": "Europe/Berlin"}
+    assert len(Settings.load({"stackName": "Night", "schedules": [schedule]}, now=NOW).warnings(NOW)) == 1
+    assert Settings.load({"stackName": "Night", "schedules": [schedule | change]}, now=NOW).warnings(NOW) == []
 
 
 def test_a_schedule_has_defaults() -> None:
@@ -144,6 +152,14 @@ def test_a_schedule_has_defaults() -> None:
         "start": None,
         "end": None,
     }
+
+
+@pytest.mark.parametrize("request_", [{"Name": "gold"}, {"detail-type": "Start", "detail": {"Name": "gold"}}])
+def test_an_execution_gets_the_request_in_an_event_that_names_the_schedule(request_: dict[str, Any]) -> None:
+    event = json.loads(load(SCHEDULE | {"request": request_})[0].input)
+    assert event["detail"] == {"Name": "gold"}
+    assert event["resources"] == ["<aws.scheduler.schedule-arn>"]
+    assert parse_request(event)["Name"] == "gold"
 
 
 @pytest.mark.parametrize(
@@ -224,11 +240,11 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     (
         "request",
         "must be what JSON can hold",
-        [{"detail-type": text, "detail": {"Name": "a"}} for text in (float("nan"), "\ud800")],
+        [{"Name": "a", STARTED_BY_EXECUTION: text} for text in (float("nan"), "\ud800")],
     ),
-    ("request", "must be at most 262144 bytes", [{"detail-type": "a" * 262_144, "detail": {"Name": "a"}}]),
+    ("request", "must be at most 261844 bytes", [{"Name": "a", STARTED_BY_EXECUTION: "a" * 261_844}]),
     # Six times as long once it is escaped, as the template has it.
-    ("request", "must be at most 262144 bytes", [{"detail-type": "\u00e4" * 44_000, "detail": {"Name": "a"}}]),
+    ("request", "must be at most 261844 bytes", [{"Name": "a", STARTED_BY_EXECUTION: "\u00e4" * 44_000}]),
     *((key, "must not be null; leave the key out", [None]) for key in [*SCHEDULE, "timezone", "workflow", "end"]),
     ("zone", "there is no such key; there are name, expression", ["UTC"]),
     ("timeZone", "there is no such key; did you mean timezone?", ["UTC"]),

@@ -1,13 +1,17 @@
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from lambdas.image_builder.fleet import (
-    MOST,
+    AUTO_STOP_POLL_SECONDS,
+    CALLS_PER_SECOND,
+    MAX_BUILDERS,
     RESULT_BYTES,
-    RESULTS_BYTES,
+    STATE_BYTES,
     distinct,
+    failed_result,
     fleet,
     parse_fleet_request,
     parse_whole_fleet_request,
@@ -21,24 +25,49 @@ def refused(execution_input: object) -> str:
     return str(caught.value)
 
 
-def listed(execution_input: object, tagged: tuple[str, ...] = ()) -> Any:
-    return fleet(parse_fleet_request(execution_input), list(tagged))
+def listed(execution_input: object, tagged: Sequence[str] = (), gone: Sequence[str] = ()) -> Any:
+    return fleet(parse_fleet_request(execution_input), tagged, gone)
+
+
+def names(count: int) -> list[str]:
+    return [f"{number:03}".ljust(101, "n") for number in range(count)]
 
 
 def test_names_and_requests_are_listed_as_requests_in_their_order() -> None:
     found = listed({"ImageBuilders": ["b", {"Name": "a", "TimeoutMinutes": 30}]})
     assert found["Requests"] == [{"Name": "b"}, {"Name": "a", "TimeoutMinutes": 30}]
-    assert (found["Defaults"], found["MaxConcurrency"]) == ({"PollIntervalSeconds": 23}, 1_000)
+    assert (found["Defaults"], found["MaxConcurrency"], found["Gone"]) == ({"PollIntervalSeconds": 23}, 2, [])
 
 
 @pytest.mark.parametrize(
-    ("count", "at_once", "pause"),
-    [(1, 1_000, 23), (103, 1_000, 23), (104, 1_000, 24), (1_000, 1_000, 223), (1_000, 90, 23)],
+    ("count", "at_once", "defaults", "interval", "concurrency"),
+    [
+        (1, 1_000, {}, 23, 1),
+        (103, 1_000, {}, 23, 103),
+        (104, 1_000, {}, 24, 104),
+        (1_000, 1_000, {}, 223, 1_000),
+        (1_000, 90, {}, 23, 90),
+        (100, 1_000, {"StopAfterMinutes": 60}, 25, 100),
+        (500, 1_000, {"StopOnFailure": True}, 189, 500),
+        (1_000, 1_000, {"StopAfterMinutes": 60}, 299, 238),
+        (1_000, 10, {"StopAfterMinutes": 60}, 23, 10),
+    ],
 )
-def test_the_more_go_on_at_once_the_more_rarely_each_looks(count: int, at_once: int, pause: int) -> None:
-    request = {"ImageBuilders": [f"b{number}" for number in range(count)], "MaxConcurrency": at_once}
-    assert listed(request)["Defaults"] == {"PollIntervalSeconds": pause}
+def test_a_fleet_and_its_auto_stops_together_poll_at_the_planned_rate(
+    count: int, at_once: int, defaults: dict[str, Any], interval: int, concurrency: int
+) -> None:
+    request = {"ImageBuilders": names(count), "MaxConcurrency": at_once, "Defaults": defaults}
+    found = listed(request)
+    assert found["Defaults"] == {"PollIntervalSeconds": interval, **defaults}
+    assert found["MaxConcurrency"] == concurrency
+    auto_stops = count if defaults else 0
+    assert concurrency / interval + auto_stops / AUTO_STOP_POLL_SECONDS <= CALLS_PER_SECOND
     assert listed({**request, "Defaults": {"PollIntervalSeconds": 10}})["Defaults"] == {"PollIntervalSeconds": 10}
+
+
+def test_a_request_of_its_own_with_an_auto_stop_counts_and_one_without_does_not() -> None:
+    mixed = [{"Name": name, "StopAfterMinutes": 5} for name in names(200)] + [{"Name": "last"}]
+    assert listed({"ImageBuilders": mixed})["Defaults"] == {"PollIntervalSeconds": 54}
 
 
 def test_an_event_carries_a_fleet_in_its_detail() -> None:
@@ -49,15 +78,22 @@ def test_the_same_builder_five_times_is_one() -> None:
     assert distinct(["a", "b", "a", {"Name": "a"}, "a", "a"]) == [{"Name": "a"}, {"Name": "b"}]
 
 
-def test_one_builder_asked_for_in_two_ways_is_refused() -> None:
-    problem = refused({"ImageBuilders": ["b", "a", {"Name": "a", "DryRun": True}]})
-    assert problem == "ImageBuilders[2]: asks for a in another way than ImageBuilders[1]"
+def test_two_different_requests_for_one_image_builder_are_refused() -> None:
+    problem = "ImageBuilders[2]: differs from the request in ImageBuilders[1] for the same image builder"
+    assert refused({"ImageBuilders": ["b", "a", {"Name": "a", "DryRun": True}]}) == problem
+    # 1 and true are not equal, 1 and 1.0 are.
+    assert "ImageBuilders[1]: differs" in refused({"ImageBuilders": stops(1, True)})
+    assert len(listed({"ImageBuilders": stops(60, 60.0)})["Requests"]) == 1
 
 
-def test_a_bad_request_among_good_ones_is_left_to_its_run() -> None:
-    bad: list[Any] = [7, None, {}, {"Name": "a b"}, {"Name": "a", "Nmae": 1}, []]
+def stops(*minutes: object) -> list[dict[str, Any]]:
+    return [{"Name": "a", "StopAfterMinutes": each} for each in minutes]
+
+
+def test_an_invalid_request_among_valid_ones_fails_in_its_own_execution() -> None:
+    bad: list[Any] = [7, None, {}, {"Name": "a b"}, {"Name": "a", "Nmae": 1}, [], "[6]", "[1]"]
     found = listed({"ImageBuilders": ["good", *bad]})["Requests"]
-    assert found == [{"Name": "good"}, {"Name": 7}, {"Name": None}, {}, {"Name": "a b"}, bad[4], {"Name": []}]
+    assert found == [each if isinstance(each, dict) else {"Name": each} for each in ("good", *bad)]
 
 
 @pytest.mark.parametrize(
@@ -79,13 +115,17 @@ def test_a_bad_request_among_good_ones_is_left_to_its_run() -> None:
         ({"Tag": {"Key": "k"}}, 'Tag: must be an object {"Key"'),
         ({"Tag": {"Key": "", "Value": "v"}}, "Tag: must be"),
         ({"Tag": {"Key": "k", "Value": 7}}, "Tag: must be"),
+        ({"Tag": {"Key": "k", "Value": "v", "Password": "hunter2"}}, "two strings, not an object"),
+        ({"ImageBuilders": {"Password": "hunter2"}}, "image builders, not an object"),
         ({"ImageBuilders": ["a"], "Night": 7}, '"Night": is not a field of the request'),
+        ({"ImageBuilders": [{"Name": name, "x": "\u20ac" * 80} for name in names(720)]}, "at most 262144 bytes, not 2"),
         ({"Name": "a"}, '"Name": is not a field of the request'),
         ("a", "the input must be a JSON object with at least ImageBuilders"),
     ],
 )
-def test_a_wrong_fleet_is_refused_by_field(execution_input: object, problem: str) -> None:
+def test_an_invalid_fleet_is_refused_by_field(execution_input: object, problem: str) -> None:
     assert problem in refused(execution_input)
+    assert "hunter2" not in refused(execution_input)
 
 
 def test_the_key_of_nested_executions_is_ignored() -> None:
@@ -93,33 +133,82 @@ def test_the_key_of_nested_executions_is_ignored() -> None:
 
 
 def test_a_thousand_named_twice_are_a_thousand() -> None:
-    names = [f"builder-{number}" for number in range(MOST)]
-    assert len(listed({"ImageBuilders": names * 2})["Requests"]) == MOST
+    assert len(listed({"ImageBuilders": names(1_000) * 2})["Requests"]) == MAX_BUILDERS
 
 
-def test_what_carries_the_tag_is_listed() -> None:
-    assert listed({"Tag": {"Key": "Patch", "Value": "tuesday"}}, ("a", "b"))["Requests"] == [
-        {"Name": "a"},
-        {"Name": "b"},
-    ]
+TAG = {"Tag": {"Key": "Patch", "Value": "tuesday\n"}}
 
 
-@pytest.mark.parametrize(("count", "said"), [(0, "none does"), (1_001, "1001 do")])
-def test_a_tag_that_no_builder_carries_or_too_many_is_refused(count: int, said: str) -> None:
-    with pytest.raises(InvalidRequest, match=said):
-        listed({"Tag": {"Key": "Patch", "Value": "tuesday"}}, tuple(f"b{number}" for number in range(count)))
+def test_image_builders_with_the_tag_are_listed_and_those_that_are_gone_are_named() -> None:
+    found = listed(TAG, ("a", "b"), names(200))
+    assert found["Requests"] == [{"Name": "a"}, {"Name": "b"}]
+    assert found["Gone"] == names(100)
+
+
+@pytest.mark.parametrize(("count", "says"), [(0, "none has it (1 had it and are gone)"), (1_001, "1001 have it")])
+def test_a_tag_of_no_image_builder_or_of_too_many_is_refused(count: int, says: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        listed(TAG, names(count), ["gone"])
+    assert str(caught.value) == f'Tag: 1 to 1000 image builders must have the tag "Patch": "tuesday\\n", and {says}'
+
+
+ITEM = {"Index": 999, "Request": {"Name": "n" * 101}, "MessageLength": 1_000}
 
 
 @pytest.mark.parametrize("count", [1, 10, 60, 100, 500, 1_000])
-def test_the_results_of_a_fleet_fit_into_what_a_state_may_hand_on(count: int) -> None:
-    length = listed({"ImageBuilders": [f"b{number}" for number in range(count)]})["MessageLength"]
-    worst = {"Index": 999, "Name": "n" * 101, "Outcome": "Failed", "Error": "E" * 60}
-    assert len(json.dumps(worst)) <= RESULT_BYTES
-    message = len(json.dumps({"Message": "\u20ac" * length}, ensure_ascii=False).encode()) if length else 0
-    assert count * (len(json.dumps(worst)) + message) < 262_144 - 2_000
-    assert RESULTS_BYTES < 262_144
-    if count <= 60:
-        assert length == 1_000
+def test_the_results_of_a_fleet_fit_into_a_state(count: int) -> None:
+    item = {**ITEM, "MessageLength": listed({"ImageBuilders": names(count)})["MessageLength"]}
+    cause = {"Route": "notify", "Message": "\U0001f600" * 9_000, "Advice": "Do."}
+    result = failed_result(item, {"Error": "E" * 80, "Cause": json.dumps(cause)})
+    size = len(json.dumps(result, ensure_ascii=False).encode())
+    assert len(json.dumps({**result, "Message": ""})) - len(', "Message": ""') <= RESULT_BYTES
+    gone = len(json.dumps(names(100)))
+    assert count * size + gone < STATE_BYTES - 500
+    assert item["MessageLength"] == 1_000 or count > 57
+
+
+DESCRIBED = {"ExecutionArn": "arn", "Status": "FAILED", "Error": "ImageBuilderFailed"}
+OWN = {"Route": "notify", "Message": "It broke.", "Advice": "Fix it.", "OperatorsNotified": False}
+
+
+@pytest.mark.parametrize(
+    ("failure", "error", "message", "notified"),
+    [
+        ({**DESCRIBED, "Cause": json.dumps(OWN)}, "ImageBuilderFailed", "It broke.", True),
+        ({**DESCRIBED, "Cause": "no JSON"}, "ImageBuilderFailed", "no JSON", True),
+        ({**DESCRIBED, "Cause": '{"Message": 7}'}, "ImageBuilderFailed", '{"Message": 7}', True),
+        (
+            {"ExecutionArn": "arn", "Status": "TIMED_OUT"},
+            "States.Timeout",
+            "Step Functions ended the execution at",
+            True,
+        ),
+        (
+            {"ExecutionArn": "arn", "Status": "ABORTED", "Cause": "{maintenance window}"},
+            "Aborted",
+            "Someone stopped the execution (StopExecution) before it ended. "
+            "A start that AppStream has accepted goes on. {maintenance window}",
+            True,
+        ),
+        # An emulator hands on the execution's own Error and Cause.
+        (OWN, "States.TaskFailed", "It broke.", True),
+        # The execution was not started.
+        ("Execution Already Exists: 'arn'", "States.TaskFailed", "Execution Already Exists: 'arn'", False),
+        ("{no JSON}", "States.TaskFailed", "{no JSON}", False),
+        (None, "States.TaskFailed", "", False),
+    ],
+)
+def test_a_failure_is_read_from_any_cause(failure: Any, error: str, message: str, notified: bool) -> None:
+    text = failure if isinstance(failure, str | None) else json.dumps(failure)
+    result = failed_result(ITEM, {"Error": "States.TaskFailed", "Cause": text})
+    assert result.pop("Message").startswith(message)
+    assert result == {"Index": 999, "Name": "n" * 101, "Outcome": "Failed", "Error": error, "Notified": notified}
+
+
+def test_a_failure_whose_cause_was_cut_is_read_as_far_as_it_goes() -> None:
+    text = json.dumps({"Cause": json.dumps(OWN), **DESCRIBED, "Input": "x" * 40_000})[:32_768]
+    result = failed_result({**ITEM, "Request": {"Name": "a\nb"}, "MessageLength": 0}, {"Error": "X", "Cause": text})
+    assert result == {"Index": 999, "Name": None, "Outcome": "Failed", "Error": "ImageBuilderFailed", "Notified": True}
 
 
 def test_what_is_known_at_synth_is_checked_whole() -> None:

@@ -1,205 +1,362 @@
-"""What the operators read: mail and chat."""
+"""What operators read: subject, mail and chat."""
 
 import json
 import re
+import unicodedata
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from lambdas.image_builder import notification
-from lambdas.image_builder.dead_letter import DeadLetter
-from lambdas.image_builder.execution_result import ExecutionResult
-from lambdas.image_builder.notification import of_dead_letter, of_execution_result
+from lambdas.image_builder import dead_letter, execution_result, notification
+from lambdas.image_builder.notification import Notice, Reference, Step, quote
 
 ARN = "arn:aws:states:eu-west-1:111122223333:execution:StartImageBuilder:f0"
-FAILED = ExecutionResult(
-    execution=ARN,
-    status="FAILED",
-    aim="start",
-    name="gold",
-    error="ImageBuilderFailed",
-    route="notify",
-    message="The image builder is FAILED. INTERNAL_ERROR",
-    advice="Open an AWS Support case.",
-    state="FAILED",
-    told=False,
-)
-RUNNING = replace(
-    FAILED, status="SUCCEEDED", error="", route="", message="It runs.", advice="Connect.", state="RUNNING"
-)
+MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:StartImageBuilder:live"
+RUNBOOK = "https://example.com/runbook.md"
+NOW = datetime(2026, 11, 26, 2, 41, tzinfo=UTC)
+CAUSE = {
+    "Name": "gold",
+    "Route": "notify",
+    "Message": "The image builder is FAILED. SUBNET_NOT_FOUND: It is gone.",
+    "Advice": "Create a new image builder.",
+    "ImageBuilder": {
+        "State": "FAILED",
+        "StateChangeReason": {"Code": "INTERNAL_ERROR"},
+        "ImageBuilderErrors": [{"ErrorCode": "INTERNAL_SERVICE_ERROR"}, {"ErrorCode": "SUBNET_NOT_FOUND"}],
+    },
+}
+FAILED = {"executionArn": ARN, "status": "FAILED", "error": "ImageBuilderFailed", "cause": CAUSE, "attempts": 3}
+SCHEDULED = {
+    "detail-type": "Scheduled start",
+    "source": "start-image-builder.schedule",
+    "resources": ["arn:aws:scheduler:eu-west-1:111122223333:schedule/images/patch-night"],
+    "time": "2026-11-26T02:00:00Z",
+    "detail": {"Name": "gold", "StopOnFailure": True},
+}
+DESCRIBED = {
+    "startDate": datetime(2026, 11, 26, 2, tzinfo=UTC),
+    "stateMachineAliasArn": MACHINE,
+    "input": json.dumps(SCHEDULED),
+}
+RUNNING = {
+    "executionArn": ARN,
+    "status": "SUCCEEDED",
+    "output": {"Started": True, "WaitedSeconds": 60, "ImageBuilder": {"Name": "gold", "State": "RUNNING"}},
+}
 
 
-def test_a_mail_says_what_failed_and_what_to_do_with_the_links_to_it() -> None:
-    assert notification.mail(of_execution_result(FAILED), "https://example.com/runbook.md") == (
+def notice(detail: Any = FAILED, described: Any = DESCRIBED, **changes: Any) -> Notice:
+    result = execution_result.read_execution_result({**detail, **changes})
+    return execution_result.notice_of(result, described, NOW)
+
+
+def mail(detail: Any = FAILED, described: Any = DESCRIBED, *, runbook: str = "", **changes: Any) -> str:
+    return notification.mail(notice(detail, described, **changes), runbook)
+
+
+def letter(body: str = '{"Name": "gold"}', **attributes: str) -> Notice:
+    known = {
+        "ERROR_CODE": "AccessDeniedException",
+        "ERROR_MESSAGE": "The role may not.",
+        "RETRY_ATTEMPTS": "3",
+        "SCHEDULE_ARN": "arn:aws:scheduler:eu-west-1:111122223333:schedule/images/patch-night",
+        "TARGET_ARN": MACHINE,
+        **attributes,
+    }
+    values = {name: {"stringValue": value} for name, value in known.items() if value}
+    return dead_letter.notice_of(
+        {"body": body, "messageAttributes": values, "attributes": {"SentTimestamp": "1795656000000"}}
+    )
+
+
+def test_a_mail_says_what_failed_what_to_do_and_who_started_it() -> None:
+    assert mail(runbook=RUNBOOK) == (
         "Image builder gold did not start.\n"
         "\n"
-        "ERROR\n"
-        "ImageBuilderFailed\n"
-        "\n"
         "WHAT HAPPENED\n"
-        "The image builder is FAILED. INTERNAL_ERROR\n"
+        "The image builder is FAILED. SUBNET_NOT_FOUND: It is gone.\n"
         "\n"
-        "WHAT TO DO\n"
-        "Open an AWS Support case.\n"
+        "Error: ImageBuilderFailed\n"
         "\n"
-        "WHOSE TURN IT IS\n"
-        "An operator.\n"
+        "WHAT TO DO (an operator)\n"
+        "1. Create a new image builder.\n"
+        "2. See the state of the image builder: it is billed while it is RUNNING.\n"
+        "   aws appstream --region eu-west-1 describe-image-builders --names gold\n"
+        "3. Read the log lines of the execution in CloudWatch Logs Insights, over the log groups of the stack.\n"
+        f'   filter execution = "{ARN}" | sort @timestamp\n'
+        "4. Start again with the same request, when the cause is fixed.\n"
+        f"   aws stepfunctions --region eu-west-1 start-execution --state-machine-arn {MACHINE} "
+        """--input '{"Name": "gold", "StopOnFailure": true}'\n"""
+        "5. The runbook has more: https://example.com/runbook.md#ImageBuilderFailed\n"
+        "\n"
+        "WHEN AND WHO\n"
+        "Failed at 2026-11-26 02:41 UTC, 41 minutes after its start and after 3 attempts.\n"
+        "Started at 2026-11-26 02:00 UTC by the schedule patch-night, due at 2026-11-26T02:00:00Z "
+        "(arn:aws:scheduler:eu-west-1:111122223333:schedule/images/patch-night).\n"
         "\n"
         "IMAGE BUILDER\n"
-        "gold (FAILED when last seen), account 111122223333, eu-west-1\n"
-        "https://console.aws.amazon.com/appstream2/home?region=eu-west-1#/images\n"
+        "gold, account 111122223333, eu-west-1 (FAILED at the last poll)\n"
+        "https://console.aws.amazon.com/appstream2/home?region=eu-west-1#/images?topTab=image-builders\n"
         "\n"
         "EXECUTION\n"
         f"{ARN}\n"
         f"https://console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/{ARN}\n"
-        "\n"
-        "RUNBOOK\n"
-        "https://example.com/runbook.md#ImageBuilderFailed\n"
     )
 
 
-def test_a_mail_of_a_success_has_no_error_and_nobodys_turn() -> None:
-    text = notification.mail(of_execution_result(RUNNING), "")
-    assert text.startswith("Image builder gold is running.\n\nWHAT HAPPENED\nIt runs.\n\nWHAT TO DO\nConnect.\n\nIMAGE")
-    assert "ERROR" not in text
-    assert "RUNBOOK" not in text
+def test_a_mail_about_a_success_has_no_error_and_names_nobody_to_act() -> None:
+    text = mail(RUNNING, runbook=RUNBOOK)
+    assert text.startswith("Image builder gold is running.\n\nWHAT HAPPENED\nThis execution started it.")
+    assert "it is billed now" in text
+    assert not re.search("Error|operator|runbook|start-execution", text)
+    assert "\n1. Stop the image builder by hand when nobody needs it.\n   aws appstream" in text
+
+
+def test_a_mail_without_a_runbook_url_links_only_to_the_console() -> None:
+    assert set(re.findall(r"https://([^/]+)", mail())) == {"console.aws.amazon.com"}
+    assert "runbook" not in mail()
 
 
 @pytest.mark.parametrize(
-    ("changes", "headline"),
+    ("changes", "headline", "last_step"),
     [
-        ({"aim": "stop"}, "Image builder gold was not stopped."),
-        ({"aim": ""}, "Image builder gold: the execution broke off."),
-        ({"aim": "", "name": None}, "An image builder: the execution broke off."),
-        ({"error": "AutoStopNotScheduled"}, "Image builder gold has no guard that stops it."),
+        ({"cause": {**CAUSE, "Aim": "stop"}}, "Image builder gold was not stopped.", "stop-image-builder --name gold"),
+        ({"cause": {**CAUSE, "Aim": "fleet"}}, "Not all image builders of a fleet started.", "start-execution"),
+        ({"status": "ABORTED"}, "Image builder gold: the execution did not end by itself.", "start-execution"),
+        ({"status": "ABORTED", "input": "{}"}, "An image builder: the execution did not end by itself.", "start-exe"),
+        ({"error": "AutoStopNotScheduled"}, "Image builder gold has no auto-stop.", "stop-image-builder --name gold"),
     ],
 )
-def test_a_mail_begins_with_what_did_not_come_about(changes: dict[str, str], headline: str) -> None:
-    ending = replace(FAILED, **changes)  # type: ignore[arg-type]  # names of its attributes
-    assert notification.mail(of_execution_result(ending), "").startswith(f"{headline}\n\n")
-    assert notification.subject(of_execution_result(ending)).startswith(headline[:-1])
+def test_a_mail_begins_with_the_failure_and_ends_its_steps_with_a_command(
+    changes: dict[str, Any], headline: str, last_step: str
+) -> None:
+    text = mail(**{"input": DESCRIBED["input"], **changes})
+    assert text.startswith(f"{headline}\n\n")
+    *_, last = re.findall(r"\n\d\. .+\n   (.+)", text)
+    assert last_step in last
 
 
-def test_without_a_published_runbook_the_project_has_it() -> None:
-    assert "RUNBOOK\ndocs/runbook.md#ImageBuilderFailed\n" in notification.mail(of_execution_result(FAILED), "")
+def test_a_requester_gets_the_commands_to_correct_the_request_and_no_value_of_it() -> None:
+    described = {**DESCRIBED, "input": '{"Name": "gold", "Password": "hunter2"}'}
+    text = mail(described=described, error="InvalidRequest", cause={**CAUSE, "Route": "fail"})
+    assert "WHAT TO DO (the requester)\n" in text
+    assert "--query input --output text > request.json\n" in text
+    assert "--input file://request.json\n" in text
+    # An unknown route and a long request: from the execution as well.
+    assert '--input "$(aws stepfunctions' in mail(described=described, cause={**CAUSE, "Route": "odd"})
+    assert "hunter2" not in text + mail(described=described)
 
 
-@pytest.mark.parametrize("route", ["fail", "notify", "uncaught"])
-def test_a_mail_says_whose_turn_it_is(route: str) -> None:
-    (turn,) = re.findall(
-        r"WHOSE TURN IT IS\n(.+)\n", notification.mail(of_execution_result(replace(FAILED, route=route)), "")
-    )
-    assert ("Whoever started" in turn) is (route == "fail")
+@pytest.mark.parametrize(
+    ("execution_input", "starter"),
+    [
+        ({"Name": "gold"}, "a StartExecution call (AWS CloudTrail shows the caller)."),
+        ({"AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": ARN}, f"the execution {ARN}."),
+        (
+            {"detail-type": "Patch", "source": "my.app", "time": "2026-11-26T01:59:59Z", "detail": {}},
+            "the event Patch from my.app of 2026-11-26T01:59:59Z.",
+        ),
+        ({"detail-type": "Patch", "resources": [], "detail": {}}, "the event Patch from None of None."),
+    ],
+)
+def test_a_mail_says_who_started_the_execution(execution_input: Any, starter: str) -> None:
+    text = mail(described={**DESCRIBED, "input": json.dumps(execution_input)})
+    assert f"Started at 2026-11-26 02:00 UTC by {starter}\n" in text
+
+
+def test_an_execution_that_could_not_be_described_still_has_its_mail() -> None:
+    text = mail(described={})
+    assert "Failed at 2026-11-26 02:41 UTC. Who started it is not known: it could not be described.\n" in text
+    assert f'--state-machine-arn {MACHINE.removesuffix(":live")} --input "$(aws stepfunctions' in text
 
 
 @pytest.mark.parametrize(
     ("partition", "host"),
     [("aws", "console.aws.amazon.com"), ("aws-us-gov", "console.amazonaws-us-gov.com"), ("aws-iso", None)],
 )
-def test_links_go_to_the_console_of_the_partition_where_that_is_public(partition: str, host: str | None) -> None:
-    ending = replace(FAILED, execution=ARN.replace("arn:aws:", f"arn:{partition}:"))
-    hosts = set(re.findall(r"https://([^/]+)", notification.mail(of_execution_result(ending), "")))
-    assert hosts == ({host} if host else set())
-    assert ending.execution in notification.mail(of_execution_result(ending), "")
+def test_links_go_to_the_console_of_the_partition_if_that_is_public(partition: str, host: str | None) -> None:
+    arn = ARN.replace("arn:aws:", f"arn:{partition}:")
+    assert set(re.findall(r"https://([^/]+)", mail(executionArn=arn))) == ({host} if host else set())
+    assert f"\n{arn}\n" in mail(executionArn=arn)
 
 
-def test_a_builder_that_was_never_named_is_said_so() -> None:
-    text = notification.mail(of_execution_result(replace(FAILED, name=None, state=None)), "")
-    assert text.startswith("An image builder did not start.")
-    assert "none that can exist was named, account" in text
-
-
-@pytest.mark.parametrize("error", ["ImageBuilderFailed", "Odd\nBcc: all", "\u00dcbel", "x" * 300])
-def test_a_subject_is_one_that_sns_takes(error: str) -> None:
-    # Below 100 characters, ASCII, no line break or control character. Source: SNS API reference, Publish, Subject.
-    subject = notification.subject(of_execution_result(replace(FAILED, name="g" * 101, error=error)))
-    assert len(subject) < 100
-    assert subject.isascii()
-    assert subject.isprintable()
-
-
-def test_a_subject_names_the_builder_and_the_error() -> None:
-    assert notification.subject(of_execution_result(FAILED)) == "Image builder gold did not start: ImageBuilderFailed"
-    assert notification.subject(of_execution_result(RUNNING)) == "Image builder gold is running"
-
-
-def test_chat_gets_a_custom_notification() -> None:
-    said = json.loads(notification.chat(of_execution_result(FAILED), "https://example.com/runbook.md"))
-    assert (said["version"], said["source"]) == ("1.0", "custom")
-    content, metadata = said["content"], said["metadata"]
-    assert content["textType"] == "client-markdown"
-    assert content["title"] == notification.subject(of_execution_result(FAILED))
-    assert content["description"] == FAILED.message
-    assert content["nextSteps"] == [
-        "Open an AWS Support case.",
-        "Runbook: https://example.com/runbook.md#ImageBuilderFailed",
-        f"<https://console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/{ARN}|Open: execution>",
-        "<https://console.aws.amazon.com/appstream2/home?region=eu-west-1#/images|Open: image builder>",
-    ]
-    assert metadata["threadId"] == "f0"
-    assert metadata["enableCustomActions"] is False
-    assert metadata["additionalContext"]["Error"] == "ImageBuilderFailed"
-
-
-def test_a_chat_notification_of_a_success_has_no_empty_members() -> None:
-    said = json.loads(notification.chat(of_execution_result(RUNNING), ""))
-    assert "Error" not in said["metadata"]["additionalContext"]
-    assert all(said["content"]["nextSteps"])
-
-
-ALIAS = "arn:aws:states:eu-west-1:111122223333:stateMachine:Start:live"
-DEAD_LETTER = DeadLetter(
-    kind="Schedule",
-    service="EventBridge Scheduler",
-    name="patch-night",
-    arn="arn:aws:scheduler:eu-west-1:111122223333:schedule/images/patch-night",
-    workflow=ALIAS,
-    error="AccessDeniedException",
-    message="The role may not.",
-    retries="3",
-    request='{"Name": "gold"}',
+@pytest.mark.parametrize(
+    ("changes", "subject"),
+    [
+        ({}, "[FAILED] gold, SUBNET_NOT_FOUND, eu-west-1, 111122223333"),
+        ({"cause": {**CAUSE, "ImageBuilder": None}}, "[FAILED] gold, ImageBuilderFailed, eu-west-1, 111122223333"),
+        ({"error": "Odd\nBcc: \u00fc"}, "[FAILED] gold, Odd Bcc: ?, eu-west-1, 111122223333"),
+        (
+            {"error": "StartTimedOut", "cause": {**CAUSE, "Name": "g" * 101}},
+            f"[FAILED] {'g' * 47}..., StartTimedOut, eu-west-1, 111122223333",
+        ),
+        (
+            {"error": "E" * 300, "cause": {**CAUSE, "Name": "g" * 101}},
+            f"[FAILED] {'g' * 9}..., {'E' * 48}..., eu-west-1, 111122223333",
+        ),
+        ({"cause": {**CAUSE, "Name": None}, "error": "X"}, "[FAILED] image builder, X, eu-west-1, 111122223333"),
+    ],
 )
+def test_a_subject_shortens_the_name_before_the_cause(changes: dict[str, Any], subject: str) -> None:
+    found = notification.subject(notice(**changes))
+    assert found == subject
+    # Source: Amazon SNS API reference, Publish, Subject.
+    assert len(found) < 100
+    assert found.isascii()
+    assert found.isprintable()
 
 
-def test_a_start_that_was_not_delivered_is_told_with_its_request() -> None:
-    assert notification.mail(of_dead_letter(DEAD_LETTER), "") == (
-        "Schedule patch-night could not start its workflow.\n"
-        "\n"
-        "ERROR\n"
-        "AccessDeniedException\n"
-        "\n"
-        "WHAT HAPPENED\n"
-        "EventBridge Scheduler could not start the workflow, and nothing was started: The role may not. "
-        "It tried again 3 times.\n"
-        "\n"
-        "WHAT TO DO\n"
-        "Mend what the error names: as a rule the role that starts the workflow, or a workflow that is gone. "
-        "Then start the workflow by hand with the request below, if that is still wanted.\n"
-        "\n"
-        "WHOSE TURN IT IS\n"
-        "An operator.\n"
-        "\n"
-        "REQUEST\n"
-        '{"Name": "gold"}\n'
-        "\n"
-        "SCHEDULE\n"
-        "arn:aws:scheduler:eu-west-1:111122223333:schedule/images/patch-night\n"
-        "\n"
-        "WORKFLOW\n"
-        f"{ALIAS}\n"
-        "https://console.aws.amazon.com/states/home?region=eu-west-1#/statemachines/view/"
-        f"{ALIAS.removesuffix(':live')}\n"
-        "\n"
-        "RUNBOOK\n"
-        "docs/runbook.md#StartsNotDelivered\n"
+def test_a_subject_of_a_success_has_no_cause() -> None:
+    assert notification.subject(notice(RUNNING)) == "[RUNNING] gold, eu-west-1, 111122223333"
+
+
+def test_chat_gets_a_custom_notification_with_commands_and_links() -> None:
+    found = json.loads(notification.chat(notice(), RUNBOOK))
+    assert (found["version"], found["source"], found["content"]["textType"]) == ("1.0", "custom", "client-markdown")
+    assert found["content"]["title"] == notification.subject(notice())
+    assert found["content"]["description"] == f"Image builder gold did not start. {CAUSE['Message']}"
+    assert found["content"]["nextSteps"][0] == "Create a new image builder."
+    assert found["content"]["nextSteps"][1].endswith(
+        "`aws appstream --region eu-west-1 describe-image-builders --names gold`"
     )
-    assert notification.subject(of_dead_letter(DEAD_LETTER)) == (
-        "Schedule patch-night could not start its workflow: AccessDeniedException"
+    assert found["content"]["nextSteps"][-3:] == [
+        f"<{RUNBOOK}#ImageBuilderFailed|Open: runbook>",
+        f"<https://console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/{ARN}|Open: execution>",
+        "<https://console.aws.amazon.com/appstream2/home?region=eu-west-1#/images?topTab=image-builders"
+        "|Open: image builder>",
+    ]
+    assert (found["metadata"]["threadId"], found["metadata"]["enableCustomActions"]) == ("f0", False)
+    assert found["metadata"]["additionalContext"]["Error"] == "ImageBuilderFailed"
+    success = json.loads(notification.chat(notice(RUNNING), ""))
+    assert "Error" not in success["metadata"]["additionalContext"]
+
+
+def test_a_dead_letter_names_its_schedule_and_has_the_command_to_start_by_hand() -> None:
+    text = notification.mail(letter(json.dumps(SCHEDULED)), "")
+    assert text.startswith("Schedule patch-night could not start its workflow.\n\nWHAT HAPPENED\nEventBridge Scheduler")
+    assert "nothing was started. It tried 3 more times. It says: The role may not.\n" in text
+    assert "WHEN AND WHO\nGiven up at 2026-11-26 01:20 UTC.\n" in text
+    (command,) = re.findall(r"--input '(.+)'\n", text)
+    assert json.loads(command) == SCHEDULED
+    assert notification.subject(letter()) == (
+        "[FAILED] schedule patch-night, AccessDeniedException, eu-west-1, 111122223333"
     )
+    rule = letter(SCHEDULE_ARN="", RULE_ARN="arn:aws:events:eu-west-1:1:rule/images/asked", RETRY_ATTEMPTS="0")
+    assert rule.headline == "Event rule asked could not start its workflow"
+    assert "more times" not in rule.message
 
 
-def test_chat_gets_what_was_not_delivered_too() -> None:
-    said = json.loads(notification.chat(of_dead_letter(replace(DEAD_LETTER, retries="", workflow="")), ""))
-    assert said["metadata"]["additionalContext"]["Request"] == '{"Name": "gold"}'
-    assert said["metadata"]["eventType"] == "ImageBuilderStartNotDelivered"
-    assert "again" not in said["content"]["description"]
+@pytest.mark.parametrize("body", ["no JSON\nWHAT TO DO\nforged", "", "[" * 10_000])
+def test_a_dead_letter_of_any_content_has_a_mail(body: str) -> None:
+    text = notification.mail(dead_letter.notice_of({"body": body}), "")
+    assert "Error: Unknown\n" in text
+    assert "\nforged" not in text
+
+
+@pytest.mark.parametrize("with_chat", [False, True])
+def test_a_message_at_its_limits_is_one_that_sns_takes(with_chat: bool) -> None:
+    fleet = json.dumps({"ImageBuilders": ["n" * 101] * 1_000})
+    whole, cut = (
+        notification.sns_message(letter(body), RUNBOOK, with_chat=with_chat)
+        for body in (fleet, json.dumps('\u20ac\\"' * 43_000))
+    )
+    longest = {**dict.fromkeys(("Message", "Advice"), "\U0001f600\\" * 20_000), "Route": "notify"}
+    long = notification.sns_message(notice(cause=longest, error="\u20ac" * 20_000), RUNBOOK, with_chat=with_chat)
+    for message in (whole, cut, long):
+        # Source: Amazon SNS API reference, Publish.
+        assert len(message["Message"].encode()) + len(message["Subject"]) <= 262_144
+    forms = [json.loads(each["Message"]) if with_chat else {"default": each["Message"]} for each in (whole, cut, long)]
+    assert fleet in forms[0]["default"]
+    assert "(cut: " in forms[1]["default"]
+    for form in forms if with_chat else []:
+        chat = json.loads(form["https"])
+        # Source: Amazon Q Developer in chat applications administrator guide, Custom notifications.
+        assert len(chat["content"]["title"]) <= 250
+        assert len(chat["content"]["description"]) <= 8_000
+        assert all(len(text) <= 2_000 for text in chat["content"]["nextSteps"])
+        assert all(len(text) <= 1_000 for text in chat["metadata"]["additionalContext"].values())
+
+
+FRAGMENTS = [
+    *("\n", "\r\n", "\u2028", "\x00", "\x1b[31m", "\u202e", "\u2066", "\u200b", "\ud800", "WHAT TO DO", "EXECUTION"),
+    *("https://evil.example/x", "www.evil.example", "x@evil.example", "evil.example/pay", "hxxp:// ", "#", "> ", "|"),
+    *("*b*", "_i_", "~s~", "`c`", "```", "<!channel>", "<https://evil.example|here>", "[a](https://evil.example)"),
+    *("@here", "\\", "'", '"', "$(reboot)", "; reboot", "{", "}", "ok", " "),
+]
+HOSTILE = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=5), max_size=12).map("".join)
+INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+HEADINGS = {"WHAT HAPPENED", "WHAT TO DO", "WHEN AND WHO", "IMAGE BUILDER", "IMAGE BUILDERS", "EXECUTION"}
+HEADINGS |= {"REQUEST", "SCHEDULE", "WORKFLOW"}
+
+
+def check_mail(text: str) -> None:
+    assert not {unicodedata.category(char) for char in text.replace("\n", "")} & INVISIBLE
+    lines = text.splitlines()
+    found = [line.partition(" (")[0] for line in lines if line.partition(" (")[0] in HEADINGS]
+    assert len(found) == len(set(found)), "a forged heading"
+    # What mail programs make a link of, but for the console's links and the commands, which start with three blanks.
+    foreign = (line for line in lines if not line.startswith(("https://console.aws.amazon.com/", "   ")))
+    assert not [line for line in foreign if re.search(r"://|www\.|\w@\w+\.\w|\.[a-z]{2,}/", line, re.IGNORECASE)]
+
+
+def check_chat(text: str) -> None:
+    found = json.loads(text)
+    texts = [found["content"]["title"], found["content"]["description"], *found["content"]["nextSteps"]]
+    texts += [*found["metadata"]["additionalContext"].values(), *found["metadata"]["relatedResources"]]
+    for each in texts:
+        assert not {unicodedata.category(char) for char in each} & INVISIBLE
+        own = re.sub(r" `[^`]+`$|^<https://[^|<>]+\|Open: [a-z ]+>$|^\[(?:FAILED|RUNNING)\] ", "", each)
+        assert not re.search(r"[*~`\[\]<>|@#\\]|(?<![^\W_])_|_(?![^\W_])|://|www\.", own.replace("[:]", "")), own
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(HOSTILE, min_size=12, max_size=12), st.sampled_from(["start", "stop", "fleet"]))
+def test_hostile_text_is_inert_in_every_field_of_every_notification(texts: list[str], aim: str) -> None:
+    name, message, advice, error, state, code, run, parent, source, moment, tag, key = texts
+    arn = f"{ARN}-{re.sub(r'[:`]', '', run)}"
+    cause: dict[str, Any] = {"Aim": aim, "Name": name, "Route": "notify", "Message": message, "Advice": advice}
+    cause["ImageBuilder"] = {"Name": name, "State": state, "ImageBuilderErrors": [{"ErrorCode": code}]}
+    inputs: list[Any] = [
+        {"Name": name, "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": parent, key: tag},
+        {"detail-type": source, "source": moment, "time": moment, "resources": [parent], "detail": {"Name": name}},
+        {**SCHEDULED, "resources": [parent], "time": moment},
+        {"Tag": {"Key": key, "Value": tag}},
+    ]
+    details: list[Any] = [{"status": "FAILED", "error": error, "cause": cause}, {"status": "ABORTED", "cause": message}]
+    details += [{"status": "SUCCEEDED", "output": {"ImageBuilder": cause["ImageBuilder"], "Advice": advice}}]
+    for execution_input in inputs:
+        described = {**DESCRIBED, "input": json.dumps(execution_input)}
+        for detail in details:
+            each = notice({"executionArn": arn, "input": described["input"], **detail}, described)
+            check_mail(notification.mail(each, ""))
+            check_chat(notification.chat(each, ""))
+            assert notification.subject(each).isprintable()
+    letters = letter(message, ERROR_CODE=error, ERROR_MESSAGE=advice, SCHEDULE_ARN=parent, RETRY_ATTEMPTS=tag)
+    check_mail(notification.mail(letters, ""))
+    check_chat(notification.chat(letters, ""))
+
+
+def test_a_valid_name_and_the_words_of_aws_are_quoted_as_they_are() -> None:
+    for text in ("golden.image_1-x", f"The role {ARN} may not call appstream:StartImageBuilder.", "a, b (c); d = 'e'"):
+        assert quote(text) == quote(text, markdown=True) == text
+    assert quote("See https://docs.aws.amazon.com/x now") == "See https[:]//docs[.]aws[.]amazon[.]com/x now"
+    assert quote("<*a*> _b_ c_d", markdown=True) == "\uff1c\uff0aa\uff0a\uff1e \uff3fb\uff3f c_d"
+
+
+@given(
+    st.recursive(st.none() | st.booleans() | HOSTILE, lambda inner: st.lists(inner) | st.dictionaries(HOSTILE, inner))
+)
+def test_a_value_in_a_command_stays_the_same_and_is_inert(value: Any) -> None:
+    text = notification.json_argument(value)
+    assert json.loads(text) == json.loads(json.dumps(value))
+    assert not re.search(r"['`<>@*\n]|://|www\.", text)
+    assert text.isascii()
+
+
+def test_what_has_no_place_in_a_mail_leaves_no_empty_heading() -> None:
+    bare = replace(letter(), history=(), steps=(Step("Do."),), references=(Reference("Thing", "it"),), message="")
+    assert "WHEN AND WHO" not in notification.mail(bare, "")

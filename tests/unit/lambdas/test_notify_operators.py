@@ -1,90 +1,140 @@
-"""The function that tells: once, in the configured form, and not again where the workflow has told."""
+"""The function that notifies: once, in the configured form, and not where the workflow has done so."""
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lambdas import notify_operators
-from lambdas.image_builder import notification
-from lambdas.image_builder.dead_letter import read_dead_letter
-from lambdas.image_builder.execution_result import read_execution_result
-from lambdas.image_builder.notification import of_dead_letter, of_execution_result
 from lambdas.notify_operators import NotYetKnown, Settings
 
 ARN = "arn:aws:states:us-east-1:000000000000:execution:StartImageBuilder:test"
-CAUSE = {"Name": "gold", "Route": "notify", "Message": "It broke.", "Advice": "Mend it."}
+CAUSE = {"Name": "gold", "Route": "notify", "Message": "It broke.", "Advice": "Fix it."}
+SUBJECT = "[FAILED] gold, Odd, us-east-1, 000000000000"
+STOPPED = 1_795_656_000_000
 CONTEXT = SimpleNamespace(
     function_name="f", memory_limit_in_mb=256, invoked_function_arn="arn", aws_request_id="1", function_version="1"
 )
 
 
-def event(**cause: Any) -> dict[str, Any]:
-    return {
-        "detail": {"executionArn": ARN, "status": "FAILED", "error": "Odd", "cause": json.dumps(CAUSE | cause)},
-    }
+def failed(**cause: Any) -> dict[str, Any]:
+    return {"executionArn": ARN, "status": "FAILED", "error": "Odd", "cause": json.dumps(CAUSE | cause)}
+
+
+STATUS_CHANGE = {
+    "detail-type": "Step Functions Execution Status Change",
+    "detail": {"executionArn": ARN, "status": "FAILED", "stopDate": STOPPED, "input": None, "error": "Not this."},
+}
 
 
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
-    client = SimpleNamespace(publish=lambda **published: messages.append(published))
-    monkeypatch.setattr(notify_operators, "sns", client)
+    monkeypatch.setattr(notify_operators, "sns", SimpleNamespace(publish=lambda **each: messages.append(each)))
     return messages
 
 
-def tell(event: dict[str, Any]) -> dict[str, bool]:
-    told: dict[str, bool] = notify_operators.handler(event, CONTEXT)
-    return told
+@pytest.fixture
+def described(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What DescribeExecution answers next; an exception is raised."""
+    answers: list[Any] = []
+
+    def describe_execution(executionArn: str) -> Any:  # noqa: N803  # as boto3 names it
+        assert executionArn == ARN
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    client = SimpleNamespace(describe_execution=describe_execution)
+    monkeypatch.setattr(notify_operators, "stepfunctions", lambda: client)
+    return answers
 
 
-def test_it_publishes_the_mail(published: list[dict[str, Any]]) -> None:
-    assert tell(event()) == {"Told": True} | {key: published[0][key] for key in ("Subject", "Message")}
-    ending = read_execution_result(event()["detail"])
-    assert published == [
-        {
-            "TopicArn": "arn:aws:sns:us-east-1:000000000000:operators",
-            "Subject": "Image builder gold did not start: Odd",
-            "Message": notification.mail(of_execution_result(ending), ""),
-        }
-    ]
+def notify(event: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = notify_operators.handler(event, CONTEXT)
+    return answer
 
 
-def test_what_the_workflow_has_told_is_not_told_again(published: list[dict[str, Any]]) -> None:
-    assert tell(event(OperatorsNotified=True)) == {"Told": False}
-    assert published == []
+def metrics(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+
+
+def test_it_publishes_the_mail_and_answers_with_it(published: list[Any], described: list[Any]) -> None:
+    described.append({"input": '{"Name": "gold"}', "startDate": datetime.now(UTC), "stateMachineAliasArn": "alias"})
+    answer = notify({"detail": failed()})
+    (message,) = published
+    assert message == {"TopicArn": "arn:aws:sns:us-east-1:000000000000:operators", "Subject": SUBJECT} | {
+        "Message": answer["Message"]
+    }
+    assert answer == {"Notified": True, "Subject": SUBJECT, "Message": message["Message"]}
+    assert '--state-machine-arn alias --input \'{"Name": "gold"}\'' in message["Message"]
+
+
+def test_an_execution_that_cannot_be_described_is_notified_all_the_same(
+    published: list[Any], described: list[Any]
+) -> None:
+    described.append(ConnectionError("No answer."))
+    assert notify({"detail": failed()})["Notified"] is True
+    assert len(published) == 1
 
 
 def test_with_chat_https_subscribers_get_the_notification_and_all_others_the_mail(
-    published: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    published: list[Any], described: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = replace(notify_operators.settings, chat=True, runbook_url="https://example.com/runbook.md")
-    monkeypatch.setattr(notify_operators, "settings", settings)
-    tell(event())
-    (one,) = published
-    ending = read_execution_result(event()["detail"])
-    assert one["MessageStructure"] == "json"
-    assert json.loads(one["Message"]) == {
-        "default": notification.mail(of_execution_result(ending), settings.runbook_url),
-        "https": notification.chat(of_execution_result(ending), settings.runbook_url),
-    }
+    monkeypatch.setattr(notify_operators, "settings", replace(notify_operators.settings, chat=True))
+    described.append({})
+    answer = notify({"detail": failed()})
+    forms = json.loads(published[0]["Message"])
+    assert (published[0]["MessageStructure"], forms["default"]) == ("json", answer["Message"])
+    assert json.loads(forms["https"])["source"] == "custom"
 
 
 @pytest.mark.parametrize(
-    ("told", "route", "counts"), [(False, "notify", [0.0, 1.0]), (True, "notify", [0.0]), (False, "fail", [0.0, 1.0])]
+    ("event", "cause", "sends", "counts"),
+    [
+        (False, {}, True, True),
+        (False, {"Route": "fail"}, True, True),
+        (True, {}, True, True),
+        # The workflow's own call has counted it.
+        (True, {"OperatorsNotified": True}, False, False),
+        # A fleet, each failure of which has a message of its own.
+        (False, {"OperatorsNotified": True}, False, True),
+    ],
 )
-def test_it_counts_what_was_told_by_route(
-    published: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], told: bool, route: str, counts: list[float]
+def test_each_failure_is_counted_once_and_each_message_by_route(
+    published: list[Any],
+    described: list[Any],
+    capsys: pytest.CaptureFixture[str],
+    event: bool,
+    cause: Any,
+    sends: bool,
+    counts: bool,
 ) -> None:
-    tell(event(OperatorsNotified=told, Route=route))
-    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
-    *without_route, metric = metrics
-    assert (metric["OperatorsNotified"], metric["Route"]) == (counts, route)
+    described.append(failed(**cause))
+    assert notify(STATUS_CHANGE if event else {"detail": failed(**cause)})["Notified"] is sends
+    assert len(published) == sends
+    *without_route, metric = metrics(capsys)
+    assert (sum(metric["OperatorsNotified"]), metric["Route"]) == (sends, cause.get("Route", "notify"))
     assert [(one["FailuresNotified"], one["service"]) for one in without_route] == (
-        [] if told else [([1.0], "start-image-builder")]
+        [([1.0], "start-image-builder")] if counts else []
     )
+
+
+def test_a_message_that_cannot_be_published_is_not_counted(
+    described: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def publish(**_: Any) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(notify_operators, "sns", SimpleNamespace(publish=publish))
+    described.append({})
+    with pytest.raises(ConnectionError):
+        notify({"detail": failed()})
+    assert "FailuresNotified" not in capsys.readouterr().out
 
 
 def test_a_missing_setting_is_named() -> None:
@@ -92,125 +142,48 @@ def test_a_missing_setting_is_named() -> None:
         Settings.from_env({"CHAT": "false", "RUNBOOK_URL": ""})
 
 
-def test_of_an_event_only_execution_and_status_are_believed(
-    published: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+def test_of_an_event_only_the_execution_and_its_status_count(published: list[Any], described: list[Any]) -> None:
+    described.append(failed())
+    assert notify(STATUS_CHANGE)["Subject"] == SUBJECT
+
+
+@pytest.mark.parametrize("redriven", [None, STOPPED - 1])
+def test_a_result_that_step_functions_does_not_show_yet_is_retried(
+    published: list[Any], described: list[Any], redriven: int | None
 ) -> None:
-    # As documented: neither Error nor Cause. The execution has been redriven since.
-    status_change = {"detail-type": "Step Functions Execution Status Change", "detail": {}}
-    status_change["detail"] = {
-        "executionArn": ARN,
-        "status": "FAILED",
-        "input": None,
-        "inputDetails": {"included": False},
-    }
-    described = {"executionArn": ARN, "status": "RUNNING", "redriveDate": "today", "input": '{"Name": "gold"}'}
-    described["error"] = "Odd"
-
-    def client(**cause: Any) -> Any:
-        answer = {**described, "cause": json.dumps(CAUSE | cause)}
-        answers = SimpleNamespace(describe_execution=lambda executionArn: answer)  # noqa: N803  # as boto3 names it
-        return lambda: answers
-
-    monkeypatch.setattr(notify_operators, "stepfunctions", client())
-    assert tell(status_change)["Told"] is True
-    assert published[0]["Subject"] == "Image builder gold did not start: Odd"
-    monkeypatch.setattr(notify_operators, "stepfunctions", client(OperatorsNotified=True))
-    assert tell(status_change) == {"Told": False}
-
-
-def test_an_end_that_step_functions_does_not_show_yet_is_left_to_the_next_try(
-    published: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # DescribeExecution is eventually consistent.
-    told = {
-        "executionArn": ARN,
-        "status": "FAILED",
-        "error": "Odd",
-        "cause": json.dumps(CAUSE | {"OperatorsNotified": True}),
-    }
-    answers = iter([{"executionArn": ARN, "status": "RUNNING", "input": "{}"}, told])
-    client = SimpleNamespace(describe_execution=lambda executionArn: next(answers))  # noqa: N803  # as boto3 names it
-    monkeypatch.setattr(notify_operators, "stepfunctions", lambda: client)
-    event = {
-        "detail-type": "Step Functions Execution Status Change",
-        "detail": {"executionArn": ARN, "status": "FAILED"},
-    }
-    with pytest.raises(NotYetKnown, match=ARN):
-        tell(event)
-    assert tell(event) == {"Told": False}
+    # DescribeExecution is eventually consistent, after a redrive as well.
+    stale: dict[str, Any] = {"executionArn": ARN, "status": "RUNNING", "input": "{}"}
+    if redriven:
+        stale["redriveDate"] = datetime.fromtimestamp(redriven / 1_000, UTC)
+    described += [stale, failed(OperatorsNotified=True)]
+    with pytest.raises(NotYetKnown, match="is FAILED; DescribeExecution shows RUNNING"):
+        notify(STATUS_CHANGE)
+    assert notify(STATUS_CHANGE) == {"Notified": False}
     assert published == []
 
 
-def test_what_an_event_says_of_the_end_counts(published: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
-    redriven = {"executionArn": ARN, "status": "RUNNING", "redriveDate": "today", "input": '{"Name": "gold"}'}
-    client = SimpleNamespace(describe_execution=lambda executionArn: redriven)  # noqa: N803  # as boto3 names it
-    monkeypatch.setattr(notify_operators, "stepfunctions", lambda: client)
-    cause = json.dumps(CAUSE | {"OperatorsNotified": True})
-    detail = {"executionArn": ARN, "status": "FAILED", "error": "Odd", "cause": cause}
-    assert tell({"detail-type": "Step Functions Execution Status Change", "detail": detail}) == {"Told": False}
-
-
-DEAD_LETTER: dict[str, Any] = {
-    "body": '{\n"Name": "gold"}',
-    "messageAttributes": {
-        name: {"stringValue": value, "dataType": "String"}
-        for name, value in {
-            "ERROR_CODE": "AccessDeniedException",
-            "ERROR_MESSAGE": "The role may not.",
-            "RETRY_ATTEMPTS": "0",
-            "SCHEDULE_ARN": "arn:aws:scheduler:us-east-1:000000000000:schedule/images/patch-night",
-            "TARGET_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:Start:live",
-        }.items()
-    },
-}
-
-
-def test_a_start_that_could_not_be_delivered_is_told(
-    published: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED"])
+def test_a_failure_that_has_been_redriven_since_is_not_notified(
+    published: list[Any], described: list[Any], status: str
 ) -> None:
-    assert tell({"Records": [DEAD_LETTER]})["Told"] is True
-    (one,) = published
-    assert one["Subject"] == "Schedule patch-night could not start its workflow: AccessDeniedException"
-    assert one["Message"] == notification.mail(of_dead_letter(read_dead_letter(DEAD_LETTER)), "")
-    assert 'REQUEST\n{"Name": "gold"}\n' in one["Message"]
-    (metric,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
-    # No execution failed: what counts those must not count this.
-    assert (metric["Route"], metric["OperatorsNotified"], "FailuresNotified" in metric) == (
-        "undelivered",
-        [0.0, 1.0],
-        False,
-    )
+    redriven = datetime.fromtimestamp((STOPPED + 60_000) / 1_000, UTC)
+    described.append({"executionArn": ARN, "status": status, "redriveDate": redriven, "input": "{}"})
+    assert notify(STATUS_CHANGE) == {"Notified": False}
+    assert published == []
 
 
-def test_a_letter_of_an_event_names_its_rule(published: list[dict[str, Any]]) -> None:
-    attributes: dict[str, Any] = {
-        **DEAD_LETTER["messageAttributes"],
-        "RULE_ARN": {"stringValue": "arn:aws:events:r:1:rule/images/asked"},
-    }
-    del attributes["SCHEDULE_ARN"]
-    tell({"Records": [{**DEAD_LETTER, "messageAttributes": attributes}]})
-    assert published[0]["Subject"].startswith("Event rule asked could not start its workflow")
+def test_an_event_of_an_execution_that_cannot_be_described_is_retried(described: list[Any]) -> None:
+    described.append(ConnectionError("No answer."))
+    with pytest.raises(ConnectionError):
+        notify(STATUS_CHANGE)
 
 
-@pytest.mark.parametrize("body", ["no JSON\nERROR\nforged", "", "[" * 10_000])
-def test_a_letter_that_is_none_is_told_all_the_same_and_looks_like_nothing_else(
-    published: list[dict[str, Any]], body: str
+def test_a_dead_letter_is_notified_and_is_no_failed_execution(
+    published: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell({"Records": [{"body": body}]})
-    (one,) = published
-    assert "ERROR\nUnknown\n" in one["Message"]
-    assert "\nforged" not in one["Message"]
-
-
-def test_the_request_of_a_fleet_is_told_whole_and_a_longer_one_says_that_it_is_cut(
-    published: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(notify_operators, "settings", replace(notify_operators.settings, chat=True))
-    fleet = json.dumps({"ImageBuilders": ["n" * 101] * 1_000})
-    for body in (fleet, json.dumps("x" * 250_000)):
-        tell({"Records": [{**DEAD_LETTER, "body": body}]})
-        # At most. Source: Amazon SNS API reference, Publish.
-        assert len(published[-1]["Message"].encode()) <= 262_144
-    whole, cut = (json.loads(one["Message"])["default"] for one in published)
-    assert fleet in whole
-    assert "... (cut: 250002 characters)" in cut
+    schedule = {"stringValue": "arn:aws:scheduler:us-east-1:000000000000:schedule/images/patch-night"}
+    letter = {"body": '{"Name": "gold"}', "messageAttributes": {"SCHEDULE_ARN": schedule}}
+    assert notify({"Records": [letter]})["Notified"] is True
+    assert published[0]["Subject"] == "[FAILED] schedule patch-night, Unknown, us-east-1, 000000000000"
+    (metric,) = metrics(capsys)
+    assert (metric["Route"], sum(metric["OperatorsNotified"])) == ("undelivered", 1)

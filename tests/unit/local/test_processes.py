@@ -1,4 +1,4 @@
-"""What the demo starts ends with it, whenever an interrupt comes."""
+"""What the demo starts ends with it, whenever an interrupt arrives."""
 
 import os
 import signal
@@ -9,39 +9,48 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from local import interrupts, processes
+from local import processes
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    before = [(signum, signal.getsignal(signum)) for signum in interrupts.SIGNALS]
+    before = [(signum, signal.getsignal(signum)) for signum in processes.SIGNALS]
     yield
     for signum, handler in before:
         signal.signal(signum, handler)
 
 
 @contextmanager
-def run(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+def sleeping(directory: Path, command: list[str] = SLEEP) -> Iterator[subprocess.Popen[bytes]]:
     with (
         (directory / "log").open("w") as output,
         processes.running(
-            SLEEP, directory=directory, environment={}, output=output, stdin=subprocess.DEVNULL
+            command, directory=directory, environment={}, output=output, stdin=subprocess.DEVNULL
         ) as process,
     ):
         yield process
 
 
 def test_a_process_ends_with_its_block(tmp_path: Path) -> None:
-    with run(tmp_path) as process:
+    with sleeping(tmp_path) as process:
         assert process.poll() is None
     assert process.poll() == -signal.SIGTERM
 
 
-@pytest.mark.parametrize("signum", interrupts.SIGNALS)
+def test_children_end_that_ignore_the_first_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "GRACE_SECONDS", 0.5)
+    with sleeping(tmp_path, ["/bin/sh", "-c", "trap '' TERM; sleep 600 & wait; sleep 600"]) as process:
+        while not (children := psutil.Process(process.pid).children()):
+            pass
+    assert not any(map(processes._runs, children))
+
+
+@pytest.mark.parametrize("signum", processes.SIGNALS)
 def test_an_interrupt_between_the_start_and_the_note_of_it_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: signal.Signals
 ) -> None:
@@ -52,28 +61,45 @@ def test_an_interrupt_between_the_start_and_the_note_of_it_leaves_nothing(
             super().__init__(*args, **kwargs)
             started.append(self)
             os.kill(os.getpid(), signum)
-            os.kill(os.getpid(), signum)
 
     monkeypatch.setattr(subprocess, "Popen", Interrupted)
-    interrupts.install()
-    with pytest.raises(KeyboardInterrupt), run(tmp_path):
+    processes.interrupt_once(lambda: None)
+    with pytest.raises(KeyboardInterrupt), processes.ending_all_on_interrupt(), sleeping(tmp_path):
         pytest.fail("went on")
-    assert [process.poll() for process in started] == [-signal.SIGTERM]
+    assert [process.wait() for process in started] == [-signal.SIGKILL]
 
 
-def test_an_interrupt_that_is_not_held_comes_at_once() -> None:
-    interrupts.install()
+def test_an_interrupt_is_announced_at_once_and_a_second_one_changes_nothing() -> None:
+    announced: list[str] = []
+    processes.interrupt_once(lambda: announced.append("Stopping..."))
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGTERM)
-    os.kill(os.getpid(), signal.SIGTERM)  # a second one changes nothing
+    os.kill(os.getpid(), signal.SIGINT)
+    assert announced == ["Stopping..."]
 
 
-def test_descendants_end_that_nobody_has_noted(tmp_path: Path) -> None:
+def test_an_interrupt_ends_descendants_in_groups_of_their_own() -> None:
     script = """
 import subprocess, sys
-from local.processes import end_descendants
-children = [subprocess.Popen(["sh", "-c", "sleep 600 & wait"], start_new_session=True) for _ in range(2)]
-end_descendants()
+from local.processes import ending_all_on_interrupt
+try:
+    with ending_all_on_interrupt():
+        children = [subprocess.Popen(["sh", "-c", "sleep 600 & wait"], start_new_session=True) for _ in range(2)]
+        raise KeyboardInterrupt
+except KeyboardInterrupt:
+    sys.exit([child.poll() for child in children] != [-9, -9])
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[3], timeout=30)
     assert done.returncode == 0
+
+
+def test_the_memory_of_a_process_counts_its_descendants(tmp_path: Path) -> None:
+    with sleeping(tmp_path) as alone:
+        while (one := processes.resident_bytes(alone.pid)) < 2**20:
+            pass
+    pair = f"import subprocess, sys; subprocess.run({SLEEP!r})"
+    with sleeping(tmp_path, [sys.executable, "-c", pair]) as parent:
+        while not psutil.Process(parent.pid).children():
+            pass
+        while processes.resident_bytes(parent.pid) < 1.2 * one:
+            pass

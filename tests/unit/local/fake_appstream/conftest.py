@@ -12,7 +12,6 @@ from local.fake_appstream.control import Control
 from local.fake_appstream.fake import FakeAppStream
 from local.fake_appstream.server import Server
 
-REGION = "us-east-1"
 ClientMaker = Callable[..., Any]
 
 
@@ -22,13 +21,13 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def double(clock: ManualClock) -> FakeAppStream:
+def fake(clock: ManualClock) -> FakeAppStream:
     return FakeAppStream(clock)
 
 
 @pytest.fixture
-def server(double: FakeAppStream) -> Iterator[Server]:
-    with Server(double) as server:
+def server(fake: FakeAppStream) -> Iterator[Server]:
+    with Server(fake) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
@@ -42,18 +41,14 @@ def control(server: Server) -> Control:
 
 
 @pytest.fixture
-def make_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[ClientMaker]:
-    """Makes boto3 clients that do not retry, by default; `protocol` forces one."""
+def make_client() -> Iterator[ClientMaker]:
+    """Makes boto3 clients, by default of AppStream and without retries."""
     with ExitStack() as stack:
 
-        def make(protocol: str | None = None, endpoint_url: str | None = None, **config: Any) -> Any:
-            session = boto3.Session(aws_access_key_id="id", aws_secret_access_key="secret", region_name=REGION)
+        def make(endpoint_url: str = "http://no-host.invalid", service: str = "appstream", **config: Any) -> Any:
+            session = boto3.Session("id", "secret", region_name="us-east-1")
             settings = Config(**{"retries": {"total_max_attempts": 1}, "proxies": {}, **config})
-            with monkeypatch.context() as patch:
-                if protocol:
-                    patch.setattr("botocore.model.PRIORITY_ORDERED_SUPPORTED_PROTOCOLS", (protocol,))
-                client = session.client("appstream", endpoint_url=endpoint_url, config=settings)
-                assert protocol in (None, client.meta.service_model.resolved_protocol)
+            client = session.client(service, endpoint_url=endpoint_url, config=settings)  # type: ignore[call-overload]  # by name
             stack.callback(client.close)
             return client
 
