@@ -56,7 +56,7 @@ def said_plainly() -> Iterator[None]:
         raise AccountError(f"The AWS settings of this machine do not work: {problem}") from None
 
 
-def client(service: str, region: str | None = None) -> Any:
+def client(service: str, region: str | None = None, config: Config = CONFIG) -> Any:
     """A client of an AWS service, for this Region or that of the user's settings.
 
     Raises:
@@ -69,7 +69,7 @@ def client(service: str, region: str | None = None) -> Any:
             raise NoCredentialsError
         if not session.region_name:
             raise NoRegionError
-        return session.client(service, config=CONFIG)  # type: ignore[call-overload]  # by name
+        return session.client(service, config=config)  # type: ignore[call-overload]  # by name
 
 
 def execution_client(execution: str) -> "SFNClient":

@@ -1,19 +1,15 @@
 """The deployed stack, for the commands that work on it; and in one sentence why it cannot be worked on."""
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
-from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import ClientError
 
-from cli.account import CONFIG, AccountError, said_plainly
+from cli import account
+from cli.account import AccountError, said_plainly
 from infra.config.settings import InvalidSettings, Settings
-
-if TYPE_CHECKING:
-    from mypy_boto3_stepfunctions.client import SFNClient
 
 OUTPUTS = {
     "fleet": ("FleetAliasArn", "FleetStateMachineArn"),
@@ -50,25 +46,20 @@ class Resource:
 class Deployment:
     """The stack that the settings name, in the account and Region of the user's credentials."""
 
-    session: boto3.Session
     settings: Settings
+    region: str
     status: str
     outputs: dict[str, str]
     resources: Sequence[Resource]
 
     @property
-    def stack_name(self) -> str:
-        """Its name."""
+    def name(self) -> str:
+        """Of the stack."""
         return self.settings.stack_name
-
-    @property
-    def stepfunctions(self) -> "SFNClient":
-        """A client of Step Functions."""
-        return self.session.client("stepfunctions", config=CONFIG)
 
     def client(self, service: str) -> Any:
         """A boto3 client for the stack's Region."""
-        return self.session.client(service, config=CONFIG)  # type: ignore[call-overload]  # by name
+        return account.client(service, self.region)
 
     def of_type(self, kind: str) -> list[Resource]:
         """The resources of a CloudFormation type."""
@@ -77,7 +68,7 @@ class Deployment:
     def output(self, name: str) -> str:
         """Raises: IncompleteStack: the stack has no such output."""
         if name not in self.outputs:
-            raise IncompleteStack(f"The stack {self.stack_name} has no output {name}: deploy it with `make deploy`.")
+            raise IncompleteStack(f"The stack {self.name} has no output {name}: deploy it with `make deploy`.")
         return self.outputs[name]
 
     @property
@@ -89,13 +80,13 @@ class Deployment:
             arn = self.output(state_machine)
             deployed = next((version for version in versions if version.startswith(f"{arn}:")), None)
             if deployed is None:
-                raise IncompleteStack(f"The stack {self.stack_name} has no version of its {name} workflow: deploy it.")
+                raise IncompleteStack(f"The stack {self.name} has no version of its {name} workflow: deploy it.")
             found.append(Workflow(name, self.output(alias), arn, deployed))
         return found
 
     def versions_of(self, workflow: Workflow) -> list[str]:
         """The versions that the alias of a workflow is on: one, or two while it is being shifted."""
-        alias = self.stepfunctions.describe_state_machine_alias(stateMachineAliasArn=workflow.alias)
+        alias = self.client("stepfunctions").describe_state_machine_alias(stateMachineAliasArn=workflow.alias)
         return [target["stateMachineVersionArn"] for target in alias["routingConfiguration"]]
 
     def moved(self) -> list[str]:
@@ -113,25 +104,9 @@ def number(version: str) -> str:
     return version.rpartition(":")[2]
 
 
-def connect() -> boto3.Session:
-    """A session with the user's credentials and Region.
-
-    Raises:
-        NoRegionError, NoCredentialsError: there is none.
-    """
-    # The CDK asks AWS_REGION first; boto3 does not know it.
-    session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
-    if not session.region_name:
-        raise NoRegionError
-    if session.get_credentials() is None:
-        raise NoCredentialsError
-    return session
-
-
 def find() -> Deployment | None:
     """The deployed stack; None where there is none."""
-    session, settings = connect(), Settings.load()
-    cloudformation = session.client("cloudformation", config=CONFIG)
+    settings, cloudformation = Settings.load(), account.client("cloudformation")
     try:
         (stack,) = cloudformation.describe_stacks(StackName=settings.stack_name)["Stacks"]
     except ClientError as error:
@@ -147,7 +122,7 @@ def find() -> Deployment | None:
         if each["ResourceStatus"] != "DELETE_COMPLETE"
     ]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-    return Deployment(session, settings, stack["StackStatus"], outputs, resources)
+    return Deployment(settings, cloudformation.meta.region_name, stack["StackStatus"], outputs, resources)
 
 
 _EVENTS = "see the stack's events for the reason"
@@ -169,11 +144,11 @@ def existing() -> Deployment:
     stack = find()
     if stack is None:
         raise AccountError(
-            f"There is no stack {Settings.load().stack_name} in the Region {connect().region_name} of this account: "
-            "deploy it with `make deploy`, or name another Region with AWS_REGION."
+            f"This account has no stack {Settings.load().stack_name} in this Region: deploy it with `make deploy`, or "
+            "name another Region with AWS_REGION."
         )
     if stack.status.endswith("_IN_PROGRESS"):
-        raise AccountError(f"The stack {stack.stack_name} is {stack.status}: try again when that is done.")
+        raise AccountError(f"The stack {stack.name} is {stack.status}: try again when that is done.")
     return stack
 
 
@@ -185,7 +160,7 @@ def deployed() -> Deployment:
     """
     stack = existing()
     if step := _NEXT_STEPS.get(stack.status):
-        raise AccountError(f"The stack {stack.stack_name} is {stack.status}: {step}.")
+        raise AccountError(f"The stack {stack.name} is {stack.status}: {step}.")
     return stack
 
 

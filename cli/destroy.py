@@ -51,10 +51,10 @@ def destroy() -> int:
         summary = _summary(stack, _end(stack, stop=stop), "Stopped" if stop else "Waited for")
         print(summary)
         if stop:
-            subject = f"{stack.stack_name} is being removed"[:99]
+            subject = f"{stack.name} is being removed"[:99]
             topic = stack.output("OperatorTopicArn")
             stack.client("sns").publish(TopicArn=topic, Subject=subject, Message=summary[:200_000])
-        command = [cdk, "destroy", stack.stack_name, "--force", "--no-notices"]
+        command = [cdk, "destroy", stack.name, "--force", "--no-notices"]
         status = subprocess.run(command, check=False).returncode  # nosec B603 # the stack of the settings
     finally:
         if stop and status:
@@ -68,7 +68,7 @@ def _running(stack: Deployment) -> Iterator[tuple[str, Any]]:
     there = [machine.id for machine in stack.of_type("AWS::StepFunctions::StateMachine")]
     for name, (_, output) in OUTPUTS.items():
         if (arn := stack.outputs.get(output)) in there:
-            pages = stack.stepfunctions.get_paginator("list_executions")
+            pages = stack.client("stepfunctions").get_paginator("list_executions")
             for page in pages.paginate(stateMachineArn=arn, statusFilter="RUNNING"):
                 yield from ((name, execution) for execution in page["executions"])
 
@@ -77,7 +77,7 @@ def _ask(stack: Deployment, running: int) -> str:
     """Returns: "stop", "wait" or "yes". Raises: AccountError: the answer is none of those that fit."""
     answers = {"stop": " to stop them", "wait": " to wait until they have ended"} if running else {"yes": ""}
     print(
-        f"Remove {stack.stack_name} from {stack.session.region_name}, where {running} executions run? Type "
+        f"Remove {stack.name} from {stack.region}, where {running} executions run? Type "
         f"{' or '.join(answer + then for answer, then in answers.items())}; anything else changes nothing: ",
         end="",
         flush=True,
@@ -93,15 +93,16 @@ def _end(stack: Deployment, *, stop: bool) -> dict[str, tuple[str, Any]]:
 
     Returns: those that were seen, by ARN: the name of the workflow and the image builder that the request names.
     """
+    stepfunctions = stack.client("stepfunctions")
     seen: dict[str, tuple[str, Any]] = {}
     left = 0
     while running := list(_running(stack)):
         for name, execution in running:
             arn = execution["executionArn"]
             if arn not in seen:
-                seen[arn] = (name, _image_builder(stack.stepfunctions.describe_execution(executionArn=arn)))
+                seen[arn] = (name, _image_builder(stepfunctions.describe_execution(executionArn=arn)))
             if stop:
-                _stop(stack, arn)
+                _stop(stepfunctions, arn)
         if len(running) != left:
             left = len(running)
             print(f"{left} executions have not ended yet.", flush=True)
@@ -109,9 +110,9 @@ def _end(stack: Deployment, *, stop: bool) -> dict[str, tuple[str, Any]]:
     return seen
 
 
-def _stop(stack: Deployment, execution: str) -> None:
+def _stop(stepfunctions: Any, execution: str) -> None:
     try:
-        stack.stepfunctions.stop_execution(
+        stepfunctions.stop_execution(
             executionArn=execution, error="DeploymentRemoved", cause="make destroy removes the deployment."
         )
     except ClientError as error:
@@ -128,7 +129,7 @@ def _image_builder(execution: Mapping[str, Any]) -> Any:
 
 def _summary(stack: Deployment, ended: Mapping[str, tuple[str, Any]], how: str) -> str:
     """Lines: what was ended, and which image builders run on."""
-    lines = [f"make destroy removes {stack.stack_name}. {how}: {'' if ended else 'nothing.'}".rstrip()]
+    lines = [f"make destroy removes {stack.name}. {how}: {'' if ended else 'nothing.'}".rstrip()]
     lines += [f"  {' '.join(filter(None, (_NOUNS[name], builder, arn)))}" for arn, (name, builder) in ended.items()]
     stopped = {builder for name, builder in ended.values() if name == "stop" and how == "Stopped"}
     pages = stack.client("appstream").get_paginator("describe_image_builders").paginate()

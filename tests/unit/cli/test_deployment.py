@@ -92,7 +92,7 @@ def test_no_region_is_a_sentence(
 @pytest.mark.parametrize("command", ON_THE_STACK)
 def test_a_stack_that_is_not_there_is_a_sentence(command: str, aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     aws.answers["DescribeStacks"] = MISSING
-    assert "There is no stack StartImageBuilder in the Region us-east-1" in sentence(command, capsys)
+    assert "This account has no stack StartImageBuilder in this Region" in sentence(command, capsys)
     assert aws.called == ["DescribeStacks"]
 
 

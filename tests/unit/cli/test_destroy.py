@@ -44,7 +44,7 @@ class Removal:
         machines = [Resource(name, "AWS::StepFunctions::StateMachine", arn) for name, arn in outputs.items()]
         rule = Resource("StatusChangesRule", "AWS::Events::Rule", "changes")
         settings: Any = SimpleNamespace(stack_name="S")
-        self.stack = Deployment(session, settings, "UPDATE_COMPLETE", outputs, [*machines, rule])
+        self.stack = Deployment(settings, "us-east-1", "UPDATE_COMPLETE", outputs, [*machines, rule])
         self.removed = 0
         self.while_it_waits: Callable[[], object] = lambda: None
         clients = Deployment.client
