@@ -1,15 +1,20 @@
 """The deployed stack, for the commands that work on it; and in one sentence why it cannot be worked on."""
 
+import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import boto3
 from botocore.exceptions import ClientError
 
-from cli import account
-from cli.account import AccountError, said_plainly
+from cli.account import CONFIG, AccountError, connect, said_plainly
 from infra.config.settings import InvalidSettings, Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.client import SFNClient
+    from mypy_boto3_stepfunctions.type_defs import ExecutionListItemTypeDef
 
 OUTPUTS = {
     "fleet": ("FleetAliasArn", "FleetStateMachineArn"),
@@ -46,20 +51,25 @@ class Resource:
 class Deployment:
     """The stack that the settings name, in the account and Region of the user's credentials."""
 
+    session: boto3.Session
     settings: Settings
-    region: str
     status: str
     outputs: dict[str, str]
     resources: Sequence[Resource]
 
     @property
-    def name(self) -> str:
-        """Of the stack."""
+    def stack_name(self) -> str:
+        """Its name."""
         return self.settings.stack_name
+
+    @property
+    def stepfunctions(self) -> "SFNClient":
+        """A client of Step Functions."""
+        return self.session.client("stepfunctions", config=CONFIG)
 
     def client(self, service: str) -> Any:
         """A boto3 client for the stack's Region."""
-        return account.client(service, self.region)
+        return self.session.client(service, config=CONFIG)  # type: ignore[call-overload]  # by name
 
     def of_type(self, kind: str) -> list[Resource]:
         """The resources of a CloudFormation type."""
@@ -68,7 +78,7 @@ class Deployment:
     def output(self, name: str) -> str:
         """Raises: IncompleteStack: the stack has no such output."""
         if name not in self.outputs:
-            raise IncompleteStack(f"The stack {self.name} has no output {name}: deploy it with `make deploy`.")
+            raise IncompleteStack(f"The stack {self.stack_name} has no output {name}: deploy it with `make deploy`.")
         return self.outputs[name]
 
     @property
@@ -80,13 +90,36 @@ class Deployment:
             arn = self.output(state_machine)
             deployed = next((version for version in versions if version.startswith(f"{arn}:")), None)
             if deployed is None:
-                raise IncompleteStack(f"The stack {self.name} has no version of its {name} workflow: deploy it.")
+                raise IncompleteStack(f"The stack {self.stack_name} has no version of its {name} workflow: deploy it.")
             found.append(Workflow(name, self.output(alias), arn, deployed))
         return found
 
+    def running(self, state_machine: str) -> "Iterator[ExecutionListItemTypeDef]":
+        """The executions of a state machine that go on. Args: state_machine: its ARN."""
+        pages = self.stepfunctions.get_paginator("list_executions")
+        for page in pages.paginate(stateMachineArn=state_machine, statusFilter="RUNNING"):
+            yield from page["executions"]
+
+    def request_of(self, execution: str) -> dict[str, Any]:
+        """The request in the input of an execution, or in that of an event; empty where that is no object."""
+        try:
+            request = json.loads(self.stepfunctions.describe_execution(executionArn=execution)["input"])
+        except ValueError:
+            return {}
+        request = request.get("detail", request) if isinstance(request, dict) else {}
+        return request if isinstance(request, dict) else {}
+
+    def stop(self, execution: str, error: str, cause: str) -> None:
+        """Stop an execution, if it has not just ended."""
+        try:
+            self.stepfunctions.stop_execution(executionArn=execution, error=error, cause=cause)
+        except ClientError as refusal:
+            if refusal.response["Error"]["Code"] != "ValidationException":
+                raise
+
     def versions_of(self, workflow: Workflow) -> list[str]:
         """The versions that the alias of a workflow is on: one, or two while it is being shifted."""
-        alias = self.client("stepfunctions").describe_state_machine_alias(stateMachineAliasArn=workflow.alias)
+        alias = self.stepfunctions.describe_state_machine_alias(stateMachineAliasArn=workflow.alias)
         return [target["stateMachineVersionArn"] for target in alias["routingConfiguration"]]
 
     def moved(self) -> list[str]:
@@ -106,7 +139,8 @@ def number(version: str) -> str:
 
 def find() -> Deployment | None:
     """The deployed stack; None where there is none."""
-    settings, cloudformation = Settings.load(), account.client("cloudformation")
+    session, settings = connect(), Settings.load()
+    cloudformation = session.client("cloudformation", config=CONFIG)
     try:
         (stack,) = cloudformation.describe_stacks(StackName=settings.stack_name)["Stacks"]
     except ClientError as error:
@@ -122,7 +156,7 @@ def find() -> Deployment | None:
         if each["ResourceStatus"] != "DELETE_COMPLETE"
     ]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-    return Deployment(settings, cloudformation.meta.region_name, stack["StackStatus"], outputs, resources)
+    return Deployment(session, settings, stack["StackStatus"], outputs, resources)
 
 
 _EVENTS = "see the stack's events for the reason"
@@ -144,11 +178,11 @@ def existing() -> Deployment:
     stack = find()
     if stack is None:
         raise AccountError(
-            f"This account has no stack {Settings.load().stack_name} in this Region: deploy it with `make deploy`, or "
-            "name another Region with AWS_REGION."
+            f"There is no stack {Settings.load().stack_name} in the Region {connect().region_name} of this account: "
+            "deploy it with `make deploy`, or name another Region with AWS_REGION."
         )
     if stack.status.endswith("_IN_PROGRESS"):
-        raise AccountError(f"The stack {stack.name} is {stack.status}: try again when that is done.")
+        raise AccountError(f"The stack {stack.stack_name} is {stack.status}: try again when that is done.")
     return stack
 
 
@@ -160,7 +194,7 @@ def deployed() -> Deployment:
     """
     stack = existing()
     if step := _NEXT_STEPS.get(stack.status):
-        raise AccountError(f"The stack {stack.name} is {stack.status}: {step}.")
+        raise AccountError(f"The stack {stack.stack_name} is {stack.status}: {step}.")
     return stack
 
 

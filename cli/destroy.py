@@ -4,15 +4,12 @@ A state machine is gone only when all its executions have ended, and a nested on
 stopped first, fleets before starts before auto-stops, or waited for. The operators get one summary, no mail for each.
 """
 
-import json
 import shutil
 import subprocess  # nosec B404 # runs the CDK
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from cli.account import AccountError
 from cli.deployment import OUTPUTS, Deployment, existing, run
@@ -51,10 +48,10 @@ def destroy() -> int:
         summary = _summary(stack, _end(stack, stop=stop), "Stopped" if stop else "Waited for")
         print(summary)
         if stop:
-            subject = f"{stack.name} is being removed"[:99]
+            subject = f"{stack.stack_name} is being removed"[:99]
             topic = stack.output("OperatorTopicArn")
             stack.client("sns").publish(TopicArn=topic, Subject=subject, Message=summary[:200_000])
-        command = [cdk, "destroy", stack.name, "--force", "--no-notices"]
+        command = [cdk, "destroy", stack.stack_name, "--force", "--no-notices"]
         status = subprocess.run(command, check=False).returncode  # nosec B603 # the stack of the settings
     finally:
         if stop and status:
@@ -67,17 +64,15 @@ def _running(stack: Deployment) -> Iterator[tuple[str, Any]]:
     # After a creation or a removal that failed, not all of them are there.
     there = [machine.id for machine in stack.of_type("AWS::StepFunctions::StateMachine")]
     for name, (_, output) in OUTPUTS.items():
-        if (arn := stack.outputs.get(output)) in there:
-            pages = stack.client("stepfunctions").get_paginator("list_executions")
-            for page in pages.paginate(stateMachineArn=arn, statusFilter="RUNNING"):
-                yield from ((name, execution) for execution in page["executions"])
+        if (arn := stack.outputs.get(output, "")) in there:
+            yield from ((name, execution) for execution in stack.running(arn))
 
 
 def _ask(stack: Deployment, running: int) -> str:
     """Returns: "stop", "wait" or "yes". Raises: AccountError: the answer is none of those that fit."""
     answers = {"stop": " to stop them", "wait": " to wait until they have ended"} if running else {"yes": ""}
     print(
-        f"Remove {stack.name} from {stack.region}, where {running} executions run? Type "
+        f"Remove {stack.stack_name} from {stack.session.region_name}, where {running} executions run? Type "
         f"{' or '.join(answer + then for answer, then in answers.items())}; anything else changes nothing: ",
         end="",
         flush=True,
@@ -93,16 +88,15 @@ def _end(stack: Deployment, *, stop: bool) -> dict[str, tuple[str, Any]]:
 
     Returns: those that were seen, by ARN: the name of the workflow and the image builder that the request names.
     """
-    stepfunctions = stack.client("stepfunctions")
     seen: dict[str, tuple[str, Any]] = {}
     left = 0
     while running := list(_running(stack)):
         for name, execution in running:
             arn = execution["executionArn"]
             if arn not in seen:
-                seen[arn] = (name, _image_builder(stepfunctions.describe_execution(executionArn=arn)))
+                seen[arn] = (name, stack.request_of(arn).get("Name"))
             if stop:
-                _stop(stepfunctions, arn)
+                stack.stop(arn, "DeploymentRemoved", "make destroy removes the deployment.")
         if len(running) != left:
             left = len(running)
             print(f"{left} executions have not ended yet.", flush=True)
@@ -110,34 +104,18 @@ def _end(stack: Deployment, *, stop: bool) -> dict[str, tuple[str, Any]]:
     return seen
 
 
-def _stop(stepfunctions: Any, execution: str) -> None:
-    try:
-        stepfunctions.stop_execution(
-            executionArn=execution, error="DeploymentRemoved", cause="make destroy removes the deployment."
-        )
-    except ClientError as error:
-        # It has just ended.
-        if error.response["Error"]["Code"] != "ValidationException":
-            raise
-
-
-def _image_builder(execution: Mapping[str, Any]) -> Any:
-    request = json.loads(execution["input"])
-    request = request.get("detail", request) if isinstance(request, dict) else {}
-    return request.get("Name") if isinstance(request, dict) else None
-
-
 def _summary(stack: Deployment, ended: Mapping[str, tuple[str, Any]], how: str) -> str:
     """Lines: what was ended, and which image builders run on."""
-    lines = [f"make destroy removes {stack.name}. {how}: {'' if ended else 'nothing.'}".rstrip()]
+    lines = [f"make destroy removes {stack.stack_name}. {how}: {'' if ended else 'nothing.'}".rstrip()]
     lines += [f"  {' '.join(filter(None, (_NOUNS[name], builder, arn)))}" for arn, (name, builder) in ended.items()]
     stopped = {builder for name, builder in ended.values() if name == "stop" and how == "Stopped"}
     pages = stack.client("appstream").get_paginator("describe_image_builders").paginate()
     builders = [each for page in pages for each in page["ImageBuilders"] if each["State"] not in _AT_REST]
     lines.append("Image builders that run, and are billed:" if builders else "No image builder runs.")
     for each in builders:
-        note = ", and its auto-stop was stopped" if each["Name"] in stopped else ""
-        lines.append(f"  {each['Name']} is {each['State']}{note}")
+        lines.append(
+            f"  {each['Name']} is {each['State']}{', and its auto-stop was stopped' * (each['Name'] in stopped)}"
+        )
     return "\n".join(lines)
 
 

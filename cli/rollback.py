@@ -7,7 +7,6 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from cli.account import AccountError
 from cli.deployment import Deployment, Workflow, deployed, number, run
@@ -21,17 +20,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def rollback(to: str) -> int:
-    """Move all three aliases, through which the workflows start one another. Run again, it completes what failed."""
+    """Move each alias. Start, stop and fleet meet through their aliases, so all three move, or none does."""
     stack = deployed()
-    stepfunctions = stack.client("stepfunctions")
     targets = {workflow.name: workflow.deployed for workflow in stack.workflows}
     if to == "previous":
-        versions = {workflow.name: _versions(stepfunctions, workflow) for workflow in stack.workflows}
+        versions = {workflow.name: _versions(stack, workflow) for workflow in stack.workflows}
         targets = previous(versions, targets, _deployments(stack))
     for workflow in stack.workflows:
         before, target = stack.versions_of(workflow), targets[workflow.name]
         if before != [target]:
-            stepfunctions.update_state_machine_alias(
+            stack.stepfunctions.update_state_machine_alias(
                 stateMachineAliasArn=workflow.alias,
                 routingConfiguration=[{"stateMachineVersionArn": target, "weight": 100}],
             )
@@ -73,15 +71,15 @@ def previous(
     return {name: max(found)[1] for name, found in earlier.items()}
 
 
-def _versions(stepfunctions: Any, workflow: Workflow) -> dict[str, datetime]:
+def _versions(stack: Deployment, workflow: Workflow) -> dict[str, datetime]:
     """The versions of a workflow, with the time at which each was published. A state machine has at most 1,000."""
-    page = stepfunctions.list_state_machine_versions(stateMachineArn=workflow.state_machine, maxResults=1000)
+    page = stack.stepfunctions.list_state_machine_versions(stateMachineArn=workflow.state_machine, maxResults=1000)
     return {each["stateMachineVersionArn"]: each["creationDate"] for each in page["stateMachineVersions"]}
 
 
 def _deployments(stack: Deployment) -> list[datetime]:
     """When each creation and update of the stack began, for as long as CloudFormation keeps events."""
-    pages = stack.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack.name)
+    pages = stack.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack.stack_name)
     return [
         event["Timestamp"]
         for page in pages

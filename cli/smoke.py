@@ -30,7 +30,6 @@ def smoke(name: str | None, notify: bool) -> int:
     stack = deployed()
     for workflow in stack.workflows:
         print(f"{workflow.name}: {workflow.alias}, version {number(workflow.deployed)}")
-    print(f"operators: {stack.output('OperatorTopicArn')}")
     problems = [*stack.moved(), *subscriptions(*_subscribers(stack)), *_functions(stack)]
     if name is None:
         print("No dry run was made: name an image builder with NAME=...")
@@ -39,14 +38,14 @@ def smoke(name: str | None, notify: bool) -> int:
     if notify:
         stack.client("sns").publish(
             TopicArn=stack.output("OperatorTopicArn"),
-            Subject=f"Test notification of {stack.name}"[:99],
-            Message=f"make smoke sent this test. You get the notifications of the deployment {stack.name}.",
+            Subject=f"Test notification of {stack.stack_name}"[:99],
+            Message=f"make smoke sent this test. You get the notifications of the deployment {stack.stack_name}.",
         )
         print("One test notification was sent: check that it arrives.")
     for problem in problems:
         print(problem, file=sys.stderr)
     if not problems:
-        print(f"{stack.name} is ready.")
+        print(f"{stack.stack_name} is ready.")
     return min(len(problems), 1)
 
 
@@ -97,19 +96,18 @@ def _subscribers(stack: Deployment) -> tuple[list[Subscriber], dict[Subscriber, 
 
 
 def _functions(stack: Deployment) -> Iterator[str]:
-    template = stack.client("cloudformation").get_template(StackName=stack.name)["TemplateBody"]["Resources"]
+    template = stack.client("cloudformation").get_template(StackName=stack.stack_name)["TemplateBody"]["Resources"]
     for resource in stack.of_type("AWS::Lambda::Function"):
         found = stack.client("lambda").get_function_configuration(FunctionName=resource.id)
         yield from function(resource.id, template[resource.logical_id]["Properties"], found)
 
 
 def _dry_run(stack: Deployment, name: str) -> Iterator[str]:
-    stepfunctions = stack.client("stepfunctions")
     (start,) = (workflow for workflow in stack.workflows if workflow.name == "start")
     request = json.dumps({"Name": name, "DryRun": True})
-    execution = stepfunctions.start_execution(stateMachineArn=start.alias, input=request)["executionArn"]
+    execution = stack.stepfunctions.start_execution(stateMachineArn=start.alias, input=request)["executionArn"]
     deadline = time.monotonic() + DRY_RUN_SECONDS
-    while (end := stepfunctions.describe_execution(executionArn=execution))["status"] == "RUNNING":
+    while (end := stack.stepfunctions.describe_execution(executionArn=execution))["status"] == "RUNNING":
         if time.monotonic() > deadline:
             yield f"The dry run still runs after {DRY_RUN_SECONDS} seconds: see {execution}."
             return

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from cli.account import AccountError, client
+from cli.account import AccountError, connect
 from cli.definition import FLEET, START, STOP, definition
 from cli.deployment import run
 
@@ -51,6 +51,8 @@ def main() -> int:
 
 def verify() -> int:
     """Validate the definitions and play the cases."""
+    session = connect()
+    region = str(session.region_name)
     # TestState allows 50 calls at once and 10 a second, ValidateStateMachineDefinition 100 and 1 (AWS Step Functions
     # developer guide, Service quotas). In adaptive mode boto3 slows down where AWS throttles.
     config = Config(
@@ -60,12 +62,12 @@ def verify() -> int:
         # TestState has a host of its own, sync-states; an emulator has one host.
         inject_host_prefix="AWS_ENDPOINT_URL" not in os.environ,
     )
-    sts, stepfunctions = client("sts"), client("stepfunctions", config=config)
-    region, number = sts.meta.region_name, sts.get_caller_identity()["Account"]
-    print(f"AWS account {number}, Region {region}: {len(recorded())} tests of states, free of charge, about a minute.")
+    account = session.client("sts", config=config).get_caller_identity()["Account"]
+    print(f"AWS account {account}, Region {region}: {len(recorded())} tests of states, free of charge, about a minute.")
+    # What is recorded names the commercial partition.
+    partition = session.get_partition_for_region(region)
     try:
-        # What is recorded names the commercial partition.
-        return check(stepfunctions, stepfunctions.meta.partition)
+        return check(session.client("stepfunctions", config=config), partition)
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
         if code == "UnknownOperationException":
@@ -81,14 +83,14 @@ def verify() -> int:
         ) from None
 
 
-def check(stepfunctions: "SFNClient", partition: str = "aws") -> int:
+def check(client: "SFNClient", partition: str = "aws") -> int:
     """Validate the definitions, play the cases and print what differs. Returns: the exit status."""
     texts = {name: definition(path).replace("arn:aws:", f"arn:{partition}:") for name, path in DEFINITIONS.items()}
-    problems = [problem for name, text in texts.items() for problem in _invalid(stepfunctions, name, text)]
+    problems = [problem for name, text in texts.items() for problem in _invalid(client, name, text)]
     states = {name: dict(all_states(json.loads(text)["States"])) for name, text in texts.items()}
     cases = recorded(partition)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        played = pool.map(lambda case: differences(stepfunctions, case, states[case["machine"]][case["state"]]), cases)
+        played = pool.map(lambda case: differences(client, case, states[case["machine"]][case["state"]]), cases)
         found = list(track(played, "TestState", total=len(cases), transient=True))
     counts = Counter((case["machine"], case["state"]) for case in cases)
     wrong = Counter((case["machine"], case["state"]) for case, lines in zip(cases, found, strict=True) if lines)
@@ -112,12 +114,12 @@ def recorded(partition: str = "aws") -> list[Case]:
     return cases
 
 
-def differences(stepfunctions: "SFNClient", case: Case, state: dict[str, Any]) -> list[str]:
+def differences(client: "SFNClient", case: Case, state: dict[str, Any]) -> list[str]:
     """Play one case. Returns: what AWS answers otherwise than the recording has it, in lines."""
     lines = []
     for request, expected in _requests(case, state):
         try:
-            response = stepfunctions.test_state(**request, inspectionLevel="DEBUG")
+            response = client.test_state(**request, inspectionLevel="DEBUG")
         except ClientError as error:
             if error.response["Error"]["Code"] not in _REFUSALS:
                 raise
@@ -134,8 +136,8 @@ def differences(stepfunctions: "SFNClient", case: Case, state: dict[str, Any]) -
     return lines
 
 
-def _invalid(stepfunctions: "SFNClient", machine: str, text: str) -> list[str]:
-    answer = stepfunctions.validate_state_machine_definition(definition=text, severity="ERROR")
+def _invalid(client: "SFNClient", machine: str, text: str) -> list[str]:
+    answer = client.validate_state_machine_definition(definition=text, severity="ERROR")
     # Only the result is to be relied on. Source: AWS Step Functions API reference, ValidateStateMachineDefinition.
     if answer["result"] == "OK":
         return []

@@ -14,7 +14,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.padding import Padding
@@ -111,9 +110,9 @@ def picture(run: Run) -> str:
     console = Console(record=True, file=StringIO(), width=80, force_terminal=True, highlight=False, emoji=False)
     _printer(console, run.time_scale)(run)
     _print_outcome(console, run)
+    image = console.export_svg(title="make watch", unique_id="watch")
     # Without the web fonts: a README shows no image that loads files of other hosts.
-    code_format = re.sub(r"@font-face {{.*?}}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL).replace("Fira Code", "Menlo")
-    return console.export_svg(title="make watch", unique_id="watch", code_format=code_format)
+    return re.sub(r"@font-face {.*?}\s*", "", image, flags=re.DOTALL).replace("Fira Code, ", "")
 
 
 def _print_outcome(console: Console, run: Run) -> None:
@@ -172,7 +171,7 @@ class _Now:
         if run.steps:
             table.add_row("Now", _text(_doing(run.steps[-1], elapsed)))
         if run.name:
-            polls = sum(step.builder is not None for step in run.steps)
+            polls = sum(bool(step.builder) for step in run.steps)
             state = f"{run.builder}, described {polls} times" if run.builder else "not described yet"
             table.add_row("Image builder", _text(f"{run.name}: {state}"))
         real = "" if run.time_scale == 1 else f" simulated, {clock(elapsed * run.time_scale)} real"

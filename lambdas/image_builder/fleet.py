@@ -18,6 +18,7 @@ from lambdas.image_builder.request import (
     parse,
     parse_request,
 )
+from lambdas.image_builder.stop import WAIT_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_appstream.client import AppStreamClient
@@ -38,9 +39,6 @@ RESULT_BYTES = 248
 CALLS_PER_SECOND = 4.5
 """To AppStream by the polls of a fleet and of its auto-stops together, and starts (statemachine/start_fleet.asl.json,
 "Wait for start slot"). AWS does not publish AppStream's limits; five a second are a usual one."""
-
-AUTO_STOP_POLL_SECONDS = 270
-"""The longest interval between two polls of an auto-stop (statemachine/stop_image_builder.asl.json)."""
 
 MAX_POLL_INTERVAL_SECONDS = 300
 """The longest PollIntervalSeconds of a request."""
@@ -197,7 +195,7 @@ def fleet(request: FleetRequest, tagged: Sequence[str] = (), gone: Sequence[str]
     requests = distinct(request.get("ImageBuilders", tagged))
     stops = sum(1 for each in requests if _has_auto_stop({**request["Defaults"], **each}))
     # An auto-stop goes on when its start has ended: in the end there are as many of them as image builders.
-    for_starts = CALLS_PER_SECOND - stops / AUTO_STOP_POLL_SECONDS
+    for_starts = CALLS_PER_SECOND - stops / WAIT_SECONDS
     at_once = min(len(requests), request["MaxConcurrency"], int(for_starts * MAX_POLL_INTERVAL_SECONDS))
     interval = {"PollIntervalSeconds": max(POLL_INTERVAL_SECONDS, ceil(at_once / for_starts))}
     # A character of a quoted message takes at most 4 bytes in JSON.

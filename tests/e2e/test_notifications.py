@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from lambdas.image_builder import notification
 from tests import scenarios
 from tests.e2e.conftest import PATIENCE_SECONDS, Deployment, Played
 
@@ -34,6 +35,8 @@ def test_a_stopped_execution_is_notified_by_its_event(deployment: Deployment) ->
         in message
     )
     assert "by a StartExecution call" in message
+    # The function's code has the runbook.
+    assert all(step in message for step in notification._runbook()["Aborted"])
     (command,) = [line for line in message.splitlines() if "start-execution" in line]
     *_, machine, _, request = shlex.split(command)
     # MiniStack does not describe the alias of an execution.

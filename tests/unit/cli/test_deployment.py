@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import destroy, pause, preflight, rollback, smoke, verify
+from cli import auto_stops, destroy, pause, preflight, rollback, smoke, verify
 from tests.unit.cli.conftest import Answer, Aws
 
 COMMANDS: dict[str, Callable[[], int]] = {
@@ -17,9 +17,10 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "pause": lambda: pause.main(pause.pause, "Paused"),
     "resume": lambda: pause.main(pause.resume, "Enabled again"),
     "destroy": destroy.main,
+    "auto-stops": lambda: auto_stops.main(["list"]),
     "preflight": preflight.main,
 }
-ON_THE_STACK = ("smoke", "rollback", "pause", "resume", "destroy")
+ON_THE_STACK = ("smoke", "rollback", "pause", "resume", "destroy", "auto-stops")
 
 
 def described(status: str) -> Answer:
@@ -92,7 +93,7 @@ def test_no_region_is_a_sentence(
 @pytest.mark.parametrize("command", ON_THE_STACK)
 def test_a_stack_that_is_not_there_is_a_sentence(command: str, aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     aws.answers["DescribeStacks"] = MISSING
-    assert "This account has no stack StartImageBuilder in this Region" in sentence(command, capsys)
+    assert "There is no stack StartImageBuilder in the Region us-east-1" in sentence(command, capsys)
     assert aws.called == ["DescribeStacks"]
 
 

@@ -44,7 +44,7 @@ class Removal:
         machines = [Resource(name, "AWS::StepFunctions::StateMachine", arn) for name, arn in outputs.items()]
         rule = Resource("StatusChangesRule", "AWS::Events::Rule", "changes")
         settings: Any = SimpleNamespace(stack_name="S")
-        self.stack = Deployment(settings, "us-east-1", "UPDATE_COMPLETE", outputs, [*machines, rule])
+        self.stack = Deployment(session, settings, "UPDATE_COMPLETE", outputs, [*machines, rule])
         self.removed = 0
         self.while_it_waits: Callable[[], object] = lambda: None
         clients = Deployment.client
@@ -99,7 +99,7 @@ def test_what_runs_can_be_waited_for(
 ) -> None:
     endings = iter(removal.executions)
     removal.while_it_waits = lambda: removal.stepfunctions.stop_execution(executionArn=next(endings))
-    monkeypatch.setattr(destroy, "_stop", pytest.fail)
+    monkeypatch.setattr(Deployment, "stop", pytest.fail)
     assert removal.run("wait\n", monkeypatch) == 0
     assert list(endings) == []
     assert (removal.removed, removal.notifies(), removal.messages()) == (1, True, [])

@@ -47,7 +47,7 @@ def stack() -> Iterator[Deployment]:
             Resource("StatusChangesRule", "AWS::Events::Rule", "changes"),
         ]
         settings: Any = None
-        yield Deployment(settings, "us-east-1", "UPDATE_COMPLETE", {}, resources)
+        yield Deployment(session, settings, "UPDATE_COMPLETE", {}, resources)
 
 
 def schedules(stack: Deployment) -> dict[str, dict[str, Any]]:
