@@ -2,7 +2,9 @@
 
 import json
 import random
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -38,7 +40,12 @@ def recorded_run() -> Run:
     # The interpreter leaves the first event to the API that starts it.
     started = {"type": "ExecutionStarted", "executionStartedEventDetails": {"input": json.dumps(request)}}
     events: list[Any] = [{"id": 0, "timestamp": now(), **started}]
-    with patch.object(EventManager, "_get_current_timestamp", staticmethod(now)), patch.object(random, "random", half):
+    with (
+        patch.object(EventManager, "_get_current_timestamp", staticmethod(now)),
+        patch.object(random, "random", half),
+        # The functions print their metrics.
+        redirect_stdout(StringIO()),
+    ):
         history = world.run(request).history
     events += [{**event, "timestamp": datetime.fromisoformat(event["timestamp"])} for event in history]
     return read_run(ARN, events)

@@ -24,18 +24,7 @@ if TYPE_CHECKING:
 
 RUNBOOK = diagram.PROJECT / "docs" / "runbook.md"
 WHO_ACTS = {"fail": "the requester acts", "notify": "an operator acts", "uncaught": "an operator acts"}
-FACTS = (
-    "Outcome",
-    "Started",
-    "WouldStart",
-    "Route",
-    "Requested",
-    "Running",
-    "Failed",
-    "Polls",
-    "WaitedSeconds",
-    "Agent",
-)
+FACTS = ("Outcome", "Started", "WouldStart", "Requested", "Running", "Failed", "Polls", "WaitedSeconds", "Agent")
 """What the card shows of a result or a Cause, besides the sentences."""
 
 
@@ -145,7 +134,7 @@ def _facts(run: Run) -> Iterator[Fact]:
         yield Fact("Route", f"{run.failure.route}: {WHO_ACTS.get(run.failure.route, 'an operator acts')}")
         yield _runbook(run.failure.section)
     for key in FACTS:
-        if key in run.summary and not (run.failure and key == "Route"):
+        if key in run.summary:
             yield Fact(key, _value(key, run.summary[key]))
     if retried := _retried(run):
         yield Fact("Retries", retried)

@@ -29,10 +29,15 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import MapRunItemCountsTypeDef
 
 RED = "bold red"
-STYLES = {"state": "dim", "result": "bold", "retry": "", "failure": RED, "success": "bold", "failed": RED}
-"""Of a terminal's colours, red is the one that can be read on white and on black. What it says, the mark says too."""
-
-MARKS = {"state": ">", "result": " ", "retry": " ", "failure": "!", "success": "=", "failed": "="}
+APPEARANCE = {
+    "state": (">", "dim"),
+    "result": (" ", "bold"),
+    "retry": (" ", ""),
+    "failure": ("!", RED),
+    "success": ("=", "bold"),
+    "failed": ("=", RED),
+}
+"""Of each kind of line, the mark and the style. Of a terminal's colours, red can be read on white and on black."""
 
 START = "Start image builder"
 """The state from which on the progress of a start is shown."""
@@ -195,10 +200,8 @@ def _progress(elapsed: float, usual: float | None) -> RenderableType:
 
 def _bar(completed: float, total: float, words: str) -> Table:
     bar = Table.grid(padding=(0, 1))
-    bar.add_row(
-        ProgressBar(total=total, completed=completed, width=30, complete_style="magenta", finished_style="magenta"),
-        words,
-    )
+    colour = "magenta"
+    bar.add_row(ProgressBar(total, completed, width=30, complete_style=colour, finished_style=colour), words)
     return bar
 
 
@@ -233,13 +236,11 @@ def _printer(console: Console, time_scale: float) -> Callable[[Run], Run]:
 
 
 def _print(console: Console, line: Line) -> None:
-    when, mark, text = f"{clock(line.seconds):>7}", MARKS[line.kind], _text(line.text)
+    (mark, style), when = APPEARANCE[line.kind], f"{clock(line.seconds):>7} "
     if not console.is_terminal:
-        console.print(Text(f"{when}  {mark} ") + text, soft_wrap=True)
-        return
+        return say(console, Text(f"{when} {mark} ") + _text(line.text))
     table = Table.grid(padding=(0, 1))
-    table.add_column(width=8)
-    table.add_row(when, mark, text, style=STYLES[line.kind])
+    table.add_row(when, mark, _text(line.text), style=style)
     console.print(table)
 
 

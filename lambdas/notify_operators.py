@@ -111,7 +111,7 @@ def _describe(execution: str, *, required: bool) -> Mapping[str, Any]:
 
 
 def _is_superseded(detail: Mapping[str, Any], described: Mapping[str, Any]) -> bool:
-    """Whether an execution has been redriven since it ended: whoever did that knows, and its Cause is gone.
+    """Whether an execution has been redriven since it ended: the person who did so knows, and its Cause is gone.
 
     Raises:
         NotYetKnown: DescribeExecution is eventually consistent, and what the workflow has notified would be repeated.

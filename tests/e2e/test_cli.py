@@ -11,8 +11,6 @@ import pytest
 
 from tests.e2e.conftest import PATIENCE_SECONDS, Deployment
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.needs("MiniStack", "Node packages")]
-
 PROJECT = Path(__file__).parents[2]
 
 

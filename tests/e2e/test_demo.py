@@ -16,7 +16,7 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60
 
-pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.needs("MiniStack", "Node packages")]
+pytestmark = pytest.mark.xdist_group("demo")
 
 
 @contextmanager

@@ -239,7 +239,7 @@ STOP_ARN = ARN.replace("StartImageBuilder", "Stack-StopImageBuilderStateMachine1
         (ARN.replace("StartImage", "StartFleet"), '{"ImageBuilders": ["a"]}', "Start of a fleet of image builders"),
     ],
 )
-def test_the_title_tells_starts_stops_and_auto_stops_apart(execution: str, request_text: str, title: str) -> None:
+def test_starts_stops_and_auto_stops_have_different_titles(execution: str, request_text: str, title: str) -> None:
     assert run(execution=execution, request=request_text).title == title
 
 

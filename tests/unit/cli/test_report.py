@@ -1,4 +1,4 @@
-"""What the report says of an execution. Its looks are tested in a browser: tests/e2e/test_report_in_browser.py."""
+"""What the report says of an execution. In a browser: tests/e2e/test_report_in_browser.py."""
 
 import json
 import re

@@ -187,7 +187,7 @@ def test_polls_that_find_nothing_new_are_counted_and_the_next_one_is_counted_dow
     assert "gold: PENDING, described 3 times" in text
 
 
-def test_simulated_and_real_time_are_told_apart() -> None:
+def test_simulated_time_is_shown_beside_real_time() -> None:
     seen = run(entered(1, "Read request", "Pass"))
     seen.time_scale, seen.began = 0.01, datetime.now(UTC) - timedelta(seconds=6)
     assert "10:00 simulated, 00:06 real" in drawn(watch._Now(seen, None))

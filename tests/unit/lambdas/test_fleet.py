@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from fractions import Fraction
 from math import ceil
 from typing import Any
 
@@ -55,15 +56,33 @@ def test_the_more_image_builders_a_fleet_has_the_longer_is_the_poll_interval(
 
 
 @pytest.mark.parametrize("defaults", [{"StopAfterMinutes": 60}, {"StopOnFailure": True}])
-@pytest.mark.parametrize("count", [1, 100, 500, 900, 1_000])
-def test_a_fleet_and_its_auto_stops_together_poll_at_the_planned_rate(count: int, defaults: dict[str, Any]) -> None:
-    found = listed({"ImageBuilders": names(count), "Defaults": defaults})
+@pytest.mark.parametrize(
+    ("count", "most"), [(1, 1), (100, 1_000), (500, 90), (900, 1_000), (1_000, 1_000), (1_000, 300)]
+)
+def test_a_fleet_and_its_auto_stops_together_poll_at_the_planned_rate(
+    count: int, most: int, defaults: dict[str, Any]
+) -> None:
+    found = listed({"ImageBuilders": names(count), "Defaults": defaults, "MaxConcurrency": most})
     interval, at_once = found["Defaults"]["PollIntervalSeconds"], found["MaxConcurrency"]
-    for_starts = CALLS_PER_SECOND - count / WAIT_SECONDS
-    assert at_once / interval <= for_starts
-    # No more rarely, and no fewer at the same time, than that takes.
-    assert interval == 23 or at_once / (interval - 1) > for_starts
-    assert at_once == count or (at_once + 1) / MAX_POLL_INTERVAL_SECONDS > for_starts
+
+    def calls_per_second(running: int, failed: int) -> Fraction:
+        auto_stops = count if "StopAfterMinutes" in defaults else failed
+        return Fraction(running, interval) + Fraction(auto_stops, WAIT_SECONDS)
+
+    # All run; all that can have ended have failed; everything has failed.
+    for running, failed in ((at_once, 0), (at_once, count - at_once), (0, count)):
+        assert calls_per_second(running, failed) <= CALLS_PER_SECOND
+    # No more rarely than that takes, and no fewer at the same time.
+    auto_stops = calls_per_second(0, count - at_once)
+    assert interval == 23 or Fraction(at_once, interval - 1) + auto_stops > CALLS_PER_SECOND
+    more = Fraction(at_once + 1, MAX_POLL_INTERVAL_SECONDS) + auto_stops
+    assert at_once == min(count, most) or more > CALLS_PER_SECOND
+
+
+def test_stop_on_failure_lets_all_run_at_the_same_time_and_stop_after_minutes_does_not() -> None:
+    for field, concurrency in (({"StopOnFailure": True}, 1_000), ({"StopAfterMinutes": 60}, 100)):
+        found = listed({"ImageBuilders": names(1_000), "Defaults": field})
+        assert found["MaxConcurrency"] == concurrency
 
 
 def test_only_a_request_with_an_auto_stop_counts_as_one() -> None:
