@@ -21,7 +21,7 @@ import botocore.endpoint
 
 import tests.conftest  # noqa: F401  # the environment variables of the functions
 from bench.run_cost import dollars_of
-from bench.virtual_time import VirtualTime
+from tests.workflow.virtual_time import VirtualTime
 from lambdas.image_builder.fleet import fleet, parse_fleet_request
 from local.fake_appstream.fake import FakeAppStream, Reply
 from local.fake_appstream.model import ServiceError

@@ -2,8 +2,8 @@
 
 import sys
 
-from cli.account import CONFIG
-from cli.deployment import connect, run
+from cli.account import CONFIG, connect
+from cli.deployment import run
 from infra.config import deploy_checks
 from infra.config.settings import InvalidSettings, Settings
 

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import Deployment
 from tests.infra.conftest import PROJECT
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.full]
+pytestmark = pytest.mark.full
 
 SETTINGS = 'settings={"stackName": "Upgraded"}'
 APP = ("app.py", "cdk.json", "settings.json", "infra", "lambdas", "statemachine")
@@ -68,7 +68,7 @@ def test_an_execution_in_flight_ends_with_its_code_and_an_alias_moved_back_bring
 
     # It has polled with the old code since, and goes on to.
     assert stepfunctions.describe_execution(executionArn=in_flight)["status"] == "RUNNING"
-    stack.appstream.patch_builder(name, state="RUNNING")
+    stack.appstream.put_builder(name, state="RUNNING")
     assert deployment.wait(in_flight)["status"] == "SUCCEEDED"
 
     stepfunctions.update_state_machine_alias(

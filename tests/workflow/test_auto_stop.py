@@ -314,7 +314,7 @@ def test_no_stop_and_start_of_five_minutes_goes_unseen(world: World, begin: int)
     assert world.run_stop({"Name": BUILDER, "StopAfterMinutes": 60}).output["Outcome"] == "LeftAlone"
 
 
-STALE = {
+STALE: dict[str, dict[str, Any]] = {
     "pending": {"answer": {"ImageBuilders": [{"Name": BUILDER, "State": "PENDING"}]}},
     "stopped": {"answer": {"ImageBuilders": [{"Name": BUILDER, "State": "STOPPED"}]}},
     "gone": {"error": {"code": "ResourceNotFoundException"}},
