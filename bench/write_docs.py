@@ -73,6 +73,7 @@ def main() -> None:
         diagram.main()
         demo_picture.main()
         poll_interval.draw()
+        demo_picture.main()
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from cli.account import AccountError
+from cli.account import AccountError, connect
 from cli.definition import FLEET, START, STOP, definition
-from cli.deployment import connect, run
+from cli.deployment import run
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient

@@ -65,6 +65,9 @@ class PipBundling:
             for path in output.glob(f"*.dist-info/{name}"):
                 path.unlink()
         shutil.copytree(LAMBDAS, output / LAMBDAS.name, ignore=shutil.ignore_patterns(*_NOT_CODE), dirs_exist_ok=True)
+        # Messages have its steps where no runbook is published.
+        (output / "docs").mkdir()
+        shutil.copy(LAMBDAS.parent / "docs" / "runbook.md", output / "docs")
         return True
 
 

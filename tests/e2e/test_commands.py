@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.conftest import Deployment
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.needs("MiniStack", "Node packages")]
+pytestmark = pytest.mark.xdist_group("commands")  # these move an alias
 
 PROJECT = Path(__file__).parents[2]
 PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])

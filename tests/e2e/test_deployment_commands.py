@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.conftest import Deployment
 
-pytestmark = pytest.mark.xdist_group("e2e")
+pytestmark = pytest.mark.xdist_group("commands")  # these move an alias
 
 PROJECT = Path(__file__).parents[2]
 

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import Deployment
 from tests.infra.conftest import PROJECT
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.full]
+pytestmark = pytest.mark.full
 
 SETTINGS = 'settings={"stackName": "Upgraded"}'
 APP = ("app.py", "cdk.json", "settings.json", "infra", "lambdas", "statemachine")

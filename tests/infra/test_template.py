@@ -15,7 +15,7 @@ from infra.config.settings import Settings
 from infra.notifications import Notifications
 from infra.stack import StartImageBuilderStack
 from infra.storage import Storage
-from tests.infra.conftest import FLAGS, PROJECT, STRICT, Assembly, Synthesize, listed, refers_to
+from tests.infra.conftest import FLAGS, PROJECT, STRICT, WITHOUT_BUNDLING, Assembly, Synthesize, listed, refers_to
 
 pytestmark = pytest.mark.xdist_group("template")
 
@@ -244,14 +244,6 @@ def test_every_alarm_calls_the_topic_and_names_its_section_of_the_runbook(assemb
         assert "Runbook: docs/runbook.md#" in alarm["AlarmDescription"]
 
 
-def test_no_alarm_has_a_longer_description_than_cloudwatch_takes(synthesize: Synthesize) -> None:
-    longest = Settings.model_fields["runbook_url"].metadata
-    (most,) = [each.max_length for each in longest if hasattr(each, "max_length")]
-    found = synthesize(runbookUrl="https://example.com/".ljust(most, "x"))
-    # Source: Amazon CloudWatch API reference, PutMetricAlarm.
-    assert all(len(alarm["AlarmDescription"]) <= 1_024 for alarm in found.properties("AWS::CloudWatch::Alarm"))
-
-
 def test_an_alarm_counts_the_failures_without_a_notification(assembly: Assembly) -> None:
     alarms = assembly.properties("AWS::CloudWatch::Alarm")
     (alarm,) = [each for each in alarms if each["AlarmDescription"].endswith("#FailuresNotNotified")]
@@ -336,7 +328,7 @@ def test_the_template_names_no_account_region_or_partition(assembly: Assembly) -
     [("us-gov-west-1", "aws-us-gov"), ("us-iso-east-1", "aws-iso"), ("us-isob-east-1", "aws-iso-b")],
 )
 def test_other_partitions_get_their_own_arns(region: str, partition: str) -> None:
-    app = cdk.App(context={**FLAGS, "aws:cdk:bundling-stacks": []})
+    app = cdk.App(context={**FLAGS, **WITHOUT_BUNDLING})
     stage = cdk.Stage(app, "Stage", env=cdk.Environment(account="111122223333", region=region))
     stack = StartImageBuilderStack(stage, "Start", settings=Settings.load({"stackName": "Start"}))
     text = json.dumps(Template.from_stack(stack).to_json())
