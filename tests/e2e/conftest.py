@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
 
 TIME_SCALE = 0.005
-"""A simulated minute lasts 0.3 seconds. An invocation takes 12 simulated seconds or more, which image builders count and
-workflows do not: no test may depend on an image builder that is slower than a workflow."""
+"""A simulated minute lasts 0.3 seconds. An invocation takes 12 simulated seconds or more, which image builders count
+and workflows do not: no test may depend on an image builder that is slower than a workflow."""
 PATIENCE_SECONDS = 300
 FIRST, SECOND = "StartImageBuilder", "Second"
 """The names of the two stacks."""
