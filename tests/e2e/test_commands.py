@@ -40,7 +40,15 @@ def blocks(page: Path) -> list[Block]:
 COMMANDS = [block for page in PAGES for block in blocks(page) if block.language == "sh"]
 
 
-@pytest.mark.parametrize("block", [block for block in COMMANDS if not block.not_run], ids=lambda block: block.id)
+RUN = [
+    # tests/e2e/test_demo.py runs the demo, and tests/unit/test_makefile.py what make makes of it.
+    pytest.param(block, id=block.id, marks=pytest.mark.full if block.text == "make demo\n" else ())
+    for block in COMMANDS
+    if not block.not_run
+]
+
+
+@pytest.mark.parametrize("block", RUN)
 def test_a_command_block_works_when_it_is_pasted(deployment: Deployment, block: Block) -> None:
     deployment.stack.appstream.put_builder("golden-image", state="STOPPED")
     environment = dict(deployment.stack.environment)
