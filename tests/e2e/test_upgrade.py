@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from local.emulator import PROJECT
 from tests.e2e.conftest import Deployment
-from tests.infra.conftest import PROJECT
 
 pytestmark = pytest.mark.full
 
