@@ -94,10 +94,10 @@ class Deployment:
             found.append(Workflow(name, self.output(alias), arn, deployed))
         return found
 
-    def running(self, workflow: Workflow) -> "Iterator[ExecutionListItemTypeDef]":
-        """The executions of a workflow that go on."""
+    def running(self, state_machine: str) -> "Iterator[ExecutionListItemTypeDef]":
+        """The executions of a state machine that go on. Args: state_machine: its ARN."""
         pages = self.stepfunctions.get_paginator("list_executions")
-        for page in pages.paginate(stateMachineArn=workflow.state_machine, statusFilter="RUNNING"):
+        for page in pages.paginate(stateMachineArn=state_machine, statusFilter="RUNNING"):
             yield from page["executions"]
 
     def request_of(self, execution: str) -> dict[str, Any]:
@@ -153,6 +153,7 @@ def find() -> Deployment | None:
         Resource(each["LogicalResourceId"], each["ResourceType"], each.get("PhysicalResourceId", ""))
         for page in pages
         for each in page["StackResourceSummaries"]
+        if each["ResourceStatus"] != "DELETE_COMPLETE"
     ]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     return Deployment(session, settings, stack["StackStatus"], outputs, resources)

@@ -4,6 +4,7 @@ A state machine is gone only when all its executions have ended, and a nested on
 stopped first, fleets before starts before auto-stops, or waited for. The operators get one summary, no mail for each.
 """
 
+import shutil
 import subprocess  # nosec B404 # runs the CDK
 import sys
 import time
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cli.account import AccountError
-from cli.deployment import Deployment, existing, run
+from cli.deployment import OUTPUTS, Deployment, existing, run
 from cli.pause import pause, set_notifications
 
 POLL_SECONDS = 5
@@ -32,6 +33,8 @@ def main() -> int:
 def destroy() -> int:
     """List what runs, ask, end it, and remove the stack."""
     stack = existing()
+    if not (cdk := shutil.which("cdk")):
+        raise AccountError("The CDK CLI is not on the search path: run `make destroy`, which installs it.")
     running = list(_running(stack))
     for name, execution in running:
         print(f"{_NOUNS[name]} {execution['name']} runs since {execution['startDate']:%Y-%m-%d %H:%M} UTC")
@@ -48,8 +51,8 @@ def destroy() -> int:
             subject = f"{stack.stack_name} is being removed"[:99]
             topic = stack.output("OperatorTopicArn")
             stack.client("sns").publish(TopicArn=topic, Subject=subject, Message=summary[:200_000])
-        command = ["cdk", "destroy", stack.stack_name, "--force", "--no-notices"]
-        status = subprocess.run(command, check=False).returncode  # nosec B603 # fixed arguments
+        command = [cdk, "destroy", stack.stack_name, "--force", "--no-notices"]
+        status = subprocess.run(command, check=False).returncode  # nosec B603 # the stack of the settings
     finally:
         if stop and status:
             set_notifications(stack, enabled=True)
@@ -57,11 +60,12 @@ def destroy() -> int:
 
 
 def _running(stack: Deployment) -> Iterator[tuple[str, Any]]:
-    """What runs, as ListExecutions shows it, with the name of its workflow."""
-    # A stack whose creation failed has no outputs, and runs nothing.
-    for workflow in stack.workflows if stack.outputs else ():
-        for execution in stack.running(workflow):
-            yield workflow.name, execution
+    """What runs, as ListExecutions shows it, with the name of its workflow: fleets, starts, stops."""
+    # After a creation or a removal that failed, not all of them are there.
+    there = [machine.id for machine in stack.of_type("AWS::StepFunctions::StateMachine")]
+    for name, (_, output) in OUTPUTS.items():
+        if (arn := stack.outputs.get(output, "")) in there:
+            yield from ((name, execution) for execution in stack.running(arn))
 
 
 def _ask(stack: Deployment, running: int) -> str:

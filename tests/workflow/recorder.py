@@ -294,18 +294,18 @@ def _answers(operation: str, code: str, **when: Any) -> list[dict[str, Any]]:
 
 
 _NAMED = {"Name": BUILDER}
-_GUARDED = {"Name": BUILDER, "StopAfterMinutes": 30, "NotifyOnSuccess": True}
+_STOPPED_LATER = {"Name": BUILDER, "StopAfterMinutes": 30, "NotifyOnSuccess": True}
 _FIVE = {"Name": BUILDER, "TimeoutMinutes": 5}
 _ONE = {"ImageBuilders": [{"Name": "a"}], "MaxConcurrency": 1}
 _IT_BROKE = json.dumps({"Message": "It broke."})
 RUNS = [
-    Run("start", _GUARDED),
-    Run("start", _GUARDED, {"state": "RUNNING"}),
+    Run("start", _STOPPED_LATER),
+    Run("start", _STOPPED_LATER, {"state": "RUNNING"}),
     Run("start", {**_FIVE, "StopOnFailure": True}, {"durations": {"pending": 900}}),
     Run("start", {**_FIVE, "StopAfterMinutes": 30}, {"durations": {"pending": 900}}),
-    *(Run("start", _GUARDED, crash=f"{name}_image_builder") for name in ("start", "describe")),
-    *(Run("start", _GUARDED, crash=name) for name in ("validate_request", "notify_operators")),
-    *(Run("start", _GUARDED, breaks=service) for service in ("states", "events")),
+    *(Run("start", _STOPPED_LATER, crash=f"{name}_image_builder") for name in ("start", "describe")),
+    *(Run("start", _STOPPED_LATER, crash=name) for name in ("validate_request", "notify_operators")),
+    *(Run("start", _STOPPED_LATER, breaks=service) for service in ("states", "events")),
     Run("start", {**_FIVE, "StopOnFailure": True}, {"durations": {"pending": 900}}, breaks="states"),
     Run("start", {"Name": "missing"}, crash="notify_operators"),
     Run("start", {"Name": "missing"}, breaks="events"),
