@@ -21,8 +21,6 @@ from tests.e2e.conftest import Deployment
 PROJECT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 
 @contextmanager
 def demo(directory: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
@@ -83,6 +81,8 @@ def files() -> set[str]:
     return {line for line in listed if "__pycache__" not in line}
 
 
+# Not while commands of the documentation, which write into the checkout, are run.
+@pytest.mark.xdist_group("commands")
 def test_it_deploys_and_starts_an_image_builder_and_leaves_nothing_behind(tmp_path: Path) -> None:
     before = files()
     output = finished(tmp_path, "--name", "gold-7")
