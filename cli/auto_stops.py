@@ -14,9 +14,7 @@ from cli.deployment import Deployment, deployed, run
 from cli.history import minutes
 from cli.options import option
 from cli.watch import printable
-
-CANCELLED = "AutoStopCancelled"
-"""The Error of an execution that was stopped here: it ends as ABORTED, on purpose."""
+from lambdas.image_builder.execution_result import AUTO_STOP_CANCELLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ def cancel(stack: Deployment, stops: Sequence[PendingStop], why: str) -> bool:
         Whether any was stopped: others had just ended by themselves.
     """
     for stop in stops:
-        stack.stop(stop.execution, CANCELLED, why)
+        stack.stop(stop.execution, AUTO_STOP_CANCELLED, why)
     described = [stack.stepfunctions.describe_execution(executionArn=stop.execution) for stop in stops]
     return any(execution["status"] == "ABORTED" for execution in described)
 

@@ -78,6 +78,10 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
         logger.info("Stopped with its fleet, which has a message")
         _count_failure()
         return {"Notified": False}
+    if is_event and _is_cancelled_auto_stop(described):
+        logger.info("An auto-stop that an operator cancelled")
+        _count_failure()
+        return {"Notified": False}
     # What an event shows of Error and Cause is not documented, and it leaves out a long input.
     result = execution_result.read_execution_result(described if is_event else detail)
     logger.append_keys(image_builder=result.name)
@@ -123,6 +127,14 @@ def _is_superseded(detail: Mapping[str, Any], described: Mapping[str, Any]) -> b
     if redriven and ended and redriven.timestamp() * 1_000 >= ended:
         return True
     raise NotYetKnown(f"{detail['executionArn']} is {detail['status']}; DescribeExecution shows {described['status']}")
+
+
+def _is_cancelled_auto_stop(described: Mapping[str, Any]) -> bool:
+    """Whether an operator ended an auto-stop on purpose. Of another workflow, that Error silences nothing."""
+    is_stop = "StopImageBuilder" in described["executionArn"].split(":")[-2]
+    return (
+        is_stop and described["status"] == "ABORTED" and described.get("error") == execution_result.AUTO_STOP_CANCELLED
+    )
 
 
 def _is_stopped_with_its_fleet(described: Mapping[str, Any]) -> bool:

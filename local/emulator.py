@@ -26,6 +26,8 @@ MINISTACK_PYTHON = PROJECT / ".venv-ministack" / "bin" / "python"
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 STARTUP_SECONDS = 60
+SETTINGS = ("-c", 'settings={"stackName": "StartImageBuilder"}')
+"""Of a new checkout. settings.json is what the user has for AWS: buses and keys that are not here, and schedules."""
 CREDENTIALS = ("test", "secret-of-the-emulator")
 """Of no account: the functions hold them as the secret that nothing may show. A test searches for it."""
 
@@ -69,7 +71,7 @@ class Emulator:
 
         Args:
             output: a text file that takes what the CDK prints.
-            context: options of `cdk synth` that change the configuration, such as "-c", "stackName=...".
+            context: options of `cdk synth`, such as "-c", 'settings={"stackName": "Second"}'.
 
         Raises:
             EmulatorError: the CDK failed; its output says why.
@@ -77,7 +79,7 @@ class Emulator:
         assembly = str(self.directory / "cdk.out")
         # In parallel: neither needs the other. Bootstrap runs where there is no cdk.json, or it would synthesize too.
         with (
-            self._cdk(output, PROJECT, "synth", "--quiet", "--output", assembly, *context) as synth,
+            self._cdk(output, PROJECT, "synth", "--quiet", "--output", assembly, *SETTINGS, *context) as synth,
             self._cdk(output, self.directory, "bootstrap", f"aws://{ACCOUNT}/{REGION}") as bootstrap,
         ):
             _must_succeed(bootstrap, "cdk bootstrap")

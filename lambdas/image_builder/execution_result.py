@@ -13,6 +13,9 @@ from lambdas.image_builder.request import STARTED_BY_EXECUTION, InvalidRequest, 
 SCHEDULE_SOURCE = "start-image-builder.schedule"
 """The source of the event that a schedule makes of its request (infra/triggers.py)."""
 
+AUTO_STOP_CANCELLED = "AutoStopCancelled"
+"""The Error with which `make cancel-auto-stop` and `make extend-auto-stop` stop an execution of the stop workflow."""
+
 _MAX_SHOWN_REQUEST = 600
 """Characters of a request in a command: chat shows steps of 1,000. A longer one is read from the execution."""
 

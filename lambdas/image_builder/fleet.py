@@ -115,7 +115,7 @@ FLEET_FIELDS: Mapping[str, Field] = {
         default={},
     ),
     # All at the same time by default: the starts are spread, and the more image builders there are, the longer is the
-    # interval between two polls of each, so that the load on AppStream does not grow. Measured in docs/scale.md.
+    # interval between two polls of each, so that the load on AppStream does not grow. Measured in docs/performance.md.
     "MaxConcurrency": Field(
         f"an integer from 1 to {MAX_BUILDERS}", lambda value: is_integer(value, 1, MAX_BUILDERS), default=MAX_BUILDERS
     ),

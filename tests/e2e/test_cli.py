@@ -85,6 +85,7 @@ def test_an_auto_stop_is_listed_extended_and_cancelled(deployment: Deployment) -
     assert command(deployment, "auto_stops", "list", option) == (0, f"No auto-stop of {name} is pending.\n")
     assert command(deployment, "auto_stops", "cancel", option) == (1, f"No auto-stop of {name} is pending.\n")
     assert deployment.stack.appstream.builder(name)["State"] == "RUNNING"
+    assert not [text for text in deployment.messages() if old in text or new.split()[-1] in text]
 
 
 def test_an_extended_auto_stop_counts_its_minutes_from_the_extension(deployment: Deployment) -> None:

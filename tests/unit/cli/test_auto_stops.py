@@ -15,8 +15,7 @@ from infra.config.settings import Settings
 from tests.unit.cli.conftest import Answer, Aws
 
 OLD = "arn:aws:states:us-east-1:123456789012:execution:Stop:old"
-SINCE = datetime.now(UTC) - timedelta(minutes=12)
-STOPS = [PendingStop(OLD, SINCE, {"Name": "gold", "StopAfterMinutes": 30, "SkipTag": "Keep"})]
+STOPS = [PendingStop(OLD, datetime.now(UTC), {"Name": "gold", "StopAfterMinutes": 30, "SkipTag": "Keep"})]
 STARTED: Answer = (200, json.dumps({"executionArn": "new", "startDate": 1}))
 
 
@@ -59,7 +58,8 @@ def test_a_cancellation_knows_whether_the_auto_stop_had_ended_by_itself(aws: Aws
     ],
 )
 def test_a_pending_stop_is_one_line_that_controls_nothing(request_of_stop: dict[str, Any], text: str) -> None:
-    assert str(PendingStop(OLD, SINCE, request_of_stop)) == text
+    since = datetime.now(UTC) - timedelta(minutes=12)
+    assert str(PendingStop(OLD, since, request_of_stop)) == text
 
 
 @pytest.mark.parametrize(

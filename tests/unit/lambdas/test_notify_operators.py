@@ -38,13 +38,19 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return messages
 
 
+OF_WORKFLOWS = {
+    workflow: f"arn:aws:states:us-east-1:000000000000:execution:S-{workflow}ImageBuilderStateMachine1A:x"
+    for workflow in ("Start", "Stop")
+}
+
+
 @pytest.fixture
 def described(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What DescribeExecution answers next; an exception is raised."""
     answers: list[Any] = []
 
     def describe_execution(executionArn: str) -> Any:  # noqa: N803  # as boto3 names it
-        assert executionArn in (ARN, FLEET)
+        assert executionArn in (ARN, FLEET, *OF_WORKFLOWS.values())
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -186,6 +192,25 @@ def test_an_execution_stopped_with_its_fleet_is_covered_by_the_message_of_the_fl
     stopped = {"executionArn": ARN, "status": "ABORTED", "stopDate": STOPPED}
     described += [{**stopped, "input": execution_input}, parent]
     assert notify({**STATUS_CHANGE, "detail": stopped})["Notified"] is sends
+    assert len(published) == sends
+    assert capsys.readouterr().out.count('"FailuresNotified":[1.0]') == 1
+
+
+@pytest.mark.parametrize(
+    ("workflow", "error", "sends"),
+    [("Stop", "AutoStopCancelled", 0), ("Stop", "Other", 1), ("Start", "AutoStopCancelled", 1)],
+)
+def test_an_auto_stop_that_an_operator_cancels_sends_no_message(
+    published: list[Any],
+    described: list[Any],
+    capsys: pytest.CaptureFixture[str],
+    workflow: str,
+    error: str,
+    sends: int,
+) -> None:
+    stopped = {"executionArn": OF_WORKFLOWS[workflow], "status": "ABORTED", "stopDate": STOPPED, "error": error}
+    described.append({**stopped, "input": '{"Name": "gold"}'})
+    assert notify({**STATUS_CHANGE, "detail": stopped})["Notified"] is bool(sends)
     assert len(published) == sends
     assert capsys.readouterr().out.count('"FailuresNotified":[1.0]') == 1
 
