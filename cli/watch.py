@@ -6,7 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import StringIO
@@ -87,8 +87,12 @@ def watch(stepfunctions: "SFNClient", execution: str, console: Console, time_sca
     now = _Now(run, _usual_seconds(stepfunctions, run))
     failing_since: float | None = None
     show = _printer(console, time_scale)
-    # Without a terminal, as in CI, there is nothing to draw over.
-    with Live(now, console=console, transient=True) if console.is_terminal else nullcontext():
+    live = Live(now, console=console, transient=True)
+    # No `with`: an interrupt may arrive while it starts.
+    try:
+        # Without a terminal, as in CI, there is nothing to draw over.
+        if console.is_terminal:
+            live.start()
         while show(run).status == "RUNNING":
             time.sleep(min(SECONDS_BETWEEN_REQUESTS, 10 * time_scale))
             try:
@@ -105,6 +109,8 @@ def watch(stepfunctions: "SFNClient", execution: str, console: Console, time_sca
             else:
                 failing_since = None
                 now.items = _items(stepfunctions, run)
+    finally:
+        live.stop()
     _print_outcome(console, run)
     _print_result(console, run)
     return run

@@ -19,7 +19,7 @@ PLATFORM = "manylinux2014_aarch64"
 
 _NOT_CODE = ("__pycache__", "requirements.*")
 _BY_THE_INSTALLER = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json")
-"""Files in .dist-info that tell of the installation, not of the package: they would make the hash differ between
+"""Files in .dist-info about the installation, not the package: they would make the hash differ between
 machines. METADATA stays: vulnerability scanners such as Amazon Inspector read it."""
 
 _NOT_USED = ("aws_lambda_powertools/event_handler",)

@@ -49,7 +49,7 @@ def test_the_state_machines_are_standard_logged_and_traced(assembly: Assembly) -
         assert machine["StateMachineType"] == "STANDARD"
         assert machine["TracingConfiguration"] == {"Enabled": True}
         assert machine["LoggingConfiguration"]["Level"] == "ALL"
-        # What an input holds stands in the history alone.
+        # Inputs and outputs are in the history alone.
         assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
 
 
@@ -210,20 +210,20 @@ def test_a_key_that_exists_is_used_in_its_place(synthesize: Synthesize) -> None:
 
 
 def test_subscribers_get_messages_or_leave_a_dead_letter() -> None:
-    told = [
+    given = [
         ("email", "ops@example.com"),
         # The CDK would make one construct id of these two.
         ("https", "https://example.com/a/b"),
         ("https", "https://example.com/a--b"),
         ("sqs", "arn:aws:sqs:us-east-1:111122223333:ops"),
     ]
-    subscribers = [{"protocol": protocol, "endpoint": endpoint} for protocol, endpoint in told]
+    subscribers = [{"protocol": protocol, "endpoint": endpoint} for protocol, endpoint in given]
     settings = Settings.load({"stackName": "S", "subscribers": subscribers})
     stack = cdk.Stack()
     storage = Storage(stack, "Storage", settings=settings)
     Notifications(stack, "Notifications", subscribers=settings.subscribers, storage=storage)
     subscriptions = Template.from_stack(stack).find_resources("AWS::SNS::Subscription").values()
-    assert [(each["Properties"]["Protocol"], each["Properties"]["Endpoint"]) for each in subscriptions] == told
+    assert [(each["Properties"]["Protocol"], each["Properties"]["Endpoint"]) for each in subscriptions] == given
     for each in subscriptions:
         target = each["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]
         assert refers_to(target).startswith("NotificationsDeadLetters")
