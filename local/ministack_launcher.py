@@ -1,6 +1,7 @@
-"""Runs MiniStack with what the template and the functions need beyond it. Runs in .venv-ministack.
+"""Runs MiniStack, in .venv-ministack, with what the template and the functions need and it lacks.
 
-Patches a pinned version (local/requirements.txt); tests/e2e/test_scenarios.py fails when the patch stops holding.
+These are patches of a pinned version (local/requirements.txt). tests/e2e/test_emulator.py has a test of each, which
+fails when MiniStack changes, and passes without the patch once MiniStack does the same by itself.
 """
 
 import io
@@ -25,7 +26,10 @@ cd "$LAMBDA_TASK_ROOT" && exec "{sys.executable}" -m awslambdaric "$_HANDLER"
 
 @lru_cache(maxsize=8)
 def with_bootstrap(code_zip: bytes) -> bytes:
-    """The code of a Python function with an entry point for a provided runtime: AWS's runtime interface client."""
+    """The code of a Python function, and a bootstrap for a provided runtime: AWS's runtime interface client.
+
+    It runs on this environment's Python, which is that of the Lambda runtime where the machine has it.
+    """
     buffer = io.BytesIO(code_zip)
     with zipfile.ZipFile(buffer, "a") as code:
         code.writestr("bootstrap", BOOTSTRAP)
@@ -33,10 +37,10 @@ def with_bootstrap(code_zip: bytes) -> bytes:
 
 
 def execute_python_like_lambda(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
-    """Run a Python function through AWS's runtime interface client.
+    """Run a Python function by AWS's runtime interface client.
 
-    MiniStack's own Python worker names every error Runtime.HandlerError, which no Retry or Catch can match. The client
-    that AWS runs gives the class name of the exception, the context object and the stack trace.
+    MiniStack's own Python worker names every error Runtime.HandlerError, which no Retry or Catch can match. AWS's
+    client gives the class name of the exception, the context object and the stack trace.
     """
     config = func.get("config") or func
     as_provided = {**func, "config": {**config, "Runtime": "provided.al2023"}}
@@ -47,7 +51,7 @@ def execute_python_like_lambda(func: dict[str, Any], event: Any, request_id: str
 
 
 def create_version(logical_id: str, properties: dict[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
-    """Create an AWS::StepFunctions::StateMachineVersion: publish what the state machine is now."""
+    """Create an AWS::StepFunctions::StateMachineVersion: publish the present definition."""
     request = {
         "stateMachineArn": properties["StateMachineArn"],
         "revisionId": properties["StateMachineRevisionId"],
@@ -107,11 +111,11 @@ RESOURCES = {
         ),
     },
 }
-"""What MiniStack's CloudFormation does not know, over its own Step Functions API."""
+"""The resource types that MiniStack's CloudFormation lacks, by its own Step Functions API."""
 
 
 def alarm_record(name: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """Take an alarm on metric math, which MiniStack refuses, as one on a metric that has no data: it stays silent."""
+    """Accept an alarm on metric math, which MiniStack refuses, as one on a metric without data: it never fires."""
     if "Metrics" in properties:
         properties = {**properties, "MetricName": "metric math", "Namespace": "not evaluated by MiniStack"}
         del properties["Metrics"]
@@ -188,16 +192,16 @@ _run_map_items = stepfunctions._run_map_items
 
 
 def run_map_items(state: dict[str, Any], raw_input: Any, execution: dict[str, Any], ctx: dict[str, Any]) -> Any:
-    """Run a Map state in distributed mode as an inline one: MiniStack's takes no Items or ItemSelector in JSONata.
+    """Run a distributed Map state as an inline one: MiniStack's distributed mode ignores Items in JSONata.
 
-    The items run alike; there is no Map Run to look at, and their histories are part of the execution's own.
+    The items run alike. There is no Map Run, and their histories are part of the execution's own.
     """
     processor = {**state["ItemProcessor"], "ProcessorConfig": {"Mode": "INLINE"}}
     return _run_map_items({**state, "ItemProcessor": processor}, raw_input, execution, ctx)
 
 
 def stop_with_parent() -> None:
-    """End when standard input closes: whoever started MiniStack is gone, however that happened."""
+    """End with the process that started MiniStack: the pipe to standard input closes with it, however it ends."""
     sys.stdin.buffer.read()
     os._exit(0)
 
