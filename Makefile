@@ -123,7 +123,7 @@ docs: ## Write the parts of the documentation that come from the code
 	@$(call with,$(all)) python -W ignore -m bench.write_docs
 
 bench: ## Measure every figure of the documentation again
-	@$(call with,$(all)) python -W ignore -m bench.measure_all
+	@$(call with,$(all)) python -W ignore -m bench.write_docs --measure
 
 compile := uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url
 universal := $(compile) --universal --python-version 3.11

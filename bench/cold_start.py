@@ -138,7 +138,7 @@ def memory(repeats: int = 10) -> str:
     def dollars(size: int) -> float:
         # One cold start for each execution: its seconds are billed as well.
         billed = cold * VCPU_MB / size + POLLS * (poll * VCPU_MB / size + NETWORK_SECONDS)
-        return POLLS * DOLLARS_PER_CALL + billed * size / 1024 * DOLLARS_PER_GB_SECOND
+        return float(POLLS * DOLLARS_PER_CALL + billed * size / 1024 * DOLLARS_PER_GB_SECOND)
 
     for size in SIZES_MB:
         lines.append(

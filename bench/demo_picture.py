@@ -1,7 +1,10 @@
 """The picture of the live view that README.md shows: a run of the workflow and its functions on the virtual clock."""
 
+import json
 import random
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -28,17 +31,24 @@ BUSY = {
 
 def recorded_run() -> Run:
     """A start that AppStream refuses twice. Its waits have no jitter, so that it is the same every time."""
-    world = World.new()
+    world, request = World.new(), {"Name": BUILDER}
     world.prepare({}, [BUSY])
-    request = f'{{"Name": "{BUILDER}"}}'
 
     def now() -> datetime:
         return datetime.fromtimestamp(world.clock.now(), UTC)
 
-    with patch.object(EventManager, "_get_current_timestamp", staticmethod(now)), patch.object(random, "random", half):
-        history: Any = world.run({"Name": BUILDER}).history
-    events = [{**event, "timestamp": datetime.fromisoformat(event["timestamp"])} for event in history]
-    return read_run({"executionArn": ARN, "input": request}, events)  # type: ignore[arg-type]  # as moto gives them
+    # The interpreter leaves the first event to the API that starts it.
+    started = {"type": "ExecutionStarted", "executionStartedEventDetails": {"input": json.dumps(request)}}
+    events: list[Any] = [{"id": 0, "timestamp": now(), **started}]
+    with (
+        patch.object(EventManager, "_get_current_timestamp", staticmethod(now)),
+        patch.object(random, "random", half),
+        # The functions print their metrics.
+        redirect_stdout(StringIO()),
+    ):
+        history = world.run(request).history
+    events += [{**event, "timestamp": datetime.fromisoformat(event["timestamp"])} for event in history]
+    return read_run(ARN, events)
 
 
 def half() -> float:

@@ -21,12 +21,12 @@ import botocore.endpoint
 
 import tests.conftest  # noqa: F401  # the environment variables of the functions
 from bench.run_cost import dollars_of
-from tests.workflow.virtual_time import VirtualTime
 from lambdas.image_builder.fleet import fleet, parse_fleet_request
 from local.fake_appstream.fake import FakeAppStream, Reply
 from local.fake_appstream.model import ServiceError
 from tests.workflow.conftest import World
 from tests.workflow.engine import ARN, Execution
+from tests.workflow.virtual_time import VirtualTime
 
 SIZES = (1, 10, 100, 1_000)
 CALLS_A_SECOND, BURST = 5.0, 10.0

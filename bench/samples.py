@@ -49,7 +49,7 @@ def _stop() -> str:
 def _fleet() -> str:
     world = _world(STARTS)
     world.fake.put_builder("golden-cad", state="RUNNING")
-    return _shown(world.run_fleet({"ImageBuilders": ["golden-image", "golden-cad"]}).output)
+    return _shown(world.run_fleet({"ImageBuilders": ["golden-image", "golden-cad"], "MaxConcurrency": 1}).output)
 
 
 def _mail() -> str:

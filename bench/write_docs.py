@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from bench import cold_start, compliance, developer_loop, fleet_load, poll_interval, run_cost
+from bench import cold_start, compliance, demo_picture, developer_loop, fleet_load, poll_interval, run_cost
 from bench.samples import SAMPLES
 from cli import diagram
 from infra.config.event_patterns import Trigger
@@ -33,7 +33,7 @@ def codes() -> str:
 
 
 WRITTEN: Mapping[Path, Mapping[str, Callable[[], str]]] = {
-    DOCS / "deploy.md": {"settings": reference, "cost": run_cost.table},
+    DOCS / "deploy.md": {"settings": reference, "cost": run_cost.table, "month": run_cost.month},
     DOCS / "compliance.md": {"verdicts": compliance.verdicts, "acknowledged": compliance.acknowledged},
     DOCS / "start.md": {"schedules": partial(reference, Schedule), "triggers": partial(reference, Trigger)},
     PERFORMANCE: {"poll interval": poll_interval.table},
@@ -71,7 +71,9 @@ def main() -> None:
     if not measuring:
         SCHEMA.write_text(json.dumps(schema(), indent=2) + "\n", "utf-8")
         diagram.main()
+        demo_picture.main()
         poll_interval.draw()
+        demo_picture.main()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
@@ -56,22 +56,6 @@ def said_plainly() -> Iterator[None]:
         raise AccountError(f"The AWS settings of this machine do not work: {problem}") from None
 
 
-def client(service: str, region: str | None = None) -> Any:
-    """A client of an AWS service, for this Region or that of the user's settings.
-
-    Raises:
-        AccountError: there are no credentials, or no Region.
-    """
-    with said_plainly():
-        # The CDK asks AWS_REGION first; boto3 does not know it.
-        session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
-        if session.get_credentials() is None:
-            raise NoCredentialsError
-        if not session.region_name:
-            raise NoRegionError
-        return session.client(service, config=CONFIG)  # type: ignore[call-overload]  # by name
-
-
 def execution_client(execution: str) -> "SFNClient":
     """A Step Functions client for the Region of an execution.
 
@@ -87,20 +71,35 @@ def execution_client(execution: str) -> "SFNClient":
             "EXECUTION: must be the ARN of an execution of a Standard workflow, such as "
             f"arn:aws:states:us-east-1:123456789012:execution:StartImageBuilder:0123abcd, not {execution!r}"
         )
-    stepfunctions: SFNClient = client("stepfunctions", arn["region"])
-    return stepfunctions
+    with said_plainly():
+        return connect(arn["region"]).client("stepfunctions", config=CONFIG)
+
+
+def connect(region: str | None = None) -> boto3.Session:
+    """A session with the user's credentials, in this Region or that of their settings.
+
+    Raises:
+        NoRegionError, NoCredentialsError: there is none.
+    """
+    # The CDK asks AWS_REGION first; boto3 does not know it.
+    session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
+    if not session.region_name:
+        raise NoRegionError
+    if session.get_credentials() is None:
+        raise NoCredentialsError
+    return session
 
 
 def main() -> int:
     """Returns: the exit status: 0, or 2 when there is no account to work with."""
     try:
-        sts = client("sts")
         with said_plainly():
-            account = sts.get_caller_identity()["Account"]
+            session = connect()
+            account = session.client("sts", config=CONFIG).get_caller_identity()["Account"]
     except AccountError as problem:
         print(problem, file=sys.stderr)
         return 2
-    print(f"AWS account {account}, Region {sts.meta.region_name}")
+    print(f"AWS account {account}, Region {session.region_name}")
     return 0
 
 

@@ -1,19 +1,20 @@
 """The deployed stack, for the commands that work on it; and in one sentence why it cannot be worked on."""
 
-import os
+import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import ClientError
 
-from cli.account import CONFIG, AccountError, said_plainly
+from cli.account import CONFIG, AccountError, connect, said_plainly
 from infra.config.settings import InvalidSettings, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
+    from mypy_boto3_stepfunctions.type_defs import ExecutionListItemTypeDef
 
 OUTPUTS = {
     "fleet": ("FleetAliasArn", "FleetStateMachineArn"),
@@ -93,6 +94,29 @@ class Deployment:
             found.append(Workflow(name, self.output(alias), arn, deployed))
         return found
 
+    def running(self, state_machine: str) -> "Iterator[ExecutionListItemTypeDef]":
+        """The executions of a state machine that go on. Args: state_machine: its ARN."""
+        pages = self.stepfunctions.get_paginator("list_executions")
+        for page in pages.paginate(stateMachineArn=state_machine, statusFilter="RUNNING"):
+            yield from page["executions"]
+
+    def request_of(self, execution: str) -> dict[str, Any]:
+        """The request in the input of an execution, or in that of an event; empty where that is no object."""
+        try:
+            request = json.loads(self.stepfunctions.describe_execution(executionArn=execution)["input"])
+        except ValueError:
+            return {}
+        request = request.get("detail", request) if isinstance(request, dict) else {}
+        return request if isinstance(request, dict) else {}
+
+    def stop(self, execution: str, error: str, cause: str) -> None:
+        """Stop an execution, if it has not just ended."""
+        try:
+            self.stepfunctions.stop_execution(executionArn=execution, error=error, cause=cause)
+        except ClientError as refusal:
+            if refusal.response["Error"]["Code"] != "ValidationException":
+                raise
+
     def versions_of(self, workflow: Workflow) -> list[str]:
         """The versions that the alias of a workflow is on: one, or two while it is being shifted."""
         alias = self.stepfunctions.describe_state_machine_alias(stateMachineAliasArn=workflow.alias)
@@ -113,21 +137,6 @@ def number(version: str) -> str:
     return version.rpartition(":")[2]
 
 
-def connect() -> boto3.Session:
-    """A session with the user's credentials and Region.
-
-    Raises:
-        NoRegionError, NoCredentialsError: there is none.
-    """
-    # The CDK asks AWS_REGION first; boto3 does not know it.
-    session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
-    if not session.region_name:
-        raise NoRegionError
-    if session.get_credentials() is None:
-        raise NoCredentialsError
-    return session
-
-
 def find() -> Deployment | None:
     """The deployed stack; None where there is none."""
     session, settings = connect(), Settings.load()
@@ -144,6 +153,7 @@ def find() -> Deployment | None:
         Resource(each["LogicalResourceId"], each["ResourceType"], each.get("PhysicalResourceId", ""))
         for page in pages
         for each in page["StackResourceSummaries"]
+        if each["ResourceStatus"] != "DELETE_COMPLETE"
     ]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     return Deployment(session, settings, stack["StackStatus"], outputs, resources)

@@ -4,17 +4,15 @@ A state machine is gone only when all its executions have ended, and a nested on
 stopped first, fleets before starts before auto-stops, or waited for. The operators get one summary, no mail for each.
 """
 
-import json
+import shutil
 import subprocess  # nosec B404 # runs the CDK
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from cli.account import AccountError
-from cli.deployment import Deployment, existing, run
+from cli.deployment import OUTPUTS, Deployment, existing, run
 from cli.pause import pause, set_notifications
 
 POLL_SECONDS = 5
@@ -35,6 +33,8 @@ def main() -> int:
 def destroy() -> int:
     """List what runs, ask, end it, and remove the stack."""
     stack = existing()
+    if not (cdk := shutil.which("cdk")):
+        raise AccountError("The CDK CLI is not on the search path: run `make destroy`, which installs it.")
     running = list(_running(stack))
     for name, execution in running:
         print(f"{_NOUNS[name]} {execution['name']} runs since {execution['startDate']:%Y-%m-%d %H:%M} UTC")
@@ -51,8 +51,8 @@ def destroy() -> int:
             subject = f"{stack.stack_name} is being removed"[:99]
             topic = stack.output("OperatorTopicArn")
             stack.client("sns").publish(TopicArn=topic, Subject=subject, Message=summary[:200_000])
-        command = ["cdk", "destroy", stack.stack_name, "--force", "--no-notices"]
-        status = subprocess.run(command, check=False).returncode  # nosec B603 # fixed arguments
+        command = [cdk, "destroy", stack.stack_name, "--force", "--no-notices"]
+        status = subprocess.run(command, check=False).returncode  # nosec B603 # the stack of the settings
     finally:
         if stop and status:
             set_notifications(stack, enabled=True)
@@ -60,12 +60,12 @@ def destroy() -> int:
 
 
 def _running(stack: Deployment) -> Iterator[tuple[str, Any]]:
-    """What runs, as ListExecutions shows it, with the name of its workflow."""
-    # A stack whose creation failed has no outputs, and runs nothing.
-    for workflow in stack.workflows if stack.outputs else ():
-        pages = stack.stepfunctions.get_paginator("list_executions")
-        for page in pages.paginate(stateMachineArn=workflow.state_machine, statusFilter="RUNNING"):
-            yield from ((workflow.name, execution) for execution in page["executions"])
+    """What runs, as ListExecutions shows it, with the name of its workflow: fleets, starts, stops."""
+    # After a creation or a removal that failed, not all of them are there.
+    there = [machine.id for machine in stack.of_type("AWS::StepFunctions::StateMachine")]
+    for name, (_, output) in OUTPUTS.items():
+        if (arn := stack.outputs.get(output, "")) in there:
+            yield from ((name, execution) for execution in stack.running(arn))
 
 
 def _ask(stack: Deployment, running: int) -> str:
@@ -94,31 +94,14 @@ def _end(stack: Deployment, *, stop: bool) -> dict[str, tuple[str, Any]]:
         for name, execution in running:
             arn = execution["executionArn"]
             if arn not in seen:
-                seen[arn] = (name, _image_builder(stack.stepfunctions.describe_execution(executionArn=arn)))
+                seen[arn] = (name, stack.request_of(arn).get("Name"))
             if stop:
-                _stop(stack, arn)
+                stack.stop(arn, "DeploymentRemoved", "make destroy removes the deployment.")
         if len(running) != left:
             left = len(running)
             print(f"{left} executions have not ended yet.", flush=True)
         time.sleep(POLL_SECONDS)
     return seen
-
-
-def _stop(stack: Deployment, execution: str) -> None:
-    try:
-        stack.stepfunctions.stop_execution(
-            executionArn=execution, error="DeploymentRemoved", cause="make destroy removes the deployment."
-        )
-    except ClientError as error:
-        # It has just ended.
-        if error.response["Error"]["Code"] != "ValidationException":
-            raise
-
-
-def _image_builder(execution: Mapping[str, Any]) -> Any:
-    request = json.loads(execution["input"])
-    request = request.get("detail", request) if isinstance(request, dict) else {}
-    return request.get("Name") if isinstance(request, dict) else None
 
 
 def _summary(stack: Deployment, ended: Mapping[str, tuple[str, Any]], how: str) -> str:

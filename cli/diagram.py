@@ -33,7 +33,7 @@ text { fill: var(--ink); font-family: Helvetica, Arial, sans-serif; }
 .edge polygon { fill: var(--line); stroke: var(--line); }
 .edge text { fill: var(--ink); paint-order: stroke; stroke: var(--paper); stroke-width: 4px; }
 """
-"""Colours that people who see no red or no green can tell apart; each kind of way has a line of its own as well."""
+"""Colours that people who see no red or no green can distinguish; each kind of way has a line of its own as well."""
 
 STYLE += "".join(
     f".{kind} path, .node.{kind} polygon {{ stroke: var(--{kind}); stroke-width: 2; }}\n"

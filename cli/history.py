@@ -1,10 +1,10 @@
 """An execution as a person follows it: the visits to its states, read from Step Functions' execution history."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lambdas.image_builder.execution_result import ExecutionResult, read_execution_result
 from lambdas.image_builder.request import STARTED_BY_EXECUTION
@@ -13,13 +13,9 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
     from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
 
-_PAGE = 1000
-"""Events that GetExecutionHistory gives at once, at most. Source: AWS Step Functions API reference."""
+_MAX_PAGE = 1000
+"""Events that GetExecutionHistory gives at once. Source: AWS Step Functions API reference, GetExecutionHistory."""
 
-_FAILED = ("Failed", "TimedOut")
-_CALLS = ("Task", "LambdaFunction")
-_MAP_RUN = "MapRun"
-"""A distributed Map makes no calls itself: its history has the Map Run, whose child executions have their own."""
 _ENDS = {
     "ExecutionSucceeded": "SUCCEEDED",
     "ExecutionFailed": "FAILED",
@@ -28,25 +24,28 @@ _ENDS = {
 }
 
 
-@dataclass(slots=True)
-class Attempt:
-    """One call of a task. Times in simulated seconds since the execution started.
+class Line(NamedTuple):
+    """One thing that happened.
 
     Attributes:
-        ended: None while the call goes on.
-        error: empty for a success.
-        reason: the message in the error's cause.
+        seconds: simulated seconds since the execution started.
+        kind: "state", "result", "retry" or "failure"; of the end, "success" or "failed".
+        text: what happened.
     """
+
+    seconds: float
+    kind: str
+    text: str
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One call of a task: its error is empty for a success, and the reason is the message in the error's cause."""
 
     began: float
     ended: float | None = None
     error: str = ""
     reason: str = ""
-
-    @property
-    def failure(self) -> str:
-        """The error with its reason, which may begin with it already."""
-        return self.reason if self.reason.startswith(self.error) else f"{self.error}: {self.reason}".removesuffix(": ")
 
 
 @dataclass(slots=True)
@@ -73,18 +72,15 @@ class Step:
     pause: float | None = None
 
     @property
-    def builder(self) -> str | None:
+    def builder(self) -> str:
         """The State of the image builder, where the task described it."""
-        try:
-            state = self.answer["ImageBuilder"]["State"]
-        except (KeyError, TypeError):
-            return None
-        return state if isinstance(state, str) else None
+        found = self.answer.get("ImageBuilder") if isinstance(self.answer, dict) else None
+        return str(found.get("State") or "") if isinstance(found, dict) else ""
 
     @property
     def finding(self) -> str:
         """What the task found out, in words; empty where it described no image builder."""
-        if self.builder is None:
+        if not self.builder:
             return ""
         tracking, call = self.answer.get("Tracking") or {}, ""
         if self.answer.get("LostAnswer"):
@@ -99,21 +95,6 @@ class Step:
     def errors(self) -> list[str]:
         """Of its failed attempts, in order."""
         return [attempt.error for attempt in self.attempts if attempt.error]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that happened in a run.
-
-    Attributes:
-        seconds: simulated seconds since the execution started.
-        kind: "state", "result", "retry" or "failure"; of the end, "success" or "failed".
-        text: what happened.
-    """
-
-    seconds: float
-    kind: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +123,10 @@ class Entry:
             if number:
                 yield Line(attempt.began, "retry", "trying again")
             if attempt.error:
-                yield Line(attempt.ended or attempt.began, "failure", attempt.failure)
+                # Our functions' messages begin with the error.
+                named = attempt.reason if attempt.reason.startswith(attempt.error) else ""
+                text = named or ": ".join(filter(None, (attempt.error, attempt.reason)))
+                yield Line(attempt.ended or attempt.began, "failure", text)
         if step.finding:
             yield Line(step.attempts[-1].ended or step.entered, "result", step.finding)
 
@@ -168,8 +152,8 @@ class Run:
 
     execution: str
     began: datetime
-    time_scale: float
-    input: Any
+    time_scale: float = 1
+    input: Any = None
     status: str = "RUNNING"
     output: Any = None
     error: str = ""
@@ -177,7 +161,7 @@ class Run:
     steps: list[Step] = field(default_factory=list)
     ended: float | None = None
     variables: dict[str, str] = field(default_factory=dict)
-    events: "list[HistoryEventTypeDef]" = field(default_factory=list)
+    events: "Sequence[HistoryEventTypeDef]" = ()
 
     def seconds(self, moment: datetime) -> float:
         """Simulated seconds from the execution's start to a moment."""
@@ -206,9 +190,9 @@ class Run:
         return f"{aim} of {f'image builder {self.name}' if self.name else 'an image builder without a name'}"
 
     @property
-    def builder(self) -> str | None:
+    def builder(self) -> str:
         """The State of the image builder when it was last described."""
-        return next((step.builder for step in reversed(self.steps) if step.builder), None)
+        return next((step.builder for step in reversed(self.steps) if step.builder), "")
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -227,26 +211,21 @@ class Run:
 
     @property
     def outcome(self) -> tuple[str, str]:
-        """How it ended, in a sentence, and what to do; both empty while it goes on."""
+        """How it ended, in sentences, and what to do; both empty while it goes on."""
         if self.failure:
             return self.failure.message, self.failure.advice
-        found, name = self.summary, self.name or "The image builder"
-        waited = f" The execution waited {minutes(found['WaitedSeconds'])}." if "WaitedSeconds" in found else ""
-        sentences = {
-            "AlreadyRunning": f"{name} was RUNNING already: nothing was started.",
-            "Running": f"{name} is RUNNING, and this execution started it.{waited}"
-            if found.get("Started")
-            else f"{name} is RUNNING; AppStream did not confirm that this execution started it.{waited}",
-            "Stopped": f"{name} is STOPPED.",
-            "AlreadyStopped": f"{name} was STOPPED already.",
-            "Skipped": f"{name} was not stopped.",
-            "LeftAlone": f"{name} was left alone.",
-            "DryRun": "Dry run: nothing was started.",
-        }
-        if "Requested" in found:
-            return f"{found.get('Running')} of {found['Requested']} image builders are RUNNING.", ""
-        sentence = sentences.get(found.get("Outcome", ""), "")
-        return " ".join(filter(None, (sentence, found.get("Why")))), found.get("Advice", "")
+        found, outcome = self.summary, self.summary.get("Outcome")
+        sentences = (
+            f"{found.get('Running')} of {found['Requested']} image builders are RUNNING."
+            if "Requested" in found
+            else "",
+            f"{self.name or 'The image builder'} is {self.builder}." if outcome and self.builder else "",
+            "This execution started it." if found.get("Started") else "",
+            "Nothing was started." if outcome in ("AlreadyRunning", "DryRun") else "",
+            found.get("Why"),
+            f"The execution waited {minutes(found['WaitedSeconds'])}." if found.get("WaitedSeconds") else "",
+        )
+        return " ".join(filter(None, sentences)), found.get("Advice", "")
 
 
 class Follower:
@@ -254,46 +233,37 @@ class Follower:
 
     def __init__(self, stepfunctions: "SFNClient", execution: str, time_scale: float = 1) -> None:
         """Args: execution: its ARN. time_scale: as `Run` has it."""
-        self._client = stepfunctions
-        self._execution = execution
-        self._scale = time_scale
-        self._described: Any = None
+        self._pages = stepfunctions.get_paginator("get_execution_history")
+        self._execution, self._scale = execution, time_scale
         self._events: list[HistoryEventTypeDef] = []
 
     def run(self) -> Run:
         """The execution as it is now."""
-        # Its input never changes. Everything else comes from the history alone: DescribeExecution, asked a moment
-        # earlier or later, may show another status than the events do.
-        self._described = self._described or self._client.describe_execution(executionArn=self._execution)
-        self._events += self._new_events()
-        return read_run(self._described, self._events, self._scale)
-
-    def _new_events(self) -> "list[HistoryEventTypeDef]":
+        # All of it comes from the history: DescribeExecution, asked a moment earlier or later, may show another status.
         seen = self._events[-1]["id"] if self._events else 0
         new: list[HistoryEventTypeDef] = []
         # The newest first, until one is known: a history can have thousands.
-        pages = self._client.get_paginator("get_execution_history").paginate(
-            executionArn=self._execution, reverseOrder=True, PaginationConfig={"PageSize": 100 if seen else _PAGE}
-        )
-        for page in pages:
+        for page in self._pages.paginate(
+            executionArn=self._execution, reverseOrder=True, PaginationConfig={"PageSize": 100 if seen else _MAX_PAGE}
+        ):
             new += [event for event in page["events"] if event["id"] > seen]
             if page["events"] and page["events"][-1]["id"] <= seen:
                 break
-        return new[::-1]
+        self._events += reversed(new)
+        return read_run(self._execution, self._events, self._scale)
 
 
-def read_run(described: Any, events: "Iterable[HistoryEventTypeDef]", time_scale: float = 1) -> Run:
+def read_run(execution: str, events: "Sequence[HistoryEventTypeDef]", time_scale: float = 1) -> Run:
     """Read an execution.
 
     Args:
-        described: the answer of DescribeExecution, of which only what never changes is used.
+        execution: its ARN.
         events: of GetExecutionHistory, in order. Neither TaskStarted nor previousEventId is needed, which MiniStack's
             history lacks.
         time_scale: as `Run` has it.
     """
-    events = list(events)
-    began = events[0]["timestamp"] if events else described["startDate"]
-    run = Run(described["executionArn"], began, time_scale, parsed(described.get("input")), events=events)
+    began = events[0]["timestamp"] if events else datetime.now(UTC)
+    run = Run(execution, began, time_scale, events=events)
     for event in events:
         _take(run, event)
     return run
@@ -307,10 +277,10 @@ def timeline(run: Run) -> list[Entry]:
             rounds.append([])
         rounds[-1].append(step)
     entries: list[Entry] = []
-    before: str | None = None
+    before = ""
     for number, steps in enumerate(rounds, 1):
         found = [step.finding for step in steps if step.finding]
-        news = before is None or any(text != f"the image builder is {before}" for text in found)
+        news = not before or any(text != f"the image builder is {before}" for text in found)
         news = news or any(step.errors for step in steps)
         last = number == len(rounds)
         if found and not news and not last:
@@ -328,7 +298,9 @@ def timeline(run: Run) -> list[Entry]:
 def _take(run: Run, event: "HistoryEventTypeDef") -> None:
     kind, details, seconds = event["type"], _details(event), run.seconds(event["timestamp"])
     step = run.steps[-1] if run.steps else None
-    if kind.endswith("StateEntered"):
+    if kind == "ExecutionStarted":
+        run.input = parsed(details.get("input"))
+    elif kind.endswith("StateEntered"):
         run.steps.append(Step(details["name"], kind.removesuffix("StateEntered"), seconds))
         if kind == "WaitStateEntered" and "pollSeconds" in run.variables:
             run.steps[-1].pause = float(run.variables["pollSeconds"])
@@ -340,50 +312,47 @@ def _take(run: Run, event: "HistoryEventTypeDef") -> None:
         # A Fail state is never exited.
         if step and step.kind == "Fail":
             step.left = seconds
-    elif step is None:
-        return
-    elif kind.endswith(("StateExited", "StateAborted")):
+    elif step and kind.endswith(("StateExited", "StateAborted")):
         step.left = seconds
         run.variables.update(details.get("assignedVariables", {}))
-    elif kind == "EvaluationFailed":
-        # An expression that reads the result of a call fails after that; one that makes its arguments, instead of it.
-        if not step.attempts or step.attempts[-1].error:
-            step.attempts.append(Attempt(seconds))
-        _fail(step.attempts[-1], kind, details, seconds)
-    # MiniStack's Map keeps the calls of its children in this history too.
-    elif kind.startswith(_MAP_RUN if step.kind == "Map" else _CALLS):
+    elif step:
         _take_call(step, kind, details, seconds)
 
 
 def _take_call(step: Step, kind: str, details: dict[str, Any], seconds: float) -> None:
+    attempts = step.attempts
+    if kind == "EvaluationFailed":
+        # An expression that reads the result of a call fails after that; one that makes its arguments, instead of it.
+        if not attempts or attempts[-1].error:
+            attempts.append(Attempt(seconds))
+    # A distributed Map calls nothing itself; MiniStack's Map has the calls of its children in this history too.
+    elif not kind.startswith("MapRun" if step.kind == "Map" else ("Task", "LambdaFunction")):
+        return
     if kind.endswith("Scheduled") or kind == "MapRunStarted":
-        step.attempts.append(Attempt(seconds))
+        attempts.append(Attempt(seconds))
     step.map_run = details.get("mapRunArn", step.map_run)
-    if kind.endswith(_FAILED) and step.attempts:
-        _fail(step.attempts[-1], kind, details, seconds)
     if kind.endswith("Succeeded"):
-        if step.attempts:
-            step.attempts[-1].ended = seconds
         answer = parsed(details.get("output"))
         step.answer = answer.get("Payload", answer) if isinstance(answer, dict) else answer
+    if kind.endswith(("Failed", "TimedOut", "Succeeded")) and attempts:
+        attempts[-1].ended = seconds
+    if kind.endswith(("Failed", "TimedOut")) and attempts:
+        attempts[-1].error, attempts[-1].reason = details.get("error") or kind, _reason(details.get("cause") or "")
 
 
-def _fail(attempt: Attempt, kind: str, details: dict[str, Any], seconds: float) -> None:
-    attempt.ended, attempt.error = seconds, details.get("error") or kind
-    # The cause of a function's error is JSON with its message, which may be JSON with a message for people.
-    attempt.reason = details.get("cause") or ""
+def _reason(cause: str) -> str:
+    """The message in a cause. That of a function's error is JSON with its message, which may be JSON with another."""
     for member in ("errorMessage", "Message"):
-        cause = parsed(attempt.reason)
-        if isinstance(cause, dict) and isinstance(cause.get(member), str):
-            attempt.reason = cause[member]
+        found = parsed(cause)
+        if isinstance(found, dict) and isinstance(found.get(member), str):
+            cause = found[member]
+    return cause
 
 
 def _details(event: "HistoryEventTypeDef") -> dict[str, Any]:
     """The one member of an event that holds its details, under a name that depends on its type."""
-    for member, value in event.items():
-        if member.endswith("EventDetails") and isinstance(value, dict):
-            return value
-    return {}
+    found = (value for member, value in event.items() if member.endswith("EventDetails") and isinstance(value, dict))
+    return next(found, {})
 
 
 def parsed(text: Any) -> Any:

@@ -6,7 +6,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -16,27 +15,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cli import diagram
 from cli.account import AccountError, execution_client, said_plainly
-from cli.history import Entry, Follower, Line, Run, clock, minutes, timeline
+from cli.history import Follower, Line, Run, clock, minutes, parsed, timeline
 from cli.watch import printable
-from lambdas.image_builder.notification import console
+from lambdas.image_builder.notification import console, part
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
 
 RUNBOOK = diagram.PROJECT / "docs" / "runbook.md"
 WHO_ACTS = {"fail": "the requester acts", "notify": "an operator acts", "uncaught": "an operator acts"}
-FACTS = (
-    "Outcome",
-    "Started",
-    "WouldStart",
-    "Route",
-    "Requested",
-    "Running",
-    "Failed",
-    "Polls",
-    "WaitedSeconds",
-    "Agent",
-)
+FACTS = ("Outcome", "Started", "WouldStart", "Requested", "Running", "Failed", "Polls", "WaitedSeconds", "Agent")
 """What the card shows of a result or a Cause, besides the sentences."""
 
 
@@ -48,33 +36,22 @@ class Fact(NamedTuple):
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line of the timeline.
-
-    Attributes:
-        begin, length: simulated seconds.
-        kind: the Type of the state.
-        name: of the state.
-        lines: what happened there.
-        offset, share: of the whole run, in per cent.
-    """
+class Row(NamedTuple):
+    """A line of the timeline: seconds from the start, how long, the Type of the state, its name, and what happened."""
 
     begin: float
     length: float
     kind: str
     name: str
     lines: list[Line]
-    offset: float
-    share: float
 
 
 class Period(NamedTuple):
-    """A State of the image builder: from when, in simulated seconds, and for what part of the time, in per cent."""
+    """A State of the image builder: from when to when, in simulated seconds."""
 
     state: str
     begin: float
-    share: float
+    end: float
 
 
 def report(run: Run, definition: dict[str, Any]) -> str:
@@ -99,6 +76,7 @@ def report(run: Run, definition: dict[str, Any]) -> str:
         results=_results(run),
         periods=periods(run),
         rows=rows(run),
+        whole=max(_end(run), 1),
         messages=[answer for answer in answers if {"Subject", "Message"} <= answer.keys()],
         clock=clock,
         minutes=minutes,
@@ -122,38 +100,26 @@ def periods(run: Run) -> list[Period]:
     """The States of the image builder, as far as the execution described it."""
     described = [(step.builder, step.attempts[-1].ended or step.entered) for step in run.steps if step.builder]
     changes = [next(group) for _, group in groupby(described, key=lambda each: each[0])]
-    if not changes:
-        return []
-    begins = [begin for _, begin in changes]
-    ends = [*begins[1:], _end(run)]
-    whole = max(ends[-1] - begins[0], 1)
-    shares = [round(100 * max(end - begin, 0) / whole, 2) for begin, end in zip(begins, ends, strict=True)]
-    return [Period(state, begin, share) for (state, begin), share in zip(changes, shares, strict=True)]
+    ends = [*(begin for _, begin in changes[1:]), _end(run)]
+    return [Period(*change, end) for change, end in zip(changes, ends[: len(changes)], strict=True)]
 
 
 def rows(run: Run) -> list[Row]:
     """The timeline."""
-    return [_row(run, entry) for entry in timeline(run)]
-
-
-def _row(run: Run, entry: Entry) -> Row:
-    first, last, whole = entry.steps[0], entry.steps[-1], max(_end(run), 1)
-    end = _end(run) if last.left is None else last.left
-    named, *happened = entry.lines()
-    name, _, found = named.text.partition(": ") if entry.folded else (named.text, "", "")
-    if found:
-        happened = [Line(named.seconds, "", found)]
-    if last is run.steps[-1] and last.left is None:
-        happened.append(Line(end, "", "the execution is here now" if run.ended is None else "the execution ended here"))
-    return Row(
-        begin=first.entered,
-        length=end - first.entered,
-        kind=first.kind,
-        name=name,
-        lines=happened,
-        offset=round(100 * first.entered / whole, 2),
-        share=round(100 * (end - first.entered) / whole, 2),
-    )
+    found = []
+    for entry in timeline(run):
+        first, last = entry.steps[0], entry.steps[-1]
+        end = _end(run) if last.left is None else last.left
+        named, *lines = entry.lines()
+        name = named.text
+        if entry.folded:
+            name, text = name.split(": ")
+            lines = [Line(named.seconds, "", text)]
+        if last is run.steps[-1] and last.left is None:
+            here = "the execution is here now" if run.ended is None else "the execution ended here"
+            lines.append(Line(end, "", here))
+        found.append(Row(first.entered, end - first.entered, first.kind, name, lines))
+    return found
 
 
 def _facts(run: Run) -> Iterator[Fact]:
@@ -168,7 +134,7 @@ def _facts(run: Run) -> Iterator[Fact]:
         yield Fact("Route", f"{run.failure.route}: {WHO_ACTS.get(run.failure.route, 'an operator acts')}")
         yield _runbook(run.failure.section)
     for key in FACTS:
-        if key in run.summary and not (run.failure and key == "Route"):
+        if key in run.summary:
             yield Fact(key, _value(key, run.summary[key]))
     if retried := _retried(run):
         yield Fact("Retries", retried)
@@ -207,7 +173,7 @@ def _runbook(section: str) -> Fact:
 
 def _console(arn: str, page: str, fragment: str) -> str:
     """A page of the AWS console; empty for the account of the emulator, which has none."""
-    return "" if arn.split(":")[4:5] in ([], ["000000000000"]) else console(arn, page, fragment)
+    return "" if part(arn, 4) == "000000000000" else console(arn, page, fragment)
 
 
 def _execution_url(arn: str) -> str:
@@ -216,10 +182,7 @@ def _execution_url(arn: str) -> str:
 
 def _results(run: Run) -> list[dict[str, Any]]:
     """Of a fleet, the result of each image builder; of a failed one whose history has none, the failed ones'."""
-    try:
-        summary = json.loads(run.variables["summary"])
-    except (KeyError, ValueError):
-        summary = {}
+    summary = parsed(run.variables.get("summary", "{}"))
     results = summary.get("Results", run.summary.get("Results")) if isinstance(summary, dict) else None
     return [result for result in results if isinstance(result, dict)] if isinstance(results, list) else []
 

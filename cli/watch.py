@@ -6,7 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import StringIO
@@ -14,7 +14,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.padding import Padding
@@ -30,10 +29,15 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import MapRunItemCountsTypeDef
 
 RED = "bold red"
-STYLES = {"state": "dim", "result": "bold", "retry": "", "failure": RED, "success": "bold", "failed": RED}
-"""Of a terminal's colours, red is the one that can be read on white and on black. What it says, the mark says too."""
-
-MARKS = {"state": ">", "result": " ", "retry": " ", "failure": "!", "success": "=", "failed": "="}
+APPEARANCE = {
+    "state": (">", "dim"),
+    "result": (" ", "bold"),
+    "retry": (" ", ""),
+    "failure": ("!", RED),
+    "success": ("=", "bold"),
+    "failed": ("=", RED),
+}
+"""Of each kind of line, the mark and the style. Of a terminal's colours, red can be read on white and on black."""
 
 START = "Start image builder"
 """The state from which on the progress of a start is shown."""
@@ -83,8 +87,12 @@ def watch(stepfunctions: "SFNClient", execution: str, console: Console, time_sca
     now = _Now(run, _usual_seconds(stepfunctions, run))
     failing_since: float | None = None
     show = _printer(console, time_scale)
-    # Without a terminal, as in CI, there is nothing to draw over.
-    with Live(now, console=console, transient=True) if console.is_terminal else nullcontext():
+    live = Live(now, console=console, transient=True)
+    # No `with`: an interrupt may arrive while it starts.
+    try:
+        # Without a terminal, as in CI, there is nothing to draw over.
+        if console.is_terminal:
+            live.start()
         while show(run).status == "RUNNING":
             time.sleep(min(SECONDS_BETWEEN_REQUESTS, 10 * time_scale))
             try:
@@ -101,6 +109,8 @@ def watch(stepfunctions: "SFNClient", execution: str, console: Console, time_sca
             else:
                 failing_since = None
                 now.items = _items(stepfunctions, run)
+    finally:
+        live.stop()
     _print_outcome(console, run)
     _print_result(console, run)
     return run
@@ -111,9 +121,9 @@ def picture(run: Run) -> str:
     console = Console(record=True, file=StringIO(), width=80, force_terminal=True, highlight=False, emoji=False)
     _printer(console, run.time_scale)(run)
     _print_outcome(console, run)
+    image = console.export_svg(title="make watch", unique_id="watch")
     # Without the web fonts: a README shows no image that loads files of other hosts.
-    code_format = re.sub(r"@font-face {{.*?}}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL).replace("Fira Code", "Menlo")
-    return console.export_svg(title="make watch", unique_id="watch", code_format=code_format)
+    return re.sub(r"@font-face {.*?}\s*", "", image, flags=re.DOTALL).replace("Fira Code, ", "")
 
 
 def _print_outcome(console: Console, run: Run) -> None:
@@ -172,7 +182,7 @@ class _Now:
         if run.steps:
             table.add_row("Now", _text(_doing(run.steps[-1], elapsed)))
         if run.name:
-            polls = sum(step.builder is not None for step in run.steps)
+            polls = sum(bool(step.builder) for step in run.steps)
             state = f"{run.builder}, described {polls} times" if run.builder else "not described yet"
             table.add_row("Image builder", _text(f"{run.name}: {state}"))
         real = "" if run.time_scale == 1 else f" simulated, {clock(elapsed * run.time_scale)} real"
@@ -196,10 +206,8 @@ def _progress(elapsed: float, usual: float | None) -> RenderableType:
 
 def _bar(completed: float, total: float, words: str) -> Table:
     bar = Table.grid(padding=(0, 1))
-    bar.add_row(
-        ProgressBar(total=total, completed=completed, width=30, complete_style="magenta", finished_style="magenta"),
-        words,
-    )
+    colour = "magenta"
+    bar.add_row(ProgressBar(total, completed, width=30, complete_style=colour, finished_style=colour), words)
     return bar
 
 
@@ -234,13 +242,11 @@ def _printer(console: Console, time_scale: float) -> Callable[[Run], Run]:
 
 
 def _print(console: Console, line: Line) -> None:
-    when, mark, text = f"{clock(line.seconds):>7}", MARKS[line.kind], _text(line.text)
+    (mark, style), when = APPEARANCE[line.kind], f"{clock(line.seconds):>7} "
     if not console.is_terminal:
-        console.print(Text(f"{when}  {mark} ") + text, soft_wrap=True)
-        return
+        return say(console, Text(f"{when} {mark} ") + _text(line.text))
     table = Table.grid(padding=(0, 1))
-    table.add_column(width=8)
-    table.add_row(when, mark, text, style=STYLES[line.kind])
+    table.add_row(when, mark, _text(line.text), style=style)
     console.print(table)
 
 

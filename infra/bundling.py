@@ -19,7 +19,7 @@ PLATFORM = "manylinux2014_aarch64"
 
 _NOT_CODE = ("__pycache__", "requirements.*")
 _BY_THE_INSTALLER = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json")
-"""Files in .dist-info that tell of the installation, not of the package: they would make the hash differ between
+"""Files in .dist-info about the installation, not the package: they would make the hash differ between
 machines. METADATA stays: vulnerability scanners such as Amazon Inspector read it."""
 
 _NOT_USED = ("aws_lambda_powertools/event_handler",)
@@ -65,6 +65,9 @@ class PipBundling:
             for path in output.glob(f"*.dist-info/{name}"):
                 path.unlink()
         shutil.copytree(LAMBDAS, output / LAMBDAS.name, ignore=shutil.ignore_patterns(*_NOT_CODE), dirs_exist_ok=True)
+        # Messages have its steps where no runbook is published.
+        (output / "docs").mkdir()
+        shutil.copy(LAMBDAS.parent / "docs" / "runbook.md", output / "docs")
         return True
 
 

@@ -12,7 +12,7 @@ from infra.bundling import ARCHITECTURE, RUNTIME, lambda_code
 from infra.config.settings import ImageBuilders, Settings
 from infra.notifications import Notifications
 from infra.storage import Storage
-from infra.suppressions import acknowledge, acknowledge_wildcard, depends_on_what_the_cdk_orders
+from infra.suppressions import DEPENDS_ON_ITS_ROLE, acknowledge, acknowledge_wildcard, ignore
 
 METRICS_NAMESPACE = Aws.STACK_NAME
 """Of the functions' own metrics: two deployments in one account and Region do not mix theirs."""
@@ -31,8 +31,8 @@ class Functions(Construct):
         self, scope: Construct, construct_id: str, *, settings: Settings, storage: Storage, notifications: Notifications
     ) -> None:
         super().__init__(scope, construct_id)
-        self._code = lambda_code()
-        self._storage = storage
+        self._code, self._storage = lambda_code(), storage
+        self.all: list[lambda_.Function] = []
         # The service authorization reference gives these three no resource types: they take only "*".
         describe, read_tags, find_by_tag = (
             iam.PolicyStatement(actions=[action], resources=["*"])
@@ -72,16 +72,9 @@ class Functions(Construct):
                 "CHAT": str(settings.chat).lower(),
                 "RUNBOOK_URL": settings.runbook_url,
             },
+            no_dead_letters="It has an on-failure destination (infra/status_changes.py), which keeps the error, too.",
         )
         notifications.grant_publish(self.notify_operators)
-        synchronous = (
-            self.validate_request,
-            self.start_image_builder,
-            self.stop_image_builder,
-            self.describe_image_builder,
-            self.list_image_builders,
-        )
-        self.all = (*synchronous, self.notify_operators)
         for function in (self.start_image_builder, self.stop_image_builder):
             for name in builders.names:
                 acknowledge_wildcard(
@@ -89,18 +82,6 @@ class Functions(Construct):
                     f"appstream:<AWS::Region>:<AWS::AccountId>:image-builder/{name}",
                     "A pattern of the settings (imageBuilders): which image builders this deployment may use.",
                 )
-        for function in synchronous:
-            acknowledge(
-                function,
-                "Serverless::Serverless-LambdaDLQ",
-                "Step Functions invokes it synchronously and handles its errors; Lambda's dead letters are for "
-                "asynchronous invocations.",
-            )
-        acknowledge(
-            self.notify_operators,
-            "Serverless::Serverless-LambdaDLQ",
-            "It has an on-failure destination (infra/status_changes.py), which keeps the error beside the event.",
-        )
 
     def _function(
         self,
@@ -108,8 +89,17 @@ class Functions(Construct):
         description: str,
         *statements: iam.PolicyStatement,
         environment: Mapping[str, str] | None = None,
+        no_dead_letters: str = "Step Functions invokes it synchronously and handles its errors.",
     ) -> lambda_.Function:
-        """Create a function. Args: module: in lambdas/, holds `handler`. statements: the AWS calls that it may make."""
+        """Create a function.
+
+        Args:
+            module: in lambdas/, has `handler`.
+            description: what it does.
+            statements: the AWS calls that it may make.
+            environment: beside what all have.
+            no_dead_letters: why it has no dead-letter queue of its own.
+        """
         scope = Construct(self, module.title().replace("_", ""))
         log_group = self._storage.log_group(scope)
         role = iam.Role(
@@ -141,11 +131,12 @@ class Functions(Construct):
                 **(environment or {}),
             },
             # Executions in flight and earlier versions of the workflows go on with the code that they were deployed
-            # with. A version takes space, of which an account and Region has 75 GB: enough for some ten thousand
-            # deployments. Source: AWS Lambda developer guide, Lambda quotas.
+            # with. An account and Region has 300 GB for unzipped code, enough for some ten thousand deployments that
+            # change it. Source: AWS Lambda developer guide, Lambda quotas.
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
-        depends_on_what_the_cdk_orders(function)
+        ignore(function, DEPENDS_ON_ITS_ROLE)
+        acknowledge(function, "Serverless::Serverless-LambdaDLQ", no_dead_letters)
         for finding in ("AwsSolutions::AwsSolutions-L1", "Serverless::Serverless-LambdaLatestVersion"):
             acknowledge(
                 function,
@@ -162,6 +153,7 @@ class Functions(Construct):
             "AppStream and GetResources of tagging where they are granted, have no resource types in the service "
             "authorization reference and take only *.",
         )
+        self.all.append(function)
         return function
 
 

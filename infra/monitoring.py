@@ -11,7 +11,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra.functions import METRICS_NAMESPACE, SERVICE
-from infra.suppressions import has_a_property_that_the_schema_lacks, resource_of
+from infra.suppressions import PROPERTY_NOT_IN_SCHEMA, ignore, resource_of
 
 ROUTES = {
     "fail": "notified: the request has to change",
@@ -140,7 +140,7 @@ class Monitoring(Construct):
             resource.evaluation_window = cloudwatch.CfnAlarm.EvaluationWindowProperty(
                 wall_clock_window=cloudwatch.CfnAlarm.WallClockWindowProperty(timezone="UTC")
             )
-            has_a_property_that_the_schema_lacks(alarm)
+            ignore(alarm, PROPERTY_NOT_IN_SCHEMA)
 
     def _dashboard(self) -> None:
         start, stop = self._state_machines["start"], self._state_machines["stop"]

@@ -39,32 +39,19 @@ def logical_id(construct: IConstruct) -> str:
     return Stack.of(construct).get_logical_id(resource_of(construct))
 
 
-def depends_on_what_the_cdk_orders(construct: IConstruct) -> None:
-    """Suppress W3005 (a dependency that a GetAtt enforces already) on the resource behind a construct.
+DEPENDS_ON_ITS_ROLE = "W3005"
+"""A dependency that a GetAtt enforces already. The CDK makes functions and state machines depend on their role together
+with its policies, so that they never run before they are permitted to; that it names the role as well costs nothing."""
 
-    The CDK makes functions and state machines depend on their role together with its policies, so that they never run
-    before they are permitted to. The policies need the dependency; that it names the role as well costs nothing.
-    """
-    _ignore(construct, "W3005")
+EXPRESSION_FOR_A_NUMBER = "E3601"
+"""The definition against cfn-lint's schema, which wants a number for a Map state's MaxConcurrency. With JSONata it may
+be an expression. Source: AWS Step Functions developer guide, Map state in distributed mode. asl-validator checks it."""
 
-
-def takes_an_expression_for_a_number(construct: IConstruct) -> None:
-    """Suppress E3601 (the definition against cfn-lint's schema) on the state machine behind a construct.
-
-    The schema wants a number for a Map state's MaxConcurrency; with JSONata it may be an expression. Source: AWS Step
-    Functions developer guide, Map state in distributed mode. `make lint` checks the definition by asl-validator, too.
-    """
-    _ignore(construct, "W3005", "E3601")
+PROPERTY_NOT_IN_SCHEMA = "E3002"
+"""cfn-lint 1.58 does not know an alarm's EvaluationWindow. Source: AWS CloudFormation template reference,
+AWS::CloudWatch::Alarm."""
 
 
-def has_a_property_that_the_schema_lacks(construct: IConstruct) -> None:
-    """Suppress E3002 (a property that is not in the schema) on the resource behind a construct.
-
-    cfn-lint 1.58 does not know an alarm's EvaluationWindow. Source: AWS CloudFormation template reference,
-    AWS::CloudWatch::Alarm EvaluationWindow.
-    """
-    _ignore(construct, "E3002")
-
-
-def _ignore(construct: IConstruct, *checks: str) -> None:
+def ignore(construct: IConstruct, *checks: str) -> None:
+    """Suppress checks of cfn-lint, of those above, on the resource behind a construct."""
     resource_of(construct).add_metadata("cfn-lint", {"config": {"ignore_checks": list(checks)}})

@@ -11,12 +11,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra.storage import VENDED_LOGS, Storage
-from infra.suppressions import (
-    acknowledge_wildcard,
-    depends_on_what_the_cdk_orders,
-    logical_id,
-    takes_an_expression_for_a_number,
-)
+from infra.suppressions import DEPENDS_ON_ITS_ROLE, EXPRESSION_FOR_A_NUMBER, acknowledge_wildcard, ignore, logical_id
 
 DEFINITIONS = Path(__file__).parent.parent / "statemachine"
 ALIAS = "live"
@@ -87,7 +82,7 @@ class Workflow(Construct):
                 include_execution_data=False,
             ),
         )
-        depends_on_what_the_cdk_orders(self.state_machine)
+        ignore(self.state_machine, DEPENDS_ON_ITS_ROLE)
         acknowledge_wildcard(
             self.state_machine,
             "*",
@@ -106,7 +101,7 @@ class Workflow(Construct):
             )
         self.alias: sfn.CfnStateMachineAlias = self._alias()
         if distributed_map:
-            takes_an_expression_for_a_number(self.state_machine)
+            ignore(self.state_machine, DEPENDS_ON_ITS_ROLE, EXPRESSION_FOR_A_NUMBER)
             self._may_run_distributed(distributed_map)
 
     def may_start(self) -> iam.PolicyStatement:

@@ -13,6 +13,7 @@ from botocore.config import Config
 
 from lambdas.image_builder import dead_letter, execution_result
 from lambdas.image_builder.notification import Notice, mail, sns_message
+from lambdas.image_builder.request import STARTED_BY_EXECUTION
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -27,15 +28,10 @@ class Settings:
     chat: bool
     runbook_url: str
 
-    @classmethod
-    def from_env(cls, environment: Mapping[str, str]) -> "Settings":
-        """Raises KeyError naming the variable that is missing."""
-        return cls(environment["TOPIC_ARN"], environment["CHAT"] == "true", environment["RUNBOOK_URL"])
-
 
 logger = Logger()
 metrics = Metrics()
-settings = Settings.from_env(os.environ)
+settings = Settings(os.environ["TOPIC_ARN"], os.environ["CHAT"] == "true", os.environ["RUNBOOK_URL"])
 # At worst a call takes 3 attempts of 2 + 5 seconds and pauses of 1 and 2: two fit into the function's time.
 CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5)
 sns = boto3.client("sns", config=CONFIG)
@@ -78,6 +74,14 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     if is_event and _is_superseded(detail, described):
         logger.info("Redriven since")
         return {"Notified": False}
+    if is_event and _is_stopped_with_its_fleet(described):
+        logger.info("Stopped with its fleet, which has a message")
+        _count_failure()
+        return {"Notified": False}
+    if is_event and _is_cancelled_auto_stop(described):
+        logger.info("An auto-stop that an operator cancelled")
+        _count_failure()
+        return {"Notified": False}
     # What an event shows of Error and Cause is not documented, and it leaves out a long input.
     result = execution_result.read_execution_result(described if is_event else detail)
     logger.append_keys(image_builder=result.name)
@@ -88,11 +92,15 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     else:
         answer = _publish(execution_result.notice_of(result, described))
     if result.error and not (is_event and result.notified):
-        # For the alarm that compares it with the executions that failed. A fleet of which each failed image builder has
-        # had its own message sends none, and counts here.
-        with single_metric(name="FailuresNotified", unit=MetricUnit.Count, value=1):
-            pass
+        # A fleet sends no message if each failed image builder has had its own, and counts all the same.
+        _count_failure()
     return answer
+
+
+def _count_failure() -> None:
+    """For the alarm that compares it with the executions that failed."""
+    with single_metric(name="FailuresNotified", unit=MetricUnit.Count, value=1):
+        pass
 
 
 def _describe(execution: str, *, required: bool) -> Mapping[str, Any]:
@@ -107,7 +115,7 @@ def _describe(execution: str, *, required: bool) -> Mapping[str, Any]:
 
 
 def _is_superseded(detail: Mapping[str, Any], described: Mapping[str, Any]) -> bool:
-    """Whether an execution has been redriven since it ended: whoever did that knows, and its Cause is gone.
+    """Whether an execution has been redriven since it ended: the person who did so knows, and its Cause is gone.
 
     Raises:
         NotYetKnown: DescribeExecution is eventually consistent, and what the workflow has notified would be repeated.
@@ -119,6 +127,24 @@ def _is_superseded(detail: Mapping[str, Any], described: Mapping[str, Any]) -> b
     if redriven and ended and redriven.timestamp() * 1_000 >= ended:
         return True
     raise NotYetKnown(f"{detail['executionArn']} is {detail['status']}; DescribeExecution shows {described['status']}")
+
+
+def _is_cancelled_auto_stop(described: Mapping[str, Any]) -> bool:
+    """Whether an operator ended an auto-stop on purpose. Of another workflow, that Error silences nothing."""
+    is_stop = "StopImageBuilder" in described["executionArn"].split(":")[-2]
+    return (
+        is_stop and described["status"] == "ABORTED" and described.get("error") == execution_result.AUTO_STOP_CANCELLED
+    )
+
+
+def _is_stopped_with_its_fleet(described: Mapping[str, Any]) -> bool:
+    """Whether Step Functions stopped an execution because its fleet was stopped: one cause, one message."""
+    parent = execution_result.json_object(described.get("input")).get(STARTED_BY_EXECUTION)
+    if described["status"] != "ABORTED" or not isinstance(parent, str):
+        return False
+    fleet = _describe(parent, required=False)
+    is_fleet = not {"ImageBuilders", "Tag"}.isdisjoint(execution_result.request_of(fleet))
+    return is_fleet and fleet["status"] in ("ABORTED", "TIMED_OUT")
 
 
 def _publish(notice: Notice) -> dict[str, Any]:

@@ -70,6 +70,15 @@ def main() -> int:
 def _demo(emulator: Emulator, request: Mapping[str, Any], fault: Fault | None) -> int:
     with _step("Synthesize the template and deploy it with cdk deploy"):
         _deploy(emulator)
+    return show(emulator, request, fault)
+
+
+def show(emulator: Emulator, request: Mapping[str, Any], fault: Fault | None) -> int:
+    """Start an image builder by the deployed template and show what comes of it.
+
+    Returns:
+        The exit status.
+    """
     outputs = emulator.outputs("StartImageBuilder")
     with _step("Subscribe a queue to the operators' topic"):
         queue = _subscribed_queue(emulator, outputs["OperatorTopicArn"])
@@ -84,13 +93,14 @@ def _demo(emulator: Emulator, request: Mapping[str, Any], fault: Fault | None) -
     execution = stepfunctions.start_execution(
         stateMachineArn=outputs["StateMachineAliasArn"], input=json.dumps(request)
     )["executionArn"]
-    runs = [watch(stepfunctions, execution, console, TIME_SCALE)]
+    runs = [watch(stepfunctions, execution, console, emulator.time_scale)]
     auto_stop = runs[0].summary.get("AutoStop", {}).get("Execution")
     if auto_stop:
         console.print(f"\nThe auto-stop that this start has scheduled, {request['StopAfterMinutes']} minutes:\n")
-        runs.append(watch(stepfunctions, auto_stop, console, TIME_SCALE))
-    for message in emulator.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
-        mail = json.loads(message["Body"])
+        runs.append(watch(stepfunctions, auto_stop, console, emulator.time_scale))
+    for mail in _received(emulator, queue):
+        if execution not in mail["Message"]:
+            continue
         console.print()
         console.rule(Text("Notification of the operators", "bold"), align="left", style="none")
         for line in [mail["Subject"], "", *mail["Message"].splitlines()]:
@@ -125,8 +135,16 @@ def _subscribed_queue(emulator: Emulator, topic: str) -> str:
     return url
 
 
+def _received(emulator: Emulator, queue: str) -> Iterator[dict[str, str]]:
+    sqs = emulator.client("sqs")
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            yield json.loads(message["Body"])
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+
+
 def _as_expected(runs: Sequence[Run], fault: Fault | None) -> bool:
-    if fault and fault.ends != demo_faults.SUCCESS:
+    if fault and fault.ends != "":
         return runs[0].status == "FAILED" and fault.ends in (None, runs[0].error)
     return all(run.status == "SUCCEEDED" for run in runs)
 

@@ -26,6 +26,8 @@ MINISTACK_PYTHON = PROJECT / ".venv-ministack" / "bin" / "python"
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 STARTUP_SECONDS = 60
+SETTINGS = ("-c", 'settings={"stackName": "StartImageBuilder"}')
+"""Of a new checkout. settings.json is what the user has for AWS: buses and keys that are not here, and schedules."""
 CREDENTIALS = ("test", "secret-of-the-emulator")
 """Of no account: the functions hold them as the secret that nothing may show. A test searches for it."""
 
@@ -55,14 +57,7 @@ class Emulator:
     @property
     def environment(self) -> dict[str, str]:
         """The environment in which an AWS tool reaches this emulator, and nothing else."""
-        return {
-            **_clean_environment(),
-            "TMPDIR": str(self.directory / "tmp"),
-            "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_ENDPOINT_URL_S3": self.endpoint_url,
-            "AWS_ENDPOINT_URL_APPSTREAM": self.appstream.url,
-            "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": self.appstream.url,
-        }
+        return _environment(self.directory, self.endpoint_url, self.appstream.url)
 
     def client(self, service: str) -> Any:
         """A boto3 client of one of the emulator's services; AppStream's reaches the fake."""
@@ -76,7 +71,7 @@ class Emulator:
 
         Args:
             output: a text file that takes what the CDK prints.
-            context: options of `cdk synth` that change the configuration, such as "-c", "stackName=...".
+            context: options of `cdk synth`, such as "-c", 'settings={"stackName": "Second"}'.
 
         Raises:
             EmulatorError: the CDK failed; its output says why.
@@ -84,7 +79,7 @@ class Emulator:
         assembly = str(self.directory / "cdk.out")
         # In parallel: neither needs the other. Bootstrap runs where there is no cdk.json, or it would synthesize too.
         with (
-            self._cdk(output, PROJECT, "synth", "--quiet", "--output", assembly, *context) as synth,
+            self._cdk(output, PROJECT, "synth", "--quiet", "--output", assembly, *SETTINGS, *context) as synth,
             self._cdk(output, self.directory, "bootstrap", f"aws://{ACCOUNT}/{REGION}") as bootstrap,
         ):
             _must_succeed(bootstrap, "cdk bootstrap")
@@ -127,36 +122,33 @@ def running_emulator(*, time_scale: float) -> Iterator[Emulator]:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="start-image-builder-")))
         stack.enter_context(ending_all_on_interrupt())
-        appstream_port, gateway_port = free_port(), free_port()
-        appstream_url, endpoint_url = f"http://127.0.0.1:{appstream_port}", f"http://127.0.0.1:{gateway_port}"
+        (directory / "tmp").mkdir()
+        appstream_port, port = free_port(), free_port()
+        appstream_url, endpoint_url = f"http://127.0.0.1:{appstream_port}", f"http://127.0.0.1:{port}"
+        environment = _environment(directory, endpoint_url, appstream_url)
         options = ["--port", str(appstream_port), "--time-scale", str(time_scale), "--stop-with-stdin"]
         fake = stack.enter_context(
             _server(
                 [sys.executable, "-m", "local.fake_appstream", *options],
                 log=directory / "appstream.log",
-                environment=_clean_environment(),
+                environment=environment,
                 health=f"{appstream_url}/_fake/clock",
             )
         )
-        (directory / "tmp").mkdir()
         ministack = stack.enter_context(
             _server(
                 [str(MINISTACK_PYTHON), str(PROJECT / "local" / "ministack_launcher.py")],
                 log=directory / "ministack.log",
+                # Functions inherit it, so that the template is the one that AWS gets.
                 environment={
-                    **_clean_environment(),
+                    **environment,
                     # By default it binds to every interface.
                     "BIND_HOST": "127.0.0.1",
-                    "GATEWAY_PORT": str(gateway_port),
+                    "GATEWAY_PORT": str(port),
                     "STATE_DIR": str(directory / "state"),
                     "S3_DATA_DIR": str(directory / "s3"),
-                    "TMPDIR": str(directory / "tmp"),
                     "SFN_WAIT_SCALE": str(time_scale),
                     "LAMBDA_EXECUTOR": "local",
-                    # Functions inherit these, so that the template is the one that AWS gets.
-                    "AWS_ENDPOINT_URL": endpoint_url,
-                    "AWS_ENDPOINT_URL_APPSTREAM": appstream_url,
-                    "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": appstream_url,
                 },
                 health=f"{endpoint_url}/_ministack/health",
             )
@@ -184,33 +176,30 @@ def _server(
 
 def _wait_until_healthy(process: subprocess.Popen[bytes], health: str, log: Path) -> None:
     deadline = time.monotonic() + STARTUP_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise EmulatorError(f"{log.stem} ended while it started; its log ends with:\n{_tail(log)}")
+    while process.poll() is None and time.monotonic() < deadline:
         try:
             with OPENER.open(health, timeout=5):
                 return
         except OSError:
             time.sleep(0.05)
-    raise EmulatorError(f"{log.stem} did not answer within {STARTUP_SECONDS} seconds; its log ends with:\n{_tail(log)}")
+    happened = "did not answer" if process.poll() is None else "ended while it started"
+    end = "\n".join(log.read_text("utf-8", "replace").splitlines()[-5:])
+    raise EmulatorError(f"{log.stem} {happened}; its log ends with:\n{end}")
 
 
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-5:])
-
-
-def _clean_environment() -> dict[str, str]:
+def _environment(directory: Path, endpoint_url: str, appstream_url: str) -> dict[str, str]:
     """This process's environment, with this project's tools and without settings for AWS, the CDK and Powertools."""
     tools = (PROJECT / ".venv" / "bin", PROJECT / "node_modules" / ".bin")
-    environment = {
-        key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_", "POWERTOOLS_"))
-    }
-    access_key, secret_key = CREDENTIALS
-    return {
-        **environment,
+    own = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_", "POWERTOOLS_"))}
+    return own | {
         "PATH": os.pathsep.join([*map(str, tools), os.environ.get("PATH", "")]),
-        "AWS_ACCESS_KEY_ID": access_key,
-        "AWS_SECRET_ACCESS_KEY": secret_key,
+        "TMPDIR": str(directory / "tmp"),
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_ENDPOINT_URL_S3": endpoint_url,
+        "AWS_ENDPOINT_URL_APPSTREAM": appstream_url,
+        "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": appstream_url,
+        "AWS_ACCESS_KEY_ID": CREDENTIALS[0],
+        "AWS_SECRET_ACCESS_KEY": CREDENTIALS[1],
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",

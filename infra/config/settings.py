@@ -61,7 +61,7 @@ _LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096
 """Source: Amazon CloudWatch Logs API reference, PutRetentionPolicy."""
 
 
-class InvalidSettings(ValueError):
+class InvalidSettings(Exception):
     """The settings break their rules.
 
     Attributes:

@@ -13,11 +13,15 @@ from lambdas.image_builder.request import STARTED_BY_EXECUTION, InvalidRequest, 
 SCHEDULE_SOURCE = "start-image-builder.schedule"
 """The source of the event that a schedule makes of its request (infra/triggers.py)."""
 
+AUTO_STOP_CANCELLED = "AutoStopCancelled"
+"""The Error with which `make cancel-auto-stop` and `make extend-auto-stop` stop an execution of the stop workflow."""
+
 _MAX_SHOWN_REQUEST = 600
 """Characters of a request in a command: chat shows steps of 1,000. A longer one is read from the execution."""
 
 _ACTORS = {"": "", "fail": "the requester", "notify": "an operator", "uncaught": "an operator"}
 
+_NOT_BILLED = ("STOPPED", "STOPPING", "FAILED", "DELETING")
 _GENERIC_CODES = ("INTERNAL_ERROR", "INTERNAL_SERVICE_ERROR", "VALIDATION_ERROR")
 
 
@@ -112,13 +116,17 @@ def request_of(detail: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in request.items() if key != STARTED_BY_EXECUTION}
 
 
-def notice_of(result: ExecutionResult, described: Mapping[str, Any], now: datetime | None = None) -> Notice:
+def now() -> datetime:
+    """The time of a notification, in UTC."""
+    return datetime.now(UTC)
+
+
+def notice_of(result: ExecutionResult, described: Mapping[str, Any]) -> Notice:
     """What operators read about the result of an execution.
 
     Args:
         result: of the execution.
         described: what DescribeExecution answers; empty where it did not answer.
-        now: the time of the notification.
     """
     arn = result.execution
     reported = _reported_code(result.builder or {}) if result.error == "ImageBuilderFailed" else ""
@@ -132,7 +140,7 @@ def notice_of(result: ExecutionResult, described: Mapping[str, Any], now: dateti
         error=result.error,
         actor=_ACTORS.get(result.route, "an operator"),
         steps=_steps(result, described),
-        history=_history(result, described, now or datetime.now(UTC)),
+        history=_history(result, described),
         references=(
             # The guide opens the list with "Images, Image Builder"; the query is the console's own for that tab, and a
             # console that does not know it shows the page. Source: AppStream 2.0 administration guide, Connect to an
@@ -194,14 +202,12 @@ def _headline(result: ExecutionResult) -> str:
 
 
 def _builder(result: ExecutionResult) -> str:
-    arn, state = result.execution, result.state
     which = "several" if result.aim == "fleet" else result.name or "the request names none that can exist"
-    billed = {"RUNNING": "; it is billed now"}.get(state, "; it is billed once it is RUNNING")
-    if state in ("STOPPED", "STOPPING", "FAILED", "DELETING"):
-        billed = ""
-    return f"{which}, account {part(arn, 4)}, {part(arn, 3)}" + (
-        f" ({state} at the last poll{billed})" if state else ""
-    )
+    place = f"{which}, account {part(result.execution, 4)}, {part(result.execution, 3)}"
+    if not result.state:
+        return place
+    billed = "it is billed now" if result.state == "RUNNING" else "it is billed once it is RUNNING"
+    return f"{place} ({result.state} at the last poll" + (")" if result.state in _NOT_BILLED else f"; {billed})")
 
 
 def _reported_code(builder: Mapping[str, Any]) -> str:
@@ -215,29 +221,23 @@ def _reported_code(builder: Mapping[str, Any]) -> str:
 
 def _steps(result: ExecutionResult, described: Mapping[str, Any]) -> list[Step]:
     steps = [Step(result.advice)] if result.advice else []
-    region = part(result.execution, 3)
-    appstream = ("aws", "appstream", "--region", region)
-    stop = command(*appstream, "stop-image-builder", "--name", result.name or "")
-    if result.name and result.route in ("notify", "uncaught"):
-        describe = command(*appstream, "describe-image-builders", "--names", result.name)
-        steps.append(Step("See the state of the image builder: it is billed while it is RUNNING.", describe))
+    appstream = ("aws", "appstream", "--region", part(result.execution, 3))
     if result.route in ("notify", "uncaught"):
+        if result.name:
+            describe = command(*appstream, "describe-image-builders", "--names", result.name)
+            steps.append(Step("See the state of the image builder: it is billed while it is RUNNING.", describe))
         query = f"filter execution = {json_argument(result.execution)} | sort @timestamp"
         steps.append(
-            Step(
-                "Read the log lines of the execution in CloudWatch Logs Insights, over the log groups of the stack.",
-                query,
-            )
+            Step("Read the log lines of the execution in CloudWatch Logs Insights, over the stack's log groups.", query)
         )
-    if result.name and (result.aim == "stop" or not result.error or result.error == "AutoStopNotScheduled"):
-        steps.append(Step("Stop the image builder by hand when nobody needs it.", stop))
-    elif result.error:
-        steps += _start_again(result, described, ("aws", "stepfunctions", "--region", region))
-    return steps
+    if result.name and (result.aim == "stop" or result.error in ("", "AutoStopNotScheduled")):
+        stop = command(*appstream, "stop-image-builder", "--name", result.name)
+        return [*steps, Step("Stop the image builder by hand when nobody needs it.", stop)]
+    return [*steps, *_start_again(result, described)] if result.error else steps
 
 
-def _start_again(result: ExecutionResult, described: Mapping[str, Any], states: tuple[str, ...]) -> list[Step]:
-    arn = result.execution
+def _start_again(result: ExecutionResult, described: Mapping[str, Any]) -> list[Step]:
+    arn, states = result.execution, ("aws", "stepfunctions", "--region", part(result.execution, 3))
     machine = described.get("stateMachineAliasArn") or described.get("stateMachineArn")
     machine = machine or arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
     start = command(*states, "start-execution", "--state-machine-arn", machine, "--input")
@@ -259,16 +259,17 @@ def _start_again(result: ExecutionResult, described: Mapping[str, Any], states: 
     return [Step(f"Start again with the same request, {when}.{fleet}", f"{start} {same}")]
 
 
-def _history(result: ExecutionResult, described: Mapping[str, Any], now: datetime) -> list[str]:
-    began, ended = described.get("startDate"), described.get("stopDate") or now
-    word = "Failed" if result.error else "Finished"
-    tries = f" and after {result.attempts} attempts" if result.attempts > 1 else ""
+def _history(result: ExecutionResult, described: Mapping[str, Any]) -> list[str]:
+    began, stopped = described.get("startDate"), described.get("stopDate")
+    ended = stopped if isinstance(stopped, datetime) else now()
+    end = f"{'Failed' if result.error else 'Finished'} at {ended.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     if not isinstance(began, datetime):
-        return [f"{word} at {ended:%Y-%m-%d %H:%M} UTC. Who started it is not known: it could not be described."]
-    took = _duration((ended - began).total_seconds())
+        return [f"{end}. Who started it is not known: it could not be described."]
+    tries = f" and after {result.attempts} attempts" if result.attempts > 1 else ""
+    starter = _starter(json_object(described.get("input")))
     return [
-        f"{word} at {ended.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {took} after its start{tries}.",
-        f"Started at {began.astimezone(UTC):%Y-%m-%d %H:%M} UTC by {_starter(json_object(described.get('input')))}.",
+        f"{end}, {_duration((ended - began).total_seconds())} after its start{tries}.",
+        f"Started at {began.astimezone(UTC):%Y-%m-%d %H:%M} UTC by {starter}.",
     ]
 
 

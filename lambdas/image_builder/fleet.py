@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
@@ -18,6 +19,7 @@ from lambdas.image_builder.request import (
     parse,
     parse_request,
 )
+from lambdas.image_builder.stop import WAIT_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_appstream.client import AppStreamClient
@@ -38,9 +40,6 @@ RESULT_BYTES = 248
 CALLS_PER_SECOND = 4.5
 """To AppStream by the polls of a fleet and of its auto-stops together, and starts (statemachine/start_fleet.asl.json,
 "Wait for start slot"). AWS does not publish AppStream's limits; five a second are a usual one."""
-
-AUTO_STOP_POLL_SECONDS = 270
-"""The longest interval between two polls of an auto-stop (statemachine/stop_image_builder.asl.json)."""
 
 MAX_POLL_INTERVAL_SECONDS = 300
 """The longest PollIntervalSeconds of a request."""
@@ -116,7 +115,7 @@ FLEET_FIELDS: Mapping[str, Field] = {
         default={},
     ),
     # All at the same time by default: the starts are spread, and the more image builders there are, the longer is the
-    # interval between two polls of each, so that the load on AppStream does not grow. Measured in docs/scale.md.
+    # interval between two polls of each, so that the load on AppStream does not grow. Measured in docs/performance.md.
     "MaxConcurrency": Field(
         f"an integer from 1 to {MAX_BUILDERS}", lambda value: is_integer(value, 1, MAX_BUILDERS), default=MAX_BUILDERS
     ),
@@ -195,16 +194,12 @@ def fleet(request: FleetRequest, tagged: Sequence[str] = (), gone: Sequence[str]
         count = f"{len(tagged)} have it" if tagged else f"none has it ({len(gone)} had it and are gone)"
         raise InvalidRequest(f"Tag: 1 to {MAX_BUILDERS} image builders must have the tag {tag}, and {count}")
     requests = distinct(request.get("ImageBuilders", tagged))
-    stops = sum(1 for each in requests if _has_auto_stop({**request["Defaults"], **each}))
-    # An auto-stop goes on when its start has ended: in the end there are as many of them as image builders.
-    for_starts = CALLS_PER_SECOND - stops / AUTO_STOP_POLL_SECONDS
-    at_once = min(len(requests), request["MaxConcurrency"], int(for_starts * MAX_POLL_INTERVAL_SECONDS))
-    interval = {"PollIntervalSeconds": max(POLL_INTERVAL_SECONDS, ceil(at_once / for_starts))}
+    at_once, seconds = _plan([{**request["Defaults"], **each} for each in requests], request["MaxConcurrency"])
     # A character of a quoted message takes at most 4 bytes in JSON.
     room = (RESULTS_BYTES // len(requests) - RESULT_BYTES) // 4
     listed: Fleet = {
         "Requests": requests,
-        "Defaults": {**interval, **request["Defaults"]},
+        "Defaults": {"PollIntervalSeconds": seconds, **request["Defaults"]},
         "MaxConcurrency": at_once,
         "MessageLength": min(_MAX_MESSAGE, max(0, room)),
         "Gone": list(gone[:_MAX_GONE]),
@@ -273,8 +268,23 @@ def _request(entry: Any) -> dict[str, Any]:
     return entry if isinstance(entry, dict) else {"Name": entry}
 
 
-def _has_auto_stop(request: Mapping[str, Any]) -> bool:
-    return bool(request.get("StopAfterMinutes") or request.get("StopOnFailure"))
+def _plan(requests: Sequence[Mapping[str, Any]], max_concurrency: int) -> tuple[int, int]:
+    """How many executions run at the same time, and the seconds between two polls of each.
+
+    With their auto-stops they make at most CALLS_PER_SECOND calls. With StopAfterMinutes there is an auto-stop beside
+    each start and after it: in the end one for each image builder. With StopOnFailure there is one in the place of an
+    execution that failed, and another execution may have begun since.
+    """
+    count, after = len(requests), sum(1 for each in requests if each.get("StopAfterMinutes"))
+    on_failure = sum(1 for each in requests if each.get("StopOnFailure") and not each.get("StopAfterMinutes"))
+    longest = min(MAX_POLL_INTERVAL_SECONDS, WAIT_SECONDS) if on_failure else MAX_POLL_INTERVAL_SECONDS
+
+    def for_starts(at_once: int) -> Fraction:
+        return Fraction(CALLS_PER_SECOND) - Fraction(after + min(on_failure, count - at_once), WAIT_SECONDS)
+
+    candidates = range(min(count, max_concurrency), 0, -1)
+    at_once = next(each for each in candidates if Fraction(each, longest) <= for_starts(each))
+    return at_once, max(POLL_INTERVAL_SECONDS, ceil(at_once / for_starts(at_once)))
 
 
 def _canonical(value: object) -> str:

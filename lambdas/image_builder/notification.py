@@ -8,8 +8,10 @@ import json
 import re
 import shlex
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 _CONSOLE_HOSTS = {"aws": "console.aws.amazon.com", "aws-us-gov": "console.amazonaws-us-gov.com"}
@@ -23,6 +25,9 @@ _MAX_CHAT_TITLE = 250
 _MAX_CHAT_DESCRIPTION = 8_000
 _MAX_CHAT_TEXT = 1_000
 """Characters. Source: Amazon Q Developer in chat applications administrator guide, Custom notifications."""
+
+_RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
+"""The function's code has it too (infra/bundling.py)."""
 
 _MIN_NAME = 12
 """Characters of the name that a subject keeps; then the cause is cut."""
@@ -158,7 +163,7 @@ def subject(notice: Notice) -> str:
 
 def mail(notice: Notice, runbook_url: str) -> str:
     """Plain text. Paragraphs are single lines: mail programs wrap them to the width of the screen."""
-    steps = [f"{quote(step.text)}\n   {step.command}".rstrip() for step in notice.steps]
+    steps = [f"{quote(step.text)}\n   {step.command}".rstrip() for step in _steps(notice, runbook_url)]
     if notice.section and runbook_url:
         steps.append(f"The runbook has more: {runbook_url}#{_anchor(notice)}")
     paragraphs = [
@@ -184,7 +189,7 @@ def chat(notice: Notice, runbook_url: str) -> str:
     def text(value: str, most: int = _MAX_CHAT_TEXT) -> str:
         return quote(value, most, markdown=True)
 
-    steps = [f"{text(step.text)} `{step.command}`" if step.command else text(step.text) for step in notice.steps]
+    steps = [f"{text(step.text)} `{step.command}`".removesuffix(" ``") for step in _steps(notice, runbook_url)]
     if notice.section and runbook_url:
         steps.append(f"<{runbook_url}#{_anchor(notice)}|Open: runbook>")
     steps += [f"<{each.url}|Open: {each.heading.lower()}>" for each in reversed(notice.references) if each.url]
@@ -216,6 +221,29 @@ def chat(notice: Notice, runbook_url: str) -> str:
         },
     }
     return json.dumps(notification, ensure_ascii=False)
+
+
+def _steps(notice: Notice, runbook_url: str) -> list[Step]:
+    """The steps of a notice; where no runbook is published, with those of its section after the advice."""
+    section = [] if runbook_url else _runbook().get(notice.section, [])
+    advice, *others = notice.steps or [Step("")]
+    return [step for step in (advice, *map(Step, section), *others) if step.text]
+
+
+@cache
+def _runbook() -> Mapping[str, Sequence[str]]:
+    """The numbered steps of each section of docs/runbook.md, by its anchors, as plain text.
+
+    Without those that a notice has for its own execution: describe the image builder, and start again.
+    """
+    steps: dict[str, Sequence[str]] = {}
+    text = _RUNBOOK.read_text("utf-8") if _RUNBOOK.exists() else ""
+    for section in text.split("\n### ")[1:]:
+        found = re.findall(r"^\d+\. (.+(?:\n {3}.+)*)", section, re.MULTILINE)
+        plain = [" ".join(re.sub(r"\[([^]]+)\]\([^)]+\)|[`*]", r"\1", step).split()) for step in found]
+        own = [step for step in plain if not re.search(r"start-execution|describe-image-builders --names", step)]
+        steps |= dict.fromkeys(re.findall(r'<a id="([^"]+)"></a>', section.partition("\n")[0]), own)
+    return steps
 
 
 def _anchor(notice: Notice) -> str:

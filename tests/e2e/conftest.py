@@ -1,9 +1,16 @@
+"""One emulator for all tests and all pytest workers, with the template deployed by the CDK."""
+
+import fcntl
 import json
+import pickle
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -16,33 +23,44 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_stepfunctions.client import SFNClient
 
-AT_ONCE = 6
-"""Executions that run side by side: each keeps a worker process a function busy."""
+TIME_SCALE = 0.005
+"""A simulated minute lasts 0.3 seconds. An invocation takes 12 simulated seconds or more, which image builders count
+and workflows do not: no test may depend on an image builder that is slower than a workflow."""
 PATIENCE_SECONDS = 300
+FIRST, SECOND = "StartImageBuilder", "Second"
+"""The names of the two stacks."""
+BUS, SCHEDULED = "images", "scheduled"
+"""Of the second deployment: the event bus of its trigger, and the image builder of its schedule."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.needs("MiniStack", "Node packages"))
 
 
 @dataclass
 class Deployment:
-    """The template, deployed with the CDK to the local stand-in, and a queue subscribed to its topic."""
+    """The template, deployed with the CDK to the emulator, and queues subscribed to its topic and its events."""
 
     stack: Emulator
     state_machine: str
     stepfunctions: "SFNClient"
     sqs: "SQSClient"
-    queue: str
+    operators: str
     announcements: str
     _received: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _receiving: threading.Lock = field(default_factory=threading.Lock)
 
-    def start(self, execution_input: Any) -> str:
-        text = json.dumps(execution_input)
-        return self.stepfunctions.start_execution(stateMachineArn=self.state_machine, input=text)["executionArn"]
+    def start(self, execution_input: Any, state_machine: str = "") -> str:
+        arn, text = state_machine or self.state_machine, json.dumps(execution_input)
+        return self.stepfunctions.start_execution(stateMachineArn=arn, input=text)["executionArn"]
 
     def wait(self, execution: str) -> Any:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while (described := self.stepfunctions.describe_execution(executionArn=execution))["status"] == "RUNNING":
             assert time.monotonic() < deadline, f"{execution} did not end within {PATIENCE_SECONDS} seconds"
-            time.sleep(0.1)
+            time.sleep(0.05)
         return described
 
     def play(self, scenario: Scenario) -> Outcome:
@@ -67,14 +85,22 @@ class Deployment:
 
     def messages(self) -> list[str]:
         """Everything that has reached the topic so far."""
-        return [message["Message"] for message in self._all(self.queue)]
+        return [message["Message"] for message in self._all(self.operators)]
 
     def events(self) -> list[dict[str, Any]]:
-        """Everything that has been announced on the event bus so far."""
+        """Everything that has been published on the event bus so far."""
         return self._all(self.announcements)
 
+    def logs(self, group: str = "") -> Iterator[str]:
+        """The messages in the log groups whose names contain a text."""
+        logs = self.stack.client("logs")
+        for name in (each["logGroupName"] for each in logs.describe_log_groups()["logGroups"]):
+            if group in name:
+                for page in logs.get_paginator("filter_log_events").paginate(logGroupName=name):
+                    yield from (event["message"] for event in page["events"])
+
     def _all(self, queue: str) -> list[dict[str, Any]]:
-        # One at a time: what one has received and not yet kept, another would miss.
+        # One thread at a time: what one has received and not yet kept, another would miss.
         with self._receiving:
             kept = self._received.setdefault(queue, [])
             while received := self.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
@@ -90,30 +116,61 @@ def _names(parameters: dict[str, Any]) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with running_emulator(time_scale=0.01) as stack:
-        log = tmp_path_factory.mktemp("e2e") / "cdk.log"
-        with log.open("w") as output:
-            try:
-                stack.deploy(output)
-            except Exception:
-                print(log.read_text())
-                raise
-        outputs = stack.outputs("StartImageBuilder")
-        sqs: SQSClient = stack.client("sqs")
-        operators, announcements = (new_queue(sqs, name) for name in ("operators", "announcements"))
-        stack.client("sns").subscribe(TopicArn=outputs["OperatorTopicArn"], Protocol="sqs", Endpoint=operators[1])
-        events = stack.client("events")
-        events.put_rule(Name="announcements", EventPattern='{"source": ["start-image-builder"]}')
-        events.put_targets(Rule="announcements", Targets=[{"Id": "1", "Arn": announcements[1]}])
-        yield Deployment(
-            stack,
-            outputs["StateMachineAliasArn"],
-            stack.client("stepfunctions"),
-            sqs,
-            operators[0],
-            announcements[0],
-        )
+def emulator(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Emulator]:
+    """The first worker that needs it starts it and deploys to it, and ends it when no other uses it any more."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    started = shared / "emulator.pickle"
+    with (shared / "emulator.users").open("w") as users, ExitStack() as own:
+        with (shared / "emulator.starts").open("w") as starts:
+            fcntl.flock(starts, fcntl.LOCK_EX)
+            if not started.exists():
+                new = own.enter_context(running_emulator(time_scale=TIME_SCALE))
+                _deploy(new)
+                started.write_bytes(pickle.dumps(new))
+                # Once no worker can find it any more, wait for those that have.
+                own.callback(fcntl.flock, users, fcntl.LOCK_EX)
+                own.callback(started.unlink)
+            fcntl.flock(users, fcntl.LOCK_SH)
+            found: Emulator = pickle.loads(started.read_bytes())
+        yield found
+
+
+def _deploy(emulator: Emulator) -> None:
+    """Deploy both stacks at once: each synthesis takes several seconds of processor time."""
+    emulator.appstream.put_builder(SCHEDULED)
+    emulator.client("events").create_event_bus(Name=BUS)
+    # Later than the synthesis, which leaves out a schedule that has expired.
+    fires = datetime.now(UTC) + timedelta(seconds=45)
+    second = {
+        "stackName": SECOND,
+        "schedules": [
+            {"name": "once", "expression": f"at({fires:%Y-%m-%dT%H:%M:%S})", "request": {"Name": SCHEDULED}},
+            {"name": "off", "expression": "rate(1 minute)", "request": {"Name": "never"}, "enabled": False},
+        ],
+        "triggers": [{"name": "asked", "eventBus": BUS, "pattern": {"source": ["my.app"], "detail-type": ["Start"]}}],
+    }
+    log = emulator.directory / "cdk.log"
+    with log.open("w") as output:
+        try:
+            app = f"{sys.executable} -m tests.e2e.app"
+            emulator.deploy(output, "--app", app, "-c", f"second={json.dumps(second)}")
+        except Exception:
+            print(log.read_text())
+            raise
+
+
+@pytest.fixture(scope="session")
+def deployment(emulator: Emulator, worker_id: str) -> Deployment:
+    outputs = emulator.outputs(FIRST)
+    sqs: SQSClient = emulator.client("sqs")
+    operators = subscribed_queue(emulator, f"operators-{worker_id}", outputs["OperatorTopicArn"])
+    announcements, arn = new_queue(sqs, f"announcements-{worker_id}")
+    events = emulator.client("events")
+    events.put_rule(Name=f"announcements-{worker_id}", EventPattern='{"source": ["start-image-builder"]}')
+    events.put_targets(Rule=f"announcements-{worker_id}", Targets=[{"Id": "1", "Arn": arn}])
+    stepfunctions = emulator.client("stepfunctions")
+    return Deployment(emulator, outputs["StateMachineAliasArn"], stepfunctions, sqs, operators, announcements)
 
 
 def new_queue(sqs: "SQSClient", name: str) -> tuple[str, str]:
@@ -122,32 +179,8 @@ def new_queue(sqs: "SQSClient", name: str) -> tuple[str, str]:
     return url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
 
-class Played:
-    """Plays scenarios a few at a time, ahead of the tests that check them."""
-
-    def __init__(self, deployment: Deployment, ahead: list[Scenario]) -> None:
-        self._deployment = deployment
-        self._pool = ThreadPoolExecutor(AT_ONCE)
-        self._outcomes: dict[str, Future[Outcome]] = {}
-        for scenario in ahead:
-            self._play(scenario)
-
-    def outcome(self, scenario: Scenario) -> Outcome:
-        return self._play(scenario).result()
-
-    def _play(self, scenario: Scenario) -> "Future[Outcome]":
-        if scenario.id not in self._outcomes:
-            self._outcomes[scenario.id] = self._pool.submit(self._deployment.play, scenario)
-        return self._outcomes[scenario.id]
-
-
-@pytest.fixture(scope="session")
-def played(deployment: Deployment, request: pytest.FixtureRequest) -> Iterator[Played]:
-    wanted: list[Scenario] = [
-        item.callspec.params["scenario"]  # type: ignore[misc]  # parametrized with scenarios
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and {"played", "scenario"} <= set(item.fixturenames)
-    ]
-    playing = Played(deployment, wanted)
-    yield playing
-    playing._pool.shutdown(cancel_futures=True)
+def subscribed_queue(emulator: Emulator, name: str, topic: str) -> str:
+    """The URL of a new queue that takes the messages of a topic."""
+    url, arn = new_queue(emulator.client("sqs"), name)
+    emulator.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return url

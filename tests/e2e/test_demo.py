@@ -6,17 +6,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from local import demo as local_demo
+from local.demo_faults import Fault, named
+from tests.e2e.conftest import Deployment
+
 PROJECT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60
-
-pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.needs("MiniStack", "Node packages")]
 
 
 @contextmanager
@@ -78,12 +81,14 @@ def files() -> set[str]:
     return {line for line in listed if "__pycache__" not in line}
 
 
+# Not while commands of the documentation, which write into the checkout, are run.
+@pytest.mark.xdist_group("commands")
 def test_it_deploys_and_starts_an_image_builder_and_leaves_nothing_behind(tmp_path: Path) -> None:
     before = files()
     output = finished(tmp_path, "--name", "gold-7")
     assert files() == before, "the demo wrote into the checkout"
     assert "= SUCCEEDED" in output
-    assert output.index("gold-7 is RUNNING, and this execution started it.") < output.index('"Outcome": "Running"')
+    assert output.index("gold-7 is RUNNING. This execution started it.") < output.index('"Outcome": "Running"')
     report = re.search(r"Report to keep, open it in a browser: (\S+)", output)
     assert report, output
     assert Path(report[1]).is_relative_to(tmp_path)
@@ -95,16 +100,32 @@ def test_it_deploys_and_starts_an_image_builder_and_leaves_nothing_behind(tmp_pa
     assert 50 < int(memory[1]) < 400
 
 
-def test_an_auto_stop_ends_the_demo_with_the_image_builder_stopped_again(tmp_path: Path) -> None:
-    output = finished(tmp_path, "--stop-after", "30")
+@pytest.fixture
+def shown(
+    deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """The output of a demo that is as expected, on the deployment that the tests share."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def show(request: dict[str, Any], fault: Fault | None = None) -> str:
+        assert local_demo.show(deployment.stack, request, fault) == 0
+        return capsys.readouterr().out
+
+    return show
+
+
+def test_an_auto_stop_ends_the_demo_with_the_image_builder_stopped_again(
+    shown: Callable[..., str], tmp_path: Path
+) -> None:
+    output = shown({"Name": "gold-8", "StopAfterMinutes": 30})
     assert '"Outcome": "Stopped"' in output
     assert "is STOPPED: it is no longer billed" in output
     titles = {re.search("<h1>(.*)</h1>", page.read_text("utf-8"))[1] for page in tmp_path.glob("*/*.html")}  # type: ignore[index]
-    assert titles == {"Start of image builder golden-image", "Auto-stop of image builder golden-image"}
+    assert titles == {"Start of image builder gold-8", "Auto-stop of image builder gold-8"}
 
 
-def test_a_failure_that_the_fault_makes_is_as_expected(tmp_path: Path) -> None:
-    output = finished(tmp_path, "--fault", "InvalidAccountStatusException")
+def test_a_failure_that_the_fault_makes_is_as_expected(shown: Callable[..., str]) -> None:
+    output = shown({"Name": "gold-9"}, named("InvalidAccountStatusException"))
     assert '"Error": "InvalidAccountStatusException"' in output
     assert "Notification of the operators" in output
     assert "because your AWS account is suspended" in output

@@ -1,4 +1,4 @@
-"""The guard for real: a start leaves it, and it stops the image builder, or leaves it alone."""
+"""The auto-stop on the deployed template: a start schedules it, and it stops the image builder, or leaves it alone."""
 
 import json
 from typing import Any
@@ -6,9 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.conftest import Deployment
-
-pytestmark = pytest.mark.xdist_group("e2e")
+from tests.e2e.conftest import FIRST, Deployment
 
 
 def new_builder(deployment: Deployment, **settings: Any) -> str:
@@ -22,12 +20,12 @@ def state(deployment: Deployment, name: str) -> str:
     return found
 
 
-def guarded(deployment: Deployment, name: str, minutes: int) -> str:
-    """Start with a guard. Returns: the guard."""
+def auto_stop(deployment: Deployment, name: str, minutes: int) -> str:
+    """The auto-stop of a start that has ended."""
     start = deployment.wait(deployment.start({"Name": name, "StopAfterMinutes": minutes}))
     assert start["status"] == "SUCCEEDED", start
-    guard: str = json.loads(start["output"])["AutoStop"]["Execution"]
-    return guard
+    execution: str = json.loads(start["output"])["AutoStop"]["Execution"]
+    return execution
 
 
 def outcome(deployment: Deployment, execution: str) -> str:
@@ -37,53 +35,41 @@ def outcome(deployment: Deployment, execution: str) -> str:
     return found
 
 
-def test_a_guard_stops_what_its_start_brought_up(deployment: Deployment) -> None:
+def test_an_auto_stop_stops_what_its_start_started(deployment: Deployment) -> None:
     name = new_builder(deployment)
-    guard = guarded(deployment, name, 6)
-    assert outcome(deployment, guard) == "Stopped"
+    assert outcome(deployment, auto_stop(deployment, name, 6)) == "Stopped"
     assert state(deployment, name) == "STOPPED"
 
 
-def test_a_tag_forbids_it(deployment: Deployment) -> None:
+def test_a_tag_forbids_the_auto_stop(deployment: Deployment) -> None:
     name = new_builder(deployment, tags={"Skip_Stop": ""})
-    assert outcome(deployment, guarded(deployment, name, 1)) == "Skipped"
+    assert outcome(deployment, auto_stop(deployment, name, 1)) == "Skipped"
     assert state(deployment, name) == "RUNNING"
 
 
-def test_a_builder_that_was_stopped_before_is_left_alone(deployment: Deployment) -> None:
-    name = new_builder(deployment)
-    guard = guarded(deployment, name, 60)
-    deployment.stack.client("appstream").stop_image_builder(Name=name)
-    assert outcome(deployment, guard) == "LeftAlone"
+def test_an_auto_stop_outlasts_a_start_that_timed_out(deployment: Deployment) -> None:
+    name = new_builder(deployment, next_start="PENDING")
+    start = deployment.wait(deployment.start({"Name": name, "TimeoutMinutes": 5, "StopAfterMinutes": 1}))
+    assert start["error"] == "ImageBuilderStartTimedOut"
+    machine = deployment.stack.outputs(FIRST)["StopStateMachineArn"].replace(":stateMachine:", ":execution:")
+    deployment.stack.appstream.put_builder(name, state="RUNNING")
+    assert outcome(deployment, f"{machine}:{start['name']}-stop-1") == "Stopped"
+    assert state(deployment, name) == "STOPPED"
 
 
-def test_a_later_start_with_a_guard_replaces_the_earlier_one(deployment: Deployment) -> None:
+@pytest.mark.full  # tests/workflow/test_auto_stop.py
+def test_an_auto_stop_leaves_the_start_of_somebody_else_alone(deployment: Deployment) -> None:
     name = new_builder(deployment, durations={"stopping": 10})
-    earlier = guarded(deployment, name, 600)
+    earlier = auto_stop(deployment, name, 600)
     deployment.stack.client("appstream").stop_image_builder(Name=name)
-    later = guarded(deployment, name, 12)
+    later = auto_stop(deployment, name, 12)
     assert outcome(deployment, earlier) == "LeftAlone"
-    assert state(deployment, name) == "RUNNING"
     assert outcome(deployment, later) == "Stopped"
 
 
-def test_a_late_start_is_stopped_when_it_comes_up(deployment: Deployment) -> None:
-    name = new_builder(deployment, durations={"pending": 900})
-    start = deployment.wait(deployment.start({"Name": name, "TimeoutMinutes": 5, "StopOnFailure": True}))
-    assert start["error"] == "ImageBuilderStartTimedOut"
-    guard = start["executionArn"].rpartition(":")[2]
-    machine = deployment.stack.outputs("StartImageBuilder")["StopStateMachineArn"]
-    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{guard}"
-    assert arn in json.loads(start["cause"])["Message"]
-    assert outcome(deployment, arn) == "Stopped"
-    assert state(deployment, name) == "STOPPED"
-
-
-def test_a_stop_that_fails_is_told(deployment: Deployment) -> None:
-    alias = deployment.stack.outputs("StartImageBuilder")["StopAliasArn"]
+def test_a_stop_that_fails_is_notified(deployment: Deployment) -> None:
     name = f"builder-{uuid4().hex[:12]}"
-    execution = deployment.stepfunctions.start_execution(stateMachineArn=alias, input=json.dumps({"Name": name}))
-    end = deployment.wait(execution["executionArn"])
-    assert end["error"] == "ResourceNotFoundException"
-    (message,) = [message for message in deployment.messages() if execution["executionArn"] in message]
+    execution = deployment.start({"Name": name}, deployment.stack.outputs(FIRST)["StopAliasArn"])
+    assert deployment.wait(execution)["error"] == "ResourceNotFoundException"
+    (message,) = [message for message in deployment.messages() if execution in message]
     assert message.startswith(f"Image builder {name} was not stopped.")

@@ -8,8 +8,6 @@ import pytest
 
 from tests.e2e.conftest import Deployment
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 
 def run(deployment: Deployment, request: Any) -> tuple[str, Any]:
     """The ARN of the fleet's execution, and its description when it has ended."""

@@ -9,8 +9,6 @@ import pytest
 
 from tests.e2e.conftest import Deployment
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 TEMPLATE = Path(__file__).parents[2] / "docs" / "examples" / "parent.template.json"
 
 

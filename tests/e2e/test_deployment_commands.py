@@ -11,7 +11,8 @@ import pytest
 
 from tests.e2e.conftest import Deployment
 
-pytestmark = pytest.mark.xdist_group("e2e")
+# One after another, and in one worker with the commands of the documentation: these move an alias.
+pytestmark = pytest.mark.xdist_group("commands")
 
 PROJECT = Path(__file__).parents[2]
 

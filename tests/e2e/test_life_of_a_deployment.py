@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from local.emulator import PROJECT
 from tests.e2e.conftest import Deployment, new_queue
 
-pytestmark = [pytest.mark.full, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.full
 
 STACK = "Life"
 SETTINGS = {

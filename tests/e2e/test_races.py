@@ -1,12 +1,8 @@
-"""Many executions at once on one builder, for real: the deployed template, a process for each call under way."""
+"""Many executions at once on one image builder of the deployed template, with a process for each concurrent call."""
 
 from uuid import uuid4
 
-import pytest
-
 from tests.e2e.conftest import Deployment
-
-pytestmark = pytest.mark.xdist_group("e2e")
 
 EXECUTIONS = 50
 

@@ -14,7 +14,7 @@ from cli.report import write_report
 from tests.conftest import CHROMIUM
 from tests.e2e.conftest import Deployment
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.needs("MiniStack", "Node packages", "Chromium")]
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.needs("Chromium")]
 
 PROJECT = Path(__file__).parents[2]
 AXE = PROJECT / "node_modules" / "axe-core" / "axe.min.js"

@@ -25,6 +25,9 @@ TOOLS = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 """A search path with this environment's tools first: its Node, not the machine's, runs the CDK."""
 
 FLAGS: dict[str, Any] = json.loads((PROJECT / "cdk.json").read_text())["context"]
+WITHOUT_BUNDLING: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
+"""The functions' code, on which no template depends, is not bundled."""
+
 NAME = {"stackName": "StartImageBuilder"}
 PLUGINS = (AwsSolutionsChecks, ServerlessChecks)
 
@@ -89,8 +92,8 @@ def refers_to(value: Any) -> str:
 def build(
     directory: Path, settings: dict[str, object], plugins: Callable[[cdk.App], list[IPolicyValidationPlugin]]
 ) -> cdk.App:
-    """The app with these settings. The functions' code, of which no template depends, is not bundled."""
-    app = cdk.App(context={**FLAGS, "aws:cdk:bundling-stacks": []}, outdir=str(directory))
+    """The app with these settings."""
+    app = cdk.App(context={**FLAGS, **WITHOUT_BUNDLING}, outdir=str(directory))
     StartImageBuilderStack(app, "StartImageBuilder", settings=Settings.load(NAME | settings))
     cdk.Validations.of(app).add_plugins(*plugins(app))
     return app
@@ -159,20 +162,29 @@ def strict(synthesize: Synthesize) -> Assembly:
     return synthesize(**STRICT)
 
 
-def run_app(directory: Path, **settings: object) -> Assembly:
-    """Run app.py as the CDK CLI does, with these settings, in an environment that has no AWS setting in it."""
+def run_app(directory: Path, *, bundle: bool = True, **settings: object) -> Assembly:
+    """Run app.py as the CDK CLI does, with these settings, in an environment that has no AWS setting in it.
+
+    Raises:
+        CalledProcessError: it failed; `stderr` says why.
+    """
+    directory.mkdir(exist_ok=True)
+    file = directory / "settings.json"
+    # In a file: the environment has no room for a megabyte.
+    file.write_text(json.dumps(NAME | settings), "utf-8")
+    context = {**FLAGS, "settings": str(file), **({} if bundle else WITHOUT_BUNDLING)}
     subprocess.run(
         [sys.executable, "-W", "error", "app.py"],
         cwd=PROJECT,
         env={
             "PATH": TOOLS,
             "HOME": os.environ.get("HOME", ""),
-            "CDK_OUTDIR": str(directory),
-            "CDK_CONTEXT_JSON": json.dumps(FLAGS | {"settings": NAME | settings}),
+            "CDK_OUTDIR": str(directory / "cdk.out"),
+            "CDK_CONTEXT_JSON": json.dumps(context),
             **{key: value for key, value in os.environ.items() if key.startswith(("PIP_", "JSII_"))},
         },
         check=True,
         capture_output=True,
         text=True,
     )
-    return Assembly(directory)
+    return Assembly(directory / "cdk.out")

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("app")
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
-    return run_app(tmp_path_factory.mktemp("app") / "cdk.out")
+    return run_app(tmp_path_factory.mktemp("app"))
 
 
 def test_another_process_gives_the_template_that_the_tests_examine(app: Assembly, assembly: Assembly) -> None:
@@ -73,12 +73,12 @@ def test_the_asset_is_small_and_runs_on_any_machine(app: Assembly, tmp_path: Pat
 def test_wrong_settings_stop_the_synth_with_each_key_and_its_rule(tmp_path: Path) -> None:
     with pytest.raises(subprocess.CalledProcessError) as failed:
         run_app(
-            tmp_path / "cdk.out",
+            tmp_path,
             subscribers=[{"protocol": "sms", "endpoint": "+1"}],
             schedules=[{"name": "night", "expression": "cron(0 22 * * * *)", "request": {"Name": "a"}}],
         )
     first, second, *_ = failed.value.stderr.split("\n- ")[1:]
-    assert failed.value.stderr.startswith("The settings (CDK context) are wrong:\n")
+    assert failed.value.stderr.startswith(f"The settings ({tmp_path / 'settings.json'}) are wrong:\n")
     assert first == 'subscribers[0].protocol: must be one of email, https, sqs, not "sms"'
     assert second.startswith("schedules[0] (night).expression: must be ")
 

@@ -1,9 +1,7 @@
 """What the settings accept fits into what AWS takes, measured in the template as it is written."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +9,7 @@ import pytest
 
 from infra.config.schedules import Schedule
 from infra.config.settings import InvalidSettings, Settings
-from tests.infra.conftest import PROJECT, TOOLS, Assembly
-
-pytestmark = pytest.mark.xdist_group("infra")
+from tests.infra.conftest import Assembly, Synthesize, run_app
 
 TAG = {"key": "k" * 128, "value": "v" * 256}
 FLEET: dict[str, Any] = {
@@ -22,26 +18,6 @@ FLEET: dict[str, Any] = {
     "workflow": "fleet",
     "request": {"ImageBuilders": [f"golden-{number:04}-{'x' * 89}" for number in range(1_000)]},
 }
-
-
-def run_app(directory: Path, **settings: object) -> subprocess.CompletedProcess[str]:
-    """Run app.py as the CDK CLI does, with a file of settings. The functions' code is not bundled."""
-    file = directory / "settings.json"
-    file.write_text(json.dumps({"stackName": "Night", **settings}), "utf-8")
-    flags = json.loads((PROJECT / "cdk.json").read_text("utf-8"))["context"]
-    return subprocess.run(
-        [sys.executable, "-W", "error", "app.py"],
-        cwd=PROJECT,
-        env={
-            **{key: value for key, value in os.environ.items() if key.startswith(("HOME", "JSII_"))},
-            "PATH": TOOLS,
-            "CDK_OUTDIR": str(directory / "cdk.out"),
-            "CDK_CONTEXT_JSON": json.dumps({**flags, "settings": str(file), "aws:cdk:bundling-stacks": []}),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def most_names() -> list[str]:
@@ -57,16 +33,12 @@ def most_names() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def largest(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
-    directory = tmp_path_factory.mktemp("largest")
-    done = run_app(
-        directory,
+def largest(synthesize: Synthesize) -> Assembly:
+    return synthesize(
         runbookUrl=f"https://example.com/{'r' * 580}",
         imageBuilders={"names": most_names(), "tag": TAG},
         schedules=[{"name": "night", **FLEET}],
     )
-    assert done.returncode == 0, done.stderr
-    return Assembly(directory / "cdk.out")
 
 
 def written(value: Any) -> str:
@@ -83,6 +55,7 @@ def written(value: Any) -> str:
     return f'"{value}"'
 
 
+@pytest.mark.xdist_group("template")
 def test_every_policy_fits_into_iam(largest: Assembly) -> None:
     # Source: IAM user guide, IAM and AWS STS quotas: of a managed policy, and of all inline policies of a role.
     for kind, limit in (("AWS::IAM::ManagedPolicy", 6_144), ("AWS::IAM::Policy", 10_240)):
@@ -91,6 +64,7 @@ def test_every_policy_fits_into_iam(largest: Assembly) -> None:
     assert json.dumps(largest.template).count(TAG["key"]) == 2
 
 
+@pytest.mark.xdist_group("template")
 def test_every_alarm_describes_itself_within_cloudwatchs_limit(largest: Assembly) -> None:
     alarms = largest.resources("AWS::CloudWatch::Alarm").values()
     lengths = [len(alarm["Properties"]["AlarmDescription"]) for alarm in alarms]
@@ -98,6 +72,7 @@ def test_every_alarm_describes_itself_within_cloudwatchs_limit(largest: Assembly
     assert 600 < max(lengths) <= 1_024
 
 
+@pytest.mark.xdist_group("template")
 def test_a_request_is_written_as_it_was_measured(largest: Assembly) -> None:
     (schedule,) = largest.resources("AWS::Scheduler::Schedule").values()
     written_input = schedule["Properties"]["Target"]["Input"]
@@ -105,13 +80,12 @@ def test_a_request_is_written_as_it_was_measured(largest: Assembly) -> None:
     assert json.loads(written_input)["detail"] == FLEET["request"]
 
 
-def test_the_synth_warns_of_a_time_that_daylight_saving_skips(largest: Assembly) -> None:
-    assert "(night): EventBridge Scheduler skips" in (largest.directory / "validation-report.json").read_text("utf-8")
-
-
-def test_a_template_that_cloudformation_refuses_fails_the_synth(tmp_path: Path) -> None:
+@pytest.mark.xdist_group("app")
+def test_a_template_that_cloudformation_refuses_fails_the_synth_after_its_warnings(tmp_path: Path) -> None:
     schedules = [{"name": f"night-{number}", **FLEET} for number in range(9)]
-    done = run_app(tmp_path, schedules=schedules)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("The template is too large for CloudFormation: 1,")
-    assert "Traceback" not in done.stderr
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        run_app(tmp_path, bundle=False, schedules=schedules)
+    assert failed.value.returncode == 1
+    assert "(night-0): EventBridge Scheduler skips" in failed.value.stderr
+    assert failed.value.stderr.splitlines()[-1].startswith("The template is too large for CloudFormation: 1,")
+    assert "Traceback" not in failed.value.stderr

@@ -159,7 +159,7 @@ def granted(assembly: Assembly) -> Iterator[Use]:
 
 
 def used(assembly: Assembly) -> set[Use]:
-    """What the roles do in all scenarios, with a guard, and where nobody can be told."""
+    """What the roles do in all scenarios, with an auto-stop, and where nobody can be notified."""
     calls: set[Use] = set()
     running = START
     topic = resolved(functions(assembly)["notify_operators"]["Environment"]["Variables"]["TOPIC_ARN"])
@@ -178,7 +178,7 @@ def used(assembly: Assembly) -> set[Use]:
                 version = resolved(machine["DefinitionSubstitutions"][substitution]).strip("<>")
                 function = assembly.resources("AWS::Lambda::Version")[version]["Properties"]["FunctionName"]
                 calls.add(Use(running, "lambda:InvokeFunction", f"{resolved(function)}:1"))
-            before, told = len(world.fake.calls), len(world.topic.messages)
+            before, sent = len(world.fake.calls), len(world.topic.messages)
             try:
                 return handler(event, context)
             finally:
@@ -186,7 +186,7 @@ def used(assembly: Assembly) -> set[Use]:
                     service = "tag" if call.operation == "GetResources" else "appstream"
                     action = f"{service}:{call.operation}"
                     calls.add(Use(name, action, image_builder_of(action)))
-                if len(world.topic.messages) > told:
+                if len(world.topic.messages) > sent:
                     calls.add(Use(name, "sns:Publish", topic))
                     # Source: Amazon SNS developer guide, Managing Amazon SNS encryption keys and costs.
                     calls.update(Use(name, f"kms:{action}", key) for action in ("GenerateDataKey", "Decrypt"))
@@ -251,8 +251,8 @@ def used(assembly: Assembly) -> set[Use]:
         play(scenario)
     play_fleet([])
     play_fleet(["no-such-builder"])
-    play(Scenario("nobody-can-be-told", {"state": "FAILED"}), nobody_can_be_told)
-    play(Scenario("a-guard", request={"Name": BUILDER, "StopAfterMinutes": 30}))
+    play(Scenario("nobody-can-be-notified", {"state": "FAILED"}), nobody_can_be_notified)
+    play(Scenario("an-auto-stop", request={"Name": BUILDER, "StopAfterMinutes": 30}))
     play(Scenario("a-stop-that-fails"), stop={"Name": "no-such-builder"})
     return calls
 
@@ -279,7 +279,7 @@ def authorized_as(assembly: Assembly, alias: str) -> str:
     return resolved(versions[version]["Properties"]["StateMachineArn"])
 
 
-def nobody_can_be_told(world: World) -> None:
+def nobody_can_be_notified(world: World) -> None:
     error = {"Error": {"Code": "KMSDisabledException", "Message": "The key is disabled."}}
     world.topic.errors = [ClientError(error, "Publish")] * 100  # type: ignore[arg-type]  # what is read of it
 
@@ -361,7 +361,7 @@ def test_every_function_and_the_state_machine_has_a_role_of_its_own(assembly: As
     assert sorted(roles(assembly).values()) == sorted([*functions(assembly), *WORKFLOWS.values()])
 
 
-def test_only_the_rule_may_invoke_the_function_that_tells(assembly: Assembly) -> None:
+def test_only_the_rule_may_invoke_the_function_that_notifies(assembly: Assembly) -> None:
     (permission,) = assembly.resources("AWS::Lambda::Permission").values()
     (rule,) = assembly.resources("AWS::Events::Rule")
     assert permission["Properties"]["Principal"] == "events.amazonaws.com"

@@ -15,7 +15,7 @@ from infra.config.settings import Settings
 from infra.notifications import Notifications
 from infra.stack import StartImageBuilderStack
 from infra.storage import Storage
-from tests.infra.conftest import FLAGS, PROJECT, STRICT, Assembly, Synthesize, listed, refers_to
+from tests.infra.conftest import FLAGS, PROJECT, STRICT, WITHOUT_BUNDLING, Assembly, Synthesize, listed, refers_to
 
 pytestmark = pytest.mark.xdist_group("template")
 
@@ -49,7 +49,7 @@ def test_the_state_machines_are_standard_logged_and_traced(assembly: Assembly) -
         assert machine["StateMachineType"] == "STANDARD"
         assert machine["TracingConfiguration"] == {"Enabled": True}
         assert machine["LoggingConfiguration"]["Level"] == "ALL"
-        # What an input holds stands in the history alone.
+        # Inputs and outputs are in the history alone.
         assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
 
 
@@ -210,20 +210,20 @@ def test_a_key_that_exists_is_used_in_its_place(synthesize: Synthesize) -> None:
 
 
 def test_subscribers_get_messages_or_leave_a_dead_letter() -> None:
-    told = [
+    given = [
         ("email", "ops@example.com"),
         # The CDK would make one construct id of these two.
         ("https", "https://example.com/a/b"),
         ("https", "https://example.com/a--b"),
         ("sqs", "arn:aws:sqs:us-east-1:111122223333:ops"),
     ]
-    subscribers = [{"protocol": protocol, "endpoint": endpoint} for protocol, endpoint in told]
+    subscribers = [{"protocol": protocol, "endpoint": endpoint} for protocol, endpoint in given]
     settings = Settings.load({"stackName": "S", "subscribers": subscribers})
     stack = cdk.Stack()
     storage = Storage(stack, "Storage", settings=settings)
     Notifications(stack, "Notifications", subscribers=settings.subscribers, storage=storage)
     subscriptions = Template.from_stack(stack).find_resources("AWS::SNS::Subscription").values()
-    assert [(each["Properties"]["Protocol"], each["Properties"]["Endpoint"]) for each in subscriptions] == told
+    assert [(each["Properties"]["Protocol"], each["Properties"]["Endpoint"]) for each in subscriptions] == given
     for each in subscriptions:
         target = each["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]
         assert refers_to(target).startswith("NotificationsDeadLetters")
@@ -242,14 +242,6 @@ def test_every_alarm_calls_the_topic_and_names_its_section_of_the_runbook(assemb
     for alarm in assembly.properties("AWS::CloudWatch::Alarm"):
         assert alarm["AlarmActions"] == [{"Ref": topic}]
         assert "Runbook: docs/runbook.md#" in alarm["AlarmDescription"]
-
-
-def test_no_alarm_has_a_longer_description_than_cloudwatch_takes(synthesize: Synthesize) -> None:
-    longest = Settings.model_fields["runbook_url"].metadata
-    (most,) = [each.max_length for each in longest if hasattr(each, "max_length")]
-    found = synthesize(runbookUrl="https://example.com/".ljust(most, "x"))
-    # Source: Amazon CloudWatch API reference, PutMetricAlarm.
-    assert all(len(alarm["AlarmDescription"]) <= 1_024 for alarm in found.properties("AWS::CloudWatch::Alarm"))
 
 
 def test_an_alarm_counts_the_failures_without_a_notification(assembly: Assembly) -> None:
@@ -336,7 +328,7 @@ def test_the_template_names_no_account_region_or_partition(assembly: Assembly) -
     [("us-gov-west-1", "aws-us-gov"), ("us-iso-east-1", "aws-iso"), ("us-isob-east-1", "aws-iso-b")],
 )
 def test_other_partitions_get_their_own_arns(region: str, partition: str) -> None:
-    app = cdk.App(context={**FLAGS, "aws:cdk:bundling-stacks": []})
+    app = cdk.App(context={**FLAGS, **WITHOUT_BUNDLING})
     stage = cdk.Stage(app, "Stage", env=cdk.Environment(account="111122223333", region=region))
     stack = StartImageBuilderStack(stage, "Start", settings=Settings.load({"stackName": "Start"}))
     text = json.dumps(Template.from_stack(stack).to_json())

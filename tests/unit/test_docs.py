@@ -73,9 +73,13 @@ def test_the_readme_shows_the_thing_first_and_is_short() -> None:
     assert next(number for number, line in enumerate(lines) if line.startswith("![")) < 25
 
 
-def test_the_readme_has_the_cost_of_the_table() -> None:
+def test_the_readme_has_the_costs_of_the_tables() -> None:
+    deploy = (DOCS / "deploy.md").read_text("utf-8")
     (cents,) = re.findall(r"10 minutes costs ([\d.]+) US cents", README)
-    assert re.search(rf"a start of 10 minutes \|.*\| {re.escape(cents)} \|", (DOCS / "deploy.md").read_text("utf-8"))
+    assert re.search(rf"a start of 10 minutes \|.*\| {re.escape(cents)} \|", deploy)
+    ((least, most),) = re.findall(r"(\d+) to (\d+) US\s+dollars a\s+month", README)
+    (together,) = re.findall(r"\| together \| ([\d.]+) \| ([\d.]+) \|", deploy)
+    assert (least, most) == tuple(f"{float(dollars):.0f}" for dollars in together)
 
 
 @pytest.mark.parametrize("field", [*FIELDS, *STOP_FIELDS])

@@ -20,7 +20,7 @@ from lambdas import (
     stop_image_builder,
     validate_request,
 )
-from lambdas.image_builder import appstream
+from lambdas.image_builder import appstream, execution_result
 from local.fake_appstream.clock import ManualClock
 from local.fake_appstream.fake import FakeAppStream
 from local.fake_appstream.faults import Fault
@@ -64,6 +64,7 @@ class Topic:
 class Executions:
     """Step Functions' answers about one execution, in place of the function's client. execution: None while it runs."""
 
+    began: datetime
     execution_input: Any
     execution: Execution | None = None
 
@@ -71,9 +72,9 @@ class Executions:
         ended = self.execution
         return {
             "executionArn": executionArn,
-            "stateMachineArn": executionArn.replace(":execution:", ":stateMachine:").rpartition(":")[0],
+            "stateMachineAliasArn": f"{executionArn.replace(':execution:', ':stateMachine:').rpartition(':')[0]}:live",
             "status": ended.status if ended else "RUNNING",
-            "startDate": datetime(2026, 1, 31, 22, tzinfo=UTC),
+            "startDate": self.began,
             "input": json.dumps(self.execution_input),
             **({"error": ended.error, "cause": ended.cause_text} if ended else {}),
         }
@@ -105,7 +106,8 @@ class World:
         for module in WITH_CLIENT:
             module.client = client  # type: ignore[attr-defined]  # the handlers' own
         for module in (start_image_builder, stop_image_builder):
-            module.mutating_client = mutating_client
+            module.mutating_client = mutating_client  # type: ignore[attr-defined]  # the handlers' own
+        execution_result.now = lambda: datetime.fromtimestamp(clock.now(), UTC)
         topic = Topic()
         notify_operators.sns = topic  # type: ignore[assignment]  # what it uses of it
         tagging = boto3.client("resourcegroupstaggingapi", config=appstream.READ)
@@ -151,7 +153,8 @@ class World:
         return self._run(self.fleet, execution_input)
 
     def _run(self, engine: Engine, execution_input: Any) -> Execution:
-        answers, outer = Executions(execution_input), notify_operators.stepfunctions
+        began, outer = execution_result.now(), notify_operators.stepfunctions
+        answers = Executions(began, execution_input)
         notify_operators.stepfunctions = lambda: answers  # type: ignore[assignment]  # what it uses of it
         # boto3 waits between its own retries.
         with patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self.clock.advance)):

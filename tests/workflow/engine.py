@@ -24,7 +24,7 @@ from unittest.mock import patch
 import jsonata
 from botocore.exceptions import ClientError
 from jsonata.utils import Utils
-from jsonpath_ng import parse
+from jsonpath_ng.parser import parse
 from moto.stepfunctions.parser.api import HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName

@@ -232,7 +232,7 @@ class Run:
         request: the execution input.
         builder: settings of the fake's builder, which is called BUILDER.
         faults: of the fake.
-        crash: functions that crash at every call.
+        crash: the function that crashes, at every call after so many that work, with an error of Lambda's.
         breaks: what else breaks: the services "states" and "events", or the "children" of the Map state.
         every_start: what each start leads to, instead of the ordinary.
         nested: how the runs of a fleet end: status, error and cause.
@@ -243,6 +243,8 @@ class Run:
     builder: Any = field(default_factory=dict)
     faults: Sequence[Any] = ()
     crash: str = ""
+    after: int = 0
+    error: str = "Runtime.ExitError"
     breaks: str = ""
     every_start: Any = None
     nested: tuple[str, str, str] = ("SUCCEEDED", "", "")
@@ -251,7 +253,8 @@ class Run:
         world = World.new()
         world.prepare(self.builder, self.faults)
         if self.crash:
-            world.engine.script[self.crash] = [_crash] * 20
+            answer = _function_error(self.error, "RequestId: 1 Error: Runtime exited with error: signal: killed")
+            world.engine.script[self.crash] = [*[engine.run_handler] * self.after, *[lambda *_: answer] * 20]
         if self.breaks == "states":
             metadata = {"HTTPStatusCode": 400, "RequestId": "1"}
             response: Any = {"Error": {"Code": "AccessDenied", "Message": "No."}, "ResponseMetadata": metadata}
@@ -280,10 +283,6 @@ class Run:
                 {"start": world.run, "stop": world.run_stop}[self.machine](self.request)
 
 
-def _crash(*_: Any) -> dict[str, Any]:
-    return _function_error("Runtime.ExitError", "RequestId: 1 Error: Runtime exited with error: signal: killed")
-
-
 def _children_break_off(_: DistributedIterationComponent, env: Environment) -> None:
     env.stack.pop()
     eval_mocked_response(env, MockedResponseThrow(0, 0, "BrokeOff", "The children broke off."))
@@ -294,18 +293,18 @@ def _answers(operation: str, code: str, **when: Any) -> list[dict[str, Any]]:
 
 
 _NAMED = {"Name": BUILDER}
-_GUARDED = {"Name": BUILDER, "StopAfterMinutes": 30, "NotifyOnSuccess": True}
+_STOPPED_LATER = {"Name": BUILDER, "StopAfterMinutes": 30, "NotifyOnSuccess": True}
 _FIVE = {"Name": BUILDER, "TimeoutMinutes": 5}
 _ONE = {"ImageBuilders": [{"Name": "a"}], "MaxConcurrency": 1}
 _IT_BROKE = json.dumps({"Message": "It broke."})
 RUNS = [
-    Run("start", _GUARDED),
-    Run("start", _GUARDED, {"state": "RUNNING"}),
+    Run("start", _STOPPED_LATER),
+    Run("start", _STOPPED_LATER, {"state": "RUNNING"}),
     Run("start", {**_FIVE, "StopOnFailure": True}, {"durations": {"pending": 900}}),
     Run("start", {**_FIVE, "StopAfterMinutes": 30}, {"durations": {"pending": 900}}),
-    *(Run("start", _GUARDED, crash=f"{name}_image_builder") for name in ("start", "describe")),
-    *(Run("start", _GUARDED, crash=name) for name in ("validate_request", "notify_operators")),
-    *(Run("start", _GUARDED, breaks=service) for service in ("states", "events")),
+    *(Run("start", _STOPPED_LATER, crash=f"{name}_image_builder") for name in ("start", "describe")),
+    *(Run("start", _STOPPED_LATER, crash=name) for name in ("validate_request", "notify_operators")),
+    *(Run("start", _STOPPED_LATER, breaks=service) for service in ("states", "events")),
     Run("start", {**_FIVE, "StopOnFailure": True}, {"durations": {"pending": 900}}, breaks="states"),
     Run("start", {"Name": "missing"}, crash="notify_operators"),
     Run("start", {"Name": "missing"}, breaks="events"),
@@ -332,6 +331,10 @@ RUNS = [
     Run("fleet", {"ImageBuilders": []}),
     Run("fleet", {"ImageBuilders": []}, crash="notify_operators"),
     Run("fleet", _ONE, crash="list_image_builders"),
+    Run("fleet", _ONE, nested=("FAILED", "ImageBuilderFailed", _IT_BROKE), crash="list_image_builders", after=1),
+    Run("fleet", _ONE, crash="list_image_builders", error="Runtime.UnmarshalError"),
+    Run("start", _NAMED, crash="validate_request", error="Runtime.UnmarshalError"),
+    Run("stop", _NAMED, crash="validate_request", error="Runtime.UnmarshalError"),
     Run("fleet", _ONE, breaks="children"),
 ]
 

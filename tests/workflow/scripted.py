@@ -65,7 +65,7 @@ def refused(operation: str, code: str = "InternalErrorException") -> ClientError
     return ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 500, "RequestId": "1"}}, operation)  # type: ignore[typeddict-item]  # what is read
 
 
-def run(world: World, request: Mapping[str, Any] | None = None, **script: Sequence[Invocation]) -> Execution:
+def run(world: World, request: Any = None, **script: Sequence[Invocation]) -> Execution:
     """Run with the next answers of the functions scripted."""
     world.prepare({})
     world.engine.script = {function: list(invocations) for function, invocations in script.items()}

@@ -1,4 +1,4 @@
-"""A sample of the mutation tests, so that the script works when it is needed. All of it: `make mutants`."""
+"""A sample of the mutation tests, so that the script works when it is needed. All of it: `make test-full`."""
 
 from tests.workflow.mutants import checks, judge_all, mutants
 

@@ -483,6 +483,14 @@ def test_the_name_is_known_when_the_request_cannot_be_validated(world: World) ->
     assert world.run(event).cause["Name"] == BUILDER
 
 
+@pytest.mark.parametrize("workflow", ["start", "stop"])
+def test_an_input_that_no_function_can_read_is_an_invalid_request(world: World, workflow: str) -> None:
+    world.engine.script = {VALIDATE: [fails("Runtime.UnmarshalError", "maximum recursion depth exceeded")]}
+    execution = world.run({"Name": BUILDER}) if workflow == "start" else world.run_stop({"Name": BUILDER})
+    assert (execution.error, execution.cause["Route"], len(world.topic.messages)) == ("InvalidRequest", "fail", 1)
+    assert "nests too deeply" in execution.cause["Message"]
+
+
 # Notifications and events
 
 TRIES = 7

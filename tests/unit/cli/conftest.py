@@ -2,11 +2,13 @@
 
 import io
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
@@ -42,7 +44,7 @@ class Aws:
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Aws]:
     answers = Aws()
 
     class Handler(BaseHTTPRequestHandler):
@@ -62,6 +64,10 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    cdk = tmp_path / "cdk"
+    cdk.write_text("#!/bin/sh\nexit 9\n")
+    cdk.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(sys, "stdin", io.StringIO("stop\n"))
     yield answers
     server.shutdown()

@@ -32,7 +32,7 @@ BUS = "arn:aws:events:us-east-1:{}:event-bus/images"
             "The settings (settings.json) are wrong:\n- eventBus: must be a bus in eu-west-1",
         ),
         ({"eventBuss": "images"}, "us-east-1", 1, "eventBuss: there is no such key; did you mean eventBus?"),
-        ({}, "", 2, "There is no AWS Region: set AWS_REGION"),
+        ({}, "", 1, "There is no AWS Region: set AWS_REGION"),
     ],
 )
 def test_settings_are_checked_before_a_deployment(

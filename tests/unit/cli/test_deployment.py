@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import destroy, pause, preflight, rollback, smoke, verify
+from cli import auto_stops, destroy, pause, preflight, rollback, smoke, verify
 from tests.unit.cli.conftest import Answer, Aws
 
 COMMANDS: dict[str, Callable[[], int]] = {
@@ -17,9 +17,10 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "pause": lambda: pause.main(pause.pause, "Paused"),
     "resume": lambda: pause.main(pause.resume, "Enabled again"),
     "destroy": destroy.main,
+    "auto-stops": lambda: auto_stops.main(["list"]),
     "preflight": preflight.main,
 }
-ON_THE_STACK = ("smoke", "rollback", "pause", "resume", "destroy")
+ON_THE_STACK = ("smoke", "rollback", "pause", "resume", "destroy", "auto-stops")
 
 
 def described(status: str) -> Answer:

@@ -18,15 +18,14 @@ Event = tuple[float, str, dict[str, Any]]
 
 def run(*events: Event, execution: str = ARN, request: Any = '{"Name": "gold"}') -> Run:
     """A run with these events: seconds, type and details."""
-    described = {"executionArn": execution, "startDate": BEGAN, "input": request}
-    return read_run(described, history(*events))
+    return read_run(execution, history(*events, request=request))
 
 
-def history(*events: Event) -> Any:
+def history(*events: Event, request: str = "{}") -> Any:
     """The events as boto3 gives them."""
     members = {"StateEntered": "stateEntered", "StateExited": "stateExited"}
     found = []
-    for number, (seconds, kind, details) in enumerate([(0.0, "ExecutionStarted", {}), *events], 1):
+    for number, (seconds, kind, details) in enumerate([(0.0, "ExecutionStarted", {"input": request}), *events], 1):
         member = next((name for end, name in members.items() if kind.endswith(end)), kind[0].lower() + kind[1:])
         moment = BEGAN + timedelta(seconds=seconds)
         found.append({"id": number, "timestamp": moment, "type": kind, f"{member}EventDetails": details})
@@ -177,28 +176,24 @@ def test_the_last_line_is_the_status_and_the_error(kind: str, error: str, text: 
 
 
 class StepFunctions:
-    """DescribeExecution and GetExecutionHistory, each of a moment of its own."""
+    """Answers requests for the history; any other is an AttributeError."""
 
-    def __init__(self, status: str, events: Any) -> None:
-        self.status, self.events = status, events
+    events: Any
 
-    def describe_execution(self, executionArn: str) -> Any:  # noqa: N803  # as boto3 names it
-        return {"executionArn": executionArn, "status": self.status, "startDate": BEGAN, "input": "{}"}
-
-    def get_paginator(self, _: str) -> Any:
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "get_execution_history"
         return self
 
     def paginate(self, **_: Any) -> Any:
         return [{"events": self.events[::-1]}]
 
 
-@pytest.mark.parametrize("described", ["RUNNING", "FAILED"])
-def test_the_status_is_of_the_same_moment_as_the_history(described: str) -> None:
-    going_on, over = history(entered(1, START)), history(entered(1, START), ended(2, "Failed", "E", "{}"))
-    client = StepFunctions(described, going_on)
+def test_the_status_is_of_the_same_moment_as_the_history() -> None:
+    client = StepFunctions()
     follower = Follower(client, ARN)  # type: ignore[arg-type]
-    assert (follower.run().status, texts(follower.run())) == ("RUNNING", [START])
-    client.events = over
+    client.events = history(entered(1, START))
+    assert texts(follower.run()) == [START]
+    client.events = history(entered(1, START), ended(2, "Failed", "E", "{}"))
     assert (follower.run().status, texts(follower.run())) == ("FAILED", [START, "FAILED E"])
 
 
@@ -209,13 +204,14 @@ def test_a_redriven_execution_goes_on() -> None:
 
 
 def test_time_is_simulated_by_its_scale() -> None:
-    scaled = read_run({"executionArn": ARN, "startDate": BEGAN}, history(entered(3, POLL)), 0.01)
+    scaled = read_run(ARN, history(entered(3, POLL)), 0.01)
     assert scaled.steps[0].entered == 300
 
 
-def test_an_execution_without_events_yet_began_when_step_functions_says() -> None:
-    found = read_run({"executionArn": ARN, "startDate": BEGAN, "input": "no JSON"}, [])
-    assert (found.began, found.steps, found.name, found.outcome) == (BEGAN, [], "", ("", ""))
+def test_an_execution_without_events_yet_has_just_begun() -> None:
+    found = read_run(ARN, [])
+    assert (found.steps, found.name, found.outcome) == ([], "", ("", ""))
+    assert datetime.now(UTC) - found.began < timedelta(minutes=1)
 
 
 def test_the_calls_of_the_children_of_a_map_are_not_its_own() -> None:
@@ -243,29 +239,26 @@ STOP_ARN = ARN.replace("StartImageBuilder", "Stack-StopImageBuilderStateMachine1
         (ARN.replace("StartImage", "StartFleet"), '{"ImageBuilders": ["a"]}', "Start of a fleet of image builders"),
     ],
 )
-def test_the_title_tells_starts_stops_and_auto_stops_apart(execution: str, request_text: str, title: str) -> None:
+def test_starts_stops_and_auto_stops_have_different_titles(execution: str, request_text: str, title: str) -> None:
     assert run(execution=execution, request=request_text).title == title
 
 
 @pytest.mark.parametrize(
     ("output", "outcome"),
     [
-        ({"Outcome": "AlreadyRunning"}, ("gold was RUNNING already: nothing was started.", "")),
+        ({"Outcome": "AlreadyRunning"}, ("gold is RUNNING. Nothing was started.", "")),
         (
             {"Outcome": "Running", "Started": True, "WaitedSeconds": 730, "Advice": "Connect."},
-            ("gold is RUNNING, and this execution started it. The execution waited 12 minutes.", "Connect."),
+            ("gold is RUNNING. This execution started it. The execution waited 12 minutes.", "Connect."),
         ),
-        (
-            {"Outcome": "Running", "Started": False},
-            ("gold is RUNNING; AppStream did not confirm that this execution started it.", ""),
-        ),
-        ({"Outcome": "LeftAlone", "Why": "It is gone."}, ("gold was left alone. It is gone.", "")),
+        ({"Outcome": "Running", "Started": False}, ("gold is RUNNING.", "")),
+        ({"Outcome": "LeftAlone", "Why": "Its start is over."}, ("gold is RUNNING. Its start is over.", "")),
         ({"Requested": 3, "Running": 2}, ("2 of 3 image builders are RUNNING.", "")),
         (7, ("", "")),
     ],
 )
 def test_a_result_is_said_in_a_sentence(output: Any, outcome: tuple[str, str]) -> None:
-    assert run(succeeded(1, output)).outcome == outcome
+    assert run(*poll(0, "RUNNING"), succeeded(60, output)).outcome == outcome
 
 
 def test_a_failure_is_said_as_the_operators_read_it() -> None:

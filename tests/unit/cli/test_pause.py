@@ -46,7 +46,8 @@ def stack() -> Iterator[Deployment]:
             Resource("TriggersTriggeridle", "AWS::Events::Rule", "idle"),
             Resource("StatusChangesRule", "AWS::Events::Rule", "changes"),
         ]
-        yield Deployment(session, None, "UPDATE_COMPLETE", {}, resources)  # type: ignore[arg-type]
+        settings: Any = None
+        yield Deployment(session, settings, "UPDATE_COMPLETE", {}, resources)
 
 
 def schedules(stack: Deployment) -> dict[str, dict[str, Any]]:

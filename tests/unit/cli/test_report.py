@@ -1,4 +1,4 @@
-"""What the report says of an execution. Its looks are tested in a browser: tests/e2e/test_report_in_browser.py."""
+"""What the report says of an execution. In a browser: tests/e2e/test_report_in_browser.py."""
 
 import json
 import re
@@ -45,12 +45,12 @@ def test_polls_that_find_nothing_new_are_one_row() -> None:
         (POLL, ["the image builder is RUNNING"]),
         ("Evaluate builder state", []),
     ]
-    assert (found[3].begin, found[3].length, found[3].offset, found[3].share) == (60, 180, 20, 60)
+    assert (found[3].begin, found[3].length) == (60, 180)
 
 
 def test_the_strip_shows_each_state_for_as_long_as_it_lasted() -> None:
     found = periods(run(*poll(0, "PENDING", "PENDING", "RUNNING"), succeeded(199, {})))
-    assert found == [Period("PENDING", 59, 85.71), Period("RUNNING", 179, 14.29)]
+    assert found == [Period("PENDING", 59, 179), Period("RUNNING", 179, 199)]
 
 
 def test_the_way_of_a_failed_task_is_not_that_of_a_success() -> None:
@@ -98,7 +98,6 @@ def test_the_state_of_an_execution_that_goes_on_lasts_until_now() -> None:
     found.steps[0].entered = 60
     (row,) = rows(found)
     assert 9 * 60 <= row.length < 10 * 60
-    assert row.offset + row.share == pytest.approx(100, abs=0.1)
 
 
 CAUSE = json.dumps({"Route": "notify", "Message": "m", "Advice": "a"})
@@ -148,7 +147,7 @@ RESULT = {
 def test_a_success_shows_what_to_do_next_and_links_to_the_console() -> None:
     accepted = (entered(1, "Start image builder"), called(1), answered(2, ACCEPTED))
     assert card(run(*accepted, succeeded(3, RESULT))) == {
-        "What happened": "gold is RUNNING, and this execution started it. The execution waited 12 minutes.",
+        "What happened": "gold is PENDING. This execution started it. The execution waited 12 minutes.",
         "What to do": "Connect to it.",
         "Outcome": "Running",
         "Started": "true",

@@ -17,7 +17,6 @@ from cli.history import Run, clock
 from tests.unit.cli.test_history import (
     ACCEPTED,
     ARN,
-    BEGAN,
     START,
     WAIT,
     Event,
@@ -45,8 +44,6 @@ class Answers:
         self.items: Any = DENIED
 
     def describe_execution(self, *, executionArn: str) -> Any:  # noqa: N803  # as boto3 names it
-        if executionArn == ARN:
-            return {"executionArn": ARN, "startDate": BEGAN, "input": json.dumps(given(self.stages[0]).input)}
         request, output = given(self.earlier)[int(executionArn)]
         return {"executionArn": executionArn, "input": json.dumps(request), "output": json.dumps(output)}
 
@@ -117,7 +114,7 @@ def test_each_line_is_printed_once_as_it_happens_and_the_outcome_before_the_json
         "  00:09  = SUCCEEDED",
         "",
         "Execution SUCCEEDED ────────────────────────────────────────────────────────────",
-        "gold is RUNNING, and this execution started it.",
+        "gold is PENDING. This execution started it.",
         f"What to do: {'Connect to it. ' * 9}",
         "",
         *json.dumps({"Outcome": "Running", "Started": True, "Advice": "Connect to it. " * 9}, indent=2).splitlines(),
@@ -190,7 +187,7 @@ def test_polls_that_find_nothing_new_are_counted_and_the_next_one_is_counted_dow
     assert "gold: PENDING, described 3 times" in text
 
 
-def test_simulated_and_real_time_are_told_apart() -> None:
+def test_simulated_time_is_shown_beside_real_time() -> None:
     seen = run(entered(1, "Read request", "Pass"))
     seen.time_scale, seen.began = 0.01, datetime.now(UTC) - timedelta(seconds=6)
     assert "10:00 simulated, 00:06 real" in drawn(watch._Now(seen, None))

@@ -1,13 +1,15 @@
 import json
 from collections.abc import Sequence
+from fractions import Fraction
+from math import ceil
 from typing import Any
 
 import pytest
 
 from lambdas.image_builder.fleet import (
-    AUTO_STOP_POLL_SECONDS,
     CALLS_PER_SECOND,
     MAX_BUILDERS,
+    MAX_POLL_INTERVAL_SECONDS,
     RESULT_BYTES,
     STATE_BYTES,
     distinct,
@@ -17,6 +19,7 @@ from lambdas.image_builder.fleet import (
     parse_whole_fleet_request,
 )
 from lambdas.image_builder.request import InvalidRequest
+from lambdas.image_builder.stop import WAIT_SECONDS
 
 
 def refused(execution_input: object) -> str:
@@ -40,34 +43,52 @@ def test_names_and_requests_are_listed_as_requests_in_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "at_once", "defaults", "interval", "concurrency"),
-    [
-        (1, 1_000, {}, 23, 1),
-        (103, 1_000, {}, 23, 103),
-        (104, 1_000, {}, 24, 104),
-        (1_000, 1_000, {}, 223, 1_000),
-        (1_000, 90, {}, 23, 90),
-        (100, 1_000, {"StopAfterMinutes": 60}, 25, 100),
-        (500, 1_000, {"StopOnFailure": True}, 189, 500),
-        (1_000, 1_000, {"StopAfterMinutes": 60}, 299, 238),
-        (1_000, 10, {"StopAfterMinutes": 60}, 23, 10),
-    ],
+    ("count", "at_once", "interval"),
+    [(1, 1_000, 23), (103, 1_000, 23), (104, 1_000, 24), (1_000, 1_000, 223), (1_000, 90, 23)],
 )
-def test_a_fleet_and_its_auto_stops_together_poll_at_the_planned_rate(
-    count: int, at_once: int, defaults: dict[str, Any], interval: int, concurrency: int
+def test_the_more_image_builders_a_fleet_has_the_longer_is_the_poll_interval(
+    count: int, at_once: int, interval: int
 ) -> None:
-    request = {"ImageBuilders": names(count), "MaxConcurrency": at_once, "Defaults": defaults}
+    request = {"ImageBuilders": names(count), "MaxConcurrency": at_once}
     found = listed(request)
-    assert found["Defaults"] == {"PollIntervalSeconds": interval, **defaults}
-    assert found["MaxConcurrency"] == concurrency
-    auto_stops = count if defaults else 0
-    assert concurrency / interval + auto_stops / AUTO_STOP_POLL_SECONDS <= CALLS_PER_SECOND
+    assert (found["Defaults"], found["MaxConcurrency"]) == ({"PollIntervalSeconds": interval}, min(count, at_once))
     assert listed({**request, "Defaults": {"PollIntervalSeconds": 10}})["Defaults"] == {"PollIntervalSeconds": 10}
 
 
-def test_a_request_of_its_own_with_an_auto_stop_counts_and_one_without_does_not() -> None:
+@pytest.mark.parametrize("defaults", [{"StopAfterMinutes": 60}, {"StopOnFailure": True}])
+@pytest.mark.parametrize(
+    ("count", "most"), [(1, 1), (100, 1_000), (500, 90), (900, 1_000), (1_000, 1_000), (1_000, 300)]
+)
+def test_a_fleet_and_its_auto_stops_together_poll_at_the_planned_rate(
+    count: int, most: int, defaults: dict[str, Any]
+) -> None:
+    found = listed({"ImageBuilders": names(count), "Defaults": defaults, "MaxConcurrency": most})
+    interval, at_once = found["Defaults"]["PollIntervalSeconds"], found["MaxConcurrency"]
+
+    def calls_per_second(running: int, failed: int) -> Fraction:
+        auto_stops = count if "StopAfterMinutes" in defaults else failed
+        return Fraction(running, interval) + Fraction(auto_stops, WAIT_SECONDS)
+
+    # All run; all that can have ended have failed; everything has failed.
+    for running, failed in ((at_once, 0), (at_once, count - at_once), (0, count)):
+        assert calls_per_second(running, failed) <= CALLS_PER_SECOND
+    # No more rarely than that takes, and no fewer at the same time.
+    auto_stops = calls_per_second(0, count - at_once)
+    assert interval == 23 or Fraction(at_once, interval - 1) + auto_stops > CALLS_PER_SECOND
+    more = Fraction(at_once + 1, MAX_POLL_INTERVAL_SECONDS) + auto_stops
+    assert at_once == min(count, most) or more > CALLS_PER_SECOND
+
+
+def test_stop_on_failure_lets_all_run_at_the_same_time_and_stop_after_minutes_does_not() -> None:
+    for field, concurrency in (({"StopOnFailure": True}, 1_000), ({"StopAfterMinutes": 60}, 100)):
+        found = listed({"ImageBuilders": names(1_000), "Defaults": field})
+        assert found["MaxConcurrency"] == concurrency
+
+
+def test_only_a_request_with_an_auto_stop_counts_as_one() -> None:
     mixed = [{"Name": name, "StopAfterMinutes": 5} for name in names(200)] + [{"Name": "last"}]
-    assert listed({"ImageBuilders": mixed})["Defaults"] == {"PollIntervalSeconds": 54}
+    found = listed({"ImageBuilders": mixed})
+    assert found["Defaults"] == {"PollIntervalSeconds": ceil(201 / (CALLS_PER_SECOND - 200 / WAIT_SECONDS))}
 
 
 def test_an_event_carries_a_fleet_in_its_detail() -> None:

@@ -5,7 +5,9 @@ import re
 import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -51,7 +53,8 @@ RUNNING = {
 
 def notice(detail: Any = FAILED, described: Any = DESCRIBED, **changes: Any) -> Notice:
     result = execution_result.read_execution_result({**detail, **changes})
-    return execution_result.notice_of(result, described, NOW)
+    with patch.object(execution_result, "now", lambda: NOW):
+        return execution_result.notice_of(result, described)
 
 
 def mail(detail: Any = FAILED, described: Any = DESCRIBED, *, runbook: str = "", **changes: Any) -> str:
@@ -86,7 +89,7 @@ def test_a_mail_says_what_failed_what_to_do_and_who_started_it() -> None:
         "1. Create a new image builder.\n"
         "2. See the state of the image builder: it is billed while it is RUNNING.\n"
         "   aws appstream --region eu-west-1 describe-image-builders --names gold\n"
-        "3. Read the log lines of the execution in CloudWatch Logs Insights, over the log groups of the stack.\n"
+        "3. Read the log lines of the execution in CloudWatch Logs Insights, over the stack's log groups.\n"
         f'   filter execution = "{ARN}" | sort @timestamp\n'
         "4. Start again with the same request, when the cause is fixed.\n"
         f"   aws stepfunctions --region eu-west-1 start-execution --state-machine-arn {MACHINE} "
@@ -116,9 +119,21 @@ def test_a_mail_about_a_success_has_no_error_and_names_nobody_to_act() -> None:
     assert "\n1. Stop the image builder by hand when nobody needs it.\n   aws appstream" in text
 
 
-def test_a_mail_without_a_runbook_url_links_only_to_the_console() -> None:
-    assert set(re.findall(r"https://([^/]+)", mail())) == {"console.aws.amazon.com"}
-    assert "runbook" not in mail()
+def test_a_mail_without_a_runbook_url_has_the_steps_of_the_runbook() -> None:
+    for error, steps in notification._runbook().items():
+        text = mail(error=error)
+        assert [step for step in steps if not re.search(rf"^\d+\. {re.escape(quote(step))}$", text, re.MULTILINE)] == []
+        assert not re.search(r"runbook|\$[A-Z]|\]\(", text)
+    assert len(notification._runbook()["AccessDeniedException"]) >= 3
+    assert notification._runbook()["AccessDeniedException"][0] not in mail(
+        error="AccessDeniedException", runbook=RUNBOOK
+    )
+
+
+def test_a_deployment_without_the_runbook_still_notifies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(notification, "_RUNBOOK", tmp_path / "gone.md")
+    monkeypatch.setattr(notification, "_runbook", notification._runbook.__wrapped__)
+    assert "1. Create a new image builder.\n" in mail()
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from lambdas import notify_operators
-from lambdas.notify_operators import NotYetKnown, Settings
+from lambdas.notify_operators import NotYetKnown
 
 ARN = "arn:aws:states:us-east-1:000000000000:execution:StartImageBuilder:test"
 CAUSE = {"Name": "gold", "Route": "notify", "Message": "It broke.", "Advice": "Fix it."}
+FLEET = ARN.replace("StartImageBuilder", "StartFleet")
 SUBJECT = "[FAILED] gold, Odd, us-east-1, 000000000000"
 STOPPED = 1_795_656_000_000
 CONTEXT = SimpleNamespace(
@@ -37,13 +38,19 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return messages
 
 
+OF_WORKFLOWS = {
+    workflow: f"arn:aws:states:us-east-1:000000000000:execution:S-{workflow}ImageBuilderStateMachine1A:x"
+    for workflow in ("Start", "Stop")
+}
+
+
 @pytest.fixture
 def described(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What DescribeExecution answers next; an exception is raised."""
     answers: list[Any] = []
 
     def describe_execution(executionArn: str) -> Any:  # noqa: N803  # as boto3 names it
-        assert executionArn == ARN
+        assert executionArn in (ARN, FLEET, *OF_WORKFLOWS.values())
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -137,11 +144,6 @@ def test_a_message_that_cannot_be_published_is_not_counted(
     assert "FailuresNotified" not in capsys.readouterr().out
 
 
-def test_a_missing_setting_is_named() -> None:
-    with pytest.raises(KeyError, match="TOPIC_ARN"):
-        Settings.from_env({"CHAT": "false", "RUNBOOK_URL": ""})
-
-
 def test_of_an_event_only_the_execution_and_its_status_count(published: list[Any], described: list[Any]) -> None:
     described.append(failed())
     assert notify(STATUS_CHANGE)["Subject"] == SUBJECT
@@ -170,6 +172,47 @@ def test_a_failure_that_has_been_redriven_since_is_not_notified(
     described.append({"executionArn": ARN, "status": status, "redriveDate": redriven, "input": "{}"})
     assert notify(STATUS_CHANGE) == {"Notified": False}
     assert published == []
+
+
+@pytest.mark.parametrize(
+    ("parent", "sends"),
+    [
+        ({"status": "ABORTED", "input": '{"ImageBuilders": ["gold"]}'}, False),
+        ({"status": "TIMED_OUT", "input": '{"detail-type": "x", "detail": {"Tag": {}}}'}, False),
+        ({"status": "RUNNING", "input": '{"ImageBuilders": ["gold"]}'}, True),
+        # The start of an auto-stop.
+        ({"status": "ABORTED", "input": '{"Name": "gold"}'}, True),
+        (ConnectionError("No answer."), True),
+    ],
+)
+def test_an_execution_stopped_with_its_fleet_is_covered_by_the_message_of_the_fleet(
+    published: list[Any], described: list[Any], capsys: pytest.CaptureFixture[str], parent: Any, sends: bool
+) -> None:
+    execution_input = json.dumps({"Name": "gold", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": FLEET})
+    stopped = {"executionArn": ARN, "status": "ABORTED", "stopDate": STOPPED}
+    described += [{**stopped, "input": execution_input}, parent]
+    assert notify({**STATUS_CHANGE, "detail": stopped})["Notified"] is sends
+    assert len(published) == sends
+    assert capsys.readouterr().out.count('"FailuresNotified":[1.0]') == 1
+
+
+@pytest.mark.parametrize(
+    ("workflow", "error", "sends"),
+    [("Stop", "AutoStopCancelled", 0), ("Stop", "Other", 1), ("Start", "AutoStopCancelled", 1)],
+)
+def test_an_auto_stop_that_an_operator_cancels_sends_no_message(
+    published: list[Any],
+    described: list[Any],
+    capsys: pytest.CaptureFixture[str],
+    workflow: str,
+    error: str,
+    sends: int,
+) -> None:
+    stopped = {"executionArn": OF_WORKFLOWS[workflow], "status": "ABORTED", "stopDate": STOPPED, "error": error}
+    described.append({**stopped, "input": '{"Name": "gold"}'})
+    assert notify({**STATUS_CHANGE, "detail": stopped})["Notified"] is bool(sends)
+    assert len(published) == sends
+    assert capsys.readouterr().out.count('"FailuresNotified":[1.0]') == 1
 
 
 def test_an_event_of_an_execution_that_cannot_be_described_is_retried(described: list[Any]) -> None:

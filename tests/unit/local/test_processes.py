@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -51,22 +50,29 @@ def test_children_end_that_ignore_the_first_signal(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("signum", processes.SIGNALS)
-def test_an_interrupt_between_the_start_and_the_note_of_it_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: signal.Signals
-) -> None:
-    started: list[subprocess.Popen[bytes]] = []
-
-    class Interrupted(subprocess.Popen[bytes]):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            started.append(self)
-            os.kill(os.getpid(), signum)
-
-    monkeypatch.setattr(subprocess, "Popen", Interrupted)
-    processes.interrupt_once(lambda: None)
-    with pytest.raises(KeyboardInterrupt), processes.ending_all_on_interrupt(), sleeping(tmp_path):
-        pytest.fail("went on")
-    assert [process.wait() for process in started] == [-signal.SIGKILL]
+def test_an_interrupt_between_the_start_and_the_note_of_it_leaves_nothing(signum: signal.Signals) -> None:
+    # In a process of its own: what is ended is every child of the process.
+    script = f"""
+import os, signal, subprocess, sys
+from local import processes
+started = []
+class Interrupted(subprocess.Popen):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        started.append(self)
+        os.kill(os.getpid(), {int(signum)})
+subprocess.Popen = Interrupted
+processes.interrupt_once(lambda: None)
+try:
+    with processes.ending_all_on_interrupt(), open(os.devnull, "w") as output:
+        options = dict(directory="/", environment=os.environ, output=output, stdin=subprocess.DEVNULL)
+        with processes.running({SLEEP!r}, **options):
+            sys.exit("went on")
+except KeyboardInterrupt:
+    sys.exit([process.wait() for process in started] != [-signal.SIGKILL])
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[3], timeout=30)
+    assert done.returncode == 0
 
 
 def test_an_interrupt_is_announced_at_once_and_a_second_one_changes_nothing() -> None:
