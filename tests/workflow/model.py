@@ -10,9 +10,11 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
 from io import StringIO
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import botocore.endpoint
@@ -261,9 +263,9 @@ class Model:
     def play(self, requests: Sequence[tuple[float, Mapping[str, Any]]], deeds: Sequence[Deed]) -> None:
         """Begin executions and deeds at their times, let all end, and hold the executions against the truth."""
         for number, (at, request) in enumerate(requests):
-            self._after(at, lambda run=Run(f"{ARN}-{number}", request, at): self._execute(run))  # type: ignore[misc]  # bound now
+            self._after(at, partial(self._execute, Run(f"{ARN}-{number}", request, at)))
         for deed in deeds:
-            self._after(deed.at, lambda deed=deed: self._do(deed))  # type: ignore[misc]
+            self._after(deed.at, partial(self._do, deed))
         with (
             redirect_stdout(StringIO()),  # the functions' metrics, which invocations side by side share here
             warnings.catch_warnings(action="ignore"),
@@ -308,7 +310,8 @@ class Model:
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803  # as boto3 names it
         """Step Functions' answer about an execution."""
         run = self.runs[executionArn]
-        return Executions(run.request, run.execution).describe_execution(executionArn=executionArn)
+        began = datetime.fromtimestamp(self.now(), UTC)
+        return Executions(began, run.request, run.execution).describe_execution(executionArn=executionArn)
 
     def start_execution(self, parameters: Mapping[str, str], start: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """A start of an execution by a workflow: it really runs."""
@@ -371,7 +374,8 @@ class Model:
             self._take_effect(operation, invocation)
         life = self._settle()
         if kind in ("stale", "gone"):
-            reply, life = self._odd(kind, reply)
+            reply, shown = self._odd(kind, reply)
+            life = cast("Life", shown)
         if invocation:
             self._note(operation, invocation, reply, life)
             if kind:
@@ -480,7 +484,9 @@ class Model:
         life = self.lives[-1]
         if start := life.starter if life.ended == float("inf") else None:
             watchers = [run for run in self.runs.values() if run.owner is start]
-            skipped = any((run.execution and run.execution.output or {}).get("Outcome") == "Skipped" for run in watchers)
+            skipped = any(
+                ((run.execution and run.execution.output) or {}).get("Outcome") == "Skipped" for run in watchers
+            )
             notified = any(run.messages for run in (start, *watchers))
             if "StopAfterMinutes" in start.request and not (skipped or notified):
                 self.violations.append(f"{start.arn}: its start runs unwatched")
@@ -501,9 +507,9 @@ class Model:
             if execution.output["Started"] and (last is None or self._whose(run, last) != "confirmed"):
                 yield "Started, and it was not"
             unbroken = last and last.starter is run and last.confirmed and not run.hindered
-            if unbroken and len({poll.life for poll in run.polls if poll.time > last.began}) == 1:
-                if not execution.output["Started"]:
-                    yield "not Started, and it was"
+            one = unbroken and last and len({poll.life for poll in run.polls if poll.time > last.began}) == 1
+            if one and not execution.output["Started"]:
+                yield "not Started, and it was"
 
     def _check_stop(self, run: Run, life: Life) -> None:
         if run.owner and self._whose(run, life) == "foreign":

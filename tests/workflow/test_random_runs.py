@@ -1,9 +1,14 @@
+"""Random runs of several executions, people and auto-stops on one virtual clock; an oracle knows each start's owner."""
+
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
+
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
+
 from tests.scenarios import BUILDER
+from tests.workflow.engine import Execution
 from tests.workflow.model import CALLS, DEEDS, INVOCATIONS, OPERATIONS, SHORTEST_START, Deed, Model, Trouble
 
 LIVES = int(os.environ.get("MODEL_EXAMPLES", "300"))
@@ -12,7 +17,13 @@ FUNCTIONS = ["validate_request", "start_image_builder", "describe_image_builder"
 
 
 def trouble(targets: Any, kinds: Any, *lengths: int) -> st.SearchStrategy[Trouble]:
-    return st.builds(Trouble, MOMENTS, st.sampled_from(lengths or (2, 60, 400, 1_500)), st.sampled_from(list(targets)), st.sampled_from(list(kinds)))
+    return st.builds(
+        Trouble,
+        MOMENTS,
+        st.sampled_from(lengths or (2, 60, 400, 1_500)),
+        st.sampled_from(list(targets)),
+        st.sampled_from(list(kinds)),
+    )
 
 
 TROUBLES = st.one_of(
@@ -22,7 +33,12 @@ TROUBLES = st.one_of(
     trouble(["StartExecution"], ["before", "after"]),
     trouble(["Publish"], ["before"]),
 )
-DEED = st.builds(Deed, MOMENTS, st.sampled_from(["start", "stop", "restart", "restart", "abort", *DEEDS]), st.sampled_from([0, 40, 130, 300]))
+DEED = st.builds(
+    Deed,
+    MOMENTS,
+    st.sampled_from(["start", "stop", "restart", "restart", "abort", *DEEDS]),
+    st.sampled_from([0, 40, 130, 300]),
+)
 REQUEST = st.fixed_dictionaries(
     {
         "Name": st.just(BUILDER),
@@ -46,13 +62,20 @@ BUILDERS = st.fixed_dictionaries(
                 "network_interface": st.sampled_from([0, 200]),
             }
         ),
-        "next_start": st.sampled_from([None, None, None, [["PENDING", 200], ["STOPPED", None]], [["PENDING", 200], ["FAILED", None]]]),
+        "next_start": st.sampled_from(
+            [None, None, None, [["PENDING", 200], ["STOPPED", None]], [["PENDING", 200], ["FAILED", None]]]
+        ),
         "tags": st.sampled_from([{}, {}, {}, {"Skip_Stop": ""}]),
     }
 )
 
 
-@settings(max_examples=LIVES, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink], deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=LIVES,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(
     builder=BUILDERS,
     troubles=st.lists(TROUBLES, max_size=3),
@@ -68,6 +91,7 @@ def test_each_execution_stops_and_reports_only_its_own_start(
     for mistake in model.mistaken:
         event(f"could not know: {mistake}")
     for run in model.runs.values():
-        e = run.execution
-        event(("stop " if run.owner else "start ") + (e.error or (e.output or {}).get("Outcome") or e.status))
+        execution = cast("Execution", run.execution)
+        outcome = execution.error or (execution.output or {}).get("Outcome") or execution.status
+        event(f"{'stop' if run.owner else 'start'} {outcome}")
     assert model.violations == []
