@@ -197,7 +197,7 @@ def run_map_items(state: dict[str, Any], raw_input: Any, execution: dict[str, An
 
 
 def stop_with_parent() -> None:
-    """End when standard input closes: whoever started MiniStack is gone, however that happened."""
+    """End when standard input closes: the process that started MiniStack has ended."""
     sys.stdin.buffer.read()
     os._exit(0)
 

@@ -121,11 +121,11 @@ class World:
         return self._run(self.engine, execution_input)
 
     def run_stop(self, execution_input: Any = None) -> Execution:
-        """Run the workflow that stops: with an input, or as the guard that a start has left."""
+        """Run the workflow that stops: with an input, or as the auto-stop that a start has scheduled."""
         if execution_input is None:
             (left,) = self.engine.started
             execution_input = json.loads(left["Input"])
-        arn = "arn:aws:states:us-east-1:000000000000:execution:StopImageBuilder:test-guard"
+        arn = "arn:aws:states:us-east-1:000000000000:execution:StopImageBuilder:test-auto-stop"
         stop = Engine(sleep=self.engine.sleep, handlers=self.engine.handlers, definition=definition(STOP), arn=arn)
         stop.script = self.engine.script
         return self._run(stop, execution_input)
