@@ -71,6 +71,9 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     detail, is_event = event["detail"], "detail-type" in event
     logger.append_keys(execution=detail["executionArn"])
     described = _describe(detail["executionArn"], required=is_event)
+    # What an event shows of Error and Cause is not documented, and it leaves out a long input.
+    result = execution_result.read_execution_result(described if is_event else detail)
+    logger.append_keys(image_builder=result.name)
     if is_event and _is_superseded(detail, described):
         logger.info("Redriven since")
         return {"Notified": False}
@@ -82,9 +85,6 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
         logger.info("An auto-stop that an operator cancelled")
         _count_failure()
         return {"Notified": False}
-    # What an event shows of Error and Cause is not documented, and it leaves out a long input.
-    result = execution_result.read_execution_result(described if is_event else detail)
-    logger.append_keys(image_builder=result.name)
     metrics.add_dimension("Route", result.route or "success")
     answer: dict[str, Any] = {"Notified": False}
     if result.notified:

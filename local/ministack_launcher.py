@@ -201,7 +201,7 @@ def run_map_items(state: dict[str, Any], raw_input: Any, execution: dict[str, An
 
 
 def stop_with_parent() -> None:
-    """End with the process that started MiniStack: the pipe to standard input closes with it, however it ends."""
+    """End when standard input closes: the process that started MiniStack has ended."""
     sys.stdin.buffer.read()
     os._exit(0)
 

@@ -42,6 +42,10 @@ PHASES: Mapping[str, Phase] = {
 }
 """Every ImageBuilderState that AppStream models. Source: AppStream 2.0 API reference, ImageBuilder, State."""
 
+SURE_SECONDS = 100
+"""After the function that starts has broken off, RUNNING within so many seconds of waiting is no start of its own: a
+start takes at least 5 minutes (AppStream 2.0 administration guide, Image Builder Actions), tasks that hang included."""
+
 STARTING = ("PENDING", "UPDATING_AGENT")
 MAINTENANCE = ("REBOOTING", "UPDATING")
 ENDED = ("STOPPING", "STOPPED", "DELETING", "FAILED")
@@ -70,12 +74,14 @@ class Tracking(TypedDict):
     Attributes:
         Claim: on the start that is under way.
         Ran: whether a poll has found RUNNING under this claim, and no reboot or update since.
+        CrashedSeconds: seconds waited when the function broke off under this claim; null where it did not.
         AgentVersionBefore: AppstreamAgentVersion before the start; null where AppStream does not say.
         Progress: the states that polls found, in order, each once in a row.
     """
 
     Claim: Claim
     Ran: bool
+    CrashedSeconds: int | None
     AgentVersionBefore: str | None
     Progress: list[Step]
 
@@ -163,6 +169,10 @@ def status_of(
     """
     before = _tracking(tracking)
     claim = Claim.NONE if ends_start(builder["State"], ran=before["Ran"]) else before["Claim"]
+    crashed = before["CrashedSeconds"]
+    if builder["State"] == "RUNNING" and crashed is not None and waited_seconds - crashed < SURE_SECONDS:
+        # The function broke off before it said what it had found: an image builder that was RUNNING.
+        claim = Claim.NONE
     ran = claim is not Claim.NONE and still_ran(builder["State"], ran=before["Ran"])
     return _status(builder, request, _next(before, builder, claim, ran, waited_seconds), waited_seconds)
 
@@ -188,6 +198,7 @@ def status_of_start(
     """
     claim = Claim.CONFIRMED if lost is None else Claim.PRESUMED
     known = _tracking(tracking)
+    known["CrashedSeconds"] = None
     known["AgentVersionBefore"] = before.get("AppstreamAgentVersion")
     after = _next(known, builder, claim, False, waited_seconds)
     status = _status(builder, request, after, waited_seconds)
@@ -262,6 +273,7 @@ def _tracking(tracking: Mapping[str, Any]) -> Tracking:
     return {
         "Claim": Claim(tracking.get("Claim", Claim.NONE)),
         "Ran": tracking.get("Ran", False),
+        "CrashedSeconds": tracking.get("CrashedSeconds"),
         "AgentVersionBefore": tracking.get("AgentVersionBefore"),
         "Progress": tracking.get("Progress", []),
     }
@@ -272,7 +284,7 @@ def _next(before: Tracking, builder: ImageBuilder, claim: Claim, ran: bool, wait
     if not progress or progress[-1]["State"] != state:
         progress = [*progress, {"State": state, "WaitedSeconds": waited_seconds}]
     known = before["AgentVersionBefore"] or builder.get("AppstreamAgentVersion")
-    return {"Claim": claim, "Ran": ran, "AgentVersionBefore": known, "Progress": progress[-50:]}
+    return {**before, "Claim": claim, "Ran": ran, "AgentVersionBefore": known, "Progress": progress[-50:]}
 
 
 def _status(

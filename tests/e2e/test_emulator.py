@@ -1,4 +1,4 @@
-"""What local/ministack_launcher.py adds to MiniStack: each patch has a test here, which fails without it."""
+"""What local/ministack_launcher.py adds to MiniStack: each patch has a test that fails without it."""
 
 import json
 import time

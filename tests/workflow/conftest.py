@@ -121,11 +121,11 @@ class World:
         return self._run(self.engine, execution_input)
 
     def run_stop(self, execution_input: Any = None) -> Execution:
-        """Run the workflow that stops: with an input, or as the guard that a start has left."""
+        """Run the workflow that stops: with an input, or as the auto-stop that a start has scheduled."""
         if execution_input is None:
             (left,) = self.engine.started
             execution_input = json.loads(left["Input"])
-        arn = "arn:aws:states:us-east-1:000000000000:execution:StopImageBuilder:test-guard"
+        arn = "arn:aws:states:us-east-1:000000000000:execution:StopImageBuilder:test-auto-stop"
         stop = Engine(sleep=self.engine.sleep, handlers=self.engine.handlers, definition=definition(STOP), arn=arn)
         stop.script = self.engine.script
         return self._run(stop, execution_input)
@@ -194,7 +194,7 @@ class World:
             self.fake.faults.add(Fault.parse({"name": BUILDER, **fault}))
 
 
-def status_change(execution: Execution, execution_input: Any) -> dict[str, Any]:
+def status_change(execution: Execution, execution_input: Any, arn: str = ARN) -> dict[str, Any]:
     """The event of an execution that failed.
 
     Source: AWS Step Functions developer guide, Automating Step Functions event delivery with EventBridge.
@@ -207,11 +207,11 @@ def status_change(execution: Execution, execution_input: Any) -> dict[str, Any]:
         "account": "000000000000",
         "time": "2026-01-31T23:00:00Z",
         "region": "us-east-1",
-        "resources": [ARN],
+        "resources": [arn],
         "detail": {
-            "executionArn": ARN,
-            "stateMachineArn": ARN.replace(":execution:", ":stateMachine:").rpartition(":")[0],
-            "name": "test",
+            "executionArn": arn,
+            "stateMachineArn": arn.replace(":execution:", ":stateMachine:").rpartition(":")[0],
+            "name": arn.rpartition(":")[2],
             "status": execution.status,
             "startDate": 1_769_896_800_000,
             "stopDate": 1_769_900_400_000,

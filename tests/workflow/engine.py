@@ -325,7 +325,7 @@ _EVALUATING = threading.Lock()
 def _evaluate(self: StringJSONata, env: Environment) -> None:
     """Evaluate an expression with the variables bound as values.
 
-    moto writes every variable into the text of the expression and parses all of it anew, without escaping strings.
+    moto writes every variable into the text of the expression and parses all of it again, without escaping strings.
     """
     known = {**env.variable_store._outer_scope, **env.variable_store._inner_scope, "states": env.states._states_data}
     named = {name: known[name] for name in _variables_of(self.expression) if name in known}

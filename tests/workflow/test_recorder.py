@@ -66,6 +66,14 @@ def test_states_that_take_no_mock_use_no_context() -> None:
                 assert "$states.context" not in json.dumps(state), name
 
 
+def test_no_catcher_or_retrier_stands_behind_another_for_the_same_error() -> None:
+    for states in STATES.values():
+        for name, state in states.items():
+            for key in ("Catch", "Retry"):
+                errors = [error for each in state.get(key, ()) for error in each["ErrorEquals"]]
+                assert len(errors) == len(set(errors)), (name, key)
+
+
 _ONE_AT_A_TIME = threading.Lock()
 
 

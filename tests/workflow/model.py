@@ -1,0 +1,589 @@
+"""Executions, auto-stops and people around one image builder, on one virtual clock, with an oracle of who started it.
+
+AppStream has no identity of a start: an execution knows its own only by its call and by what its polls show. The model
+sees each call take effect, so it knows whose start is under way, and holds the executions against that.
+"""
+
+import json
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from io import StringIO
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest.mock import patch
+
+import botocore.endpoint
+from botocore.exceptions import ClientError
+from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import EvalTimeoutError
+
+from cli.definition import STOP, definition
+from lambdas import notify_operators
+from lambdas.image_builder.appstream import MUTATE_SECONDS, READ_SECONDS
+from local.fake_appstream.builders import ImageBuilder
+from local.fake_appstream.fake import FakeAppStream, Reply
+from local.fake_appstream.faults import Fault
+from local.fake_appstream.model import ServiceError
+from tests import contracts
+from tests.scenarios import BUILDER
+from tests.workflow.conftest import Executions, Topic, World, status_change
+from tests.workflow.engine import ARN, Engine, Execution, Handler, function_error, run_handler
+from tests.workflow.scripted import START, refused
+from tests.workflow.virtual_time import VirtualTime
+
+LATENCY = 0.5
+"""Seconds before a call of AppStream takes effect: others act meanwhile."""
+
+SHORTEST_START = 300
+"""Seconds. Source: AppStream 2.0 administration guide, Image Builder Actions: starts take 5 to 25 minutes."""
+
+SINGLES_APART = 600
+"""Seconds between two single odd answers: an auto-stop believes two polls in a row."""
+
+CALLS: Mapping[str, Mapping[str, Any]] = {
+    "throttled": {"error": {"code": "ThrottlingException"}},
+    "unavailable": {"error": {"code": "InternalFailure"}},
+    "conflict": {"error": {"code": "ConcurrentModificationException"}},
+    "not permitted": {"error": {"code": "OperationNotPermittedException"}},
+    "denied": {"error": {"code": "AccessDeniedException"}},
+    "dropped before": {"drop": "before"},
+    "dropped after": {"drop": "after"},
+    "unavailable after": {"answer": {}},
+    "slow": {"delay": READ_SECONDS + 15},
+    "hanging": {"delay": MUTATE_SECONDS + 35},
+}
+"""What becomes of a call of AppStream."""
+
+
+def _crashes(handler: Handler, event: Any) -> dict[str, Any]:
+    return function_error("Runtime.ExitError", "RequestId: 1 Error: Runtime exited")
+
+
+def _crashes_after(handler: Handler, event: Any) -> dict[str, Any]:
+    run_handler(handler, event)
+    return function_error("Sandbox.Timedout", "RequestId: 1 Error: Task timed out after 80.00 seconds")
+
+
+def _hangs(handler: Handler, event: Any) -> dict[str, Any]:
+    run_handler(handler, event)
+    raise EvalTimeoutError
+
+
+def _busy(handler: Handler, event: Any) -> dict[str, Any]:
+    raise refused("Invoke", "TooManyRequestsException")
+
+
+INVOCATIONS = {"crashes": _crashes, "crashes after": _crashes_after, "hangs": _hangs, "busy": _busy}
+"""What becomes of an invocation of a function."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What happens to some calls for a while, in seconds from the beginning.
+
+    Attributes:
+        target: an operation of AppStream or "*" for all; a function; StartExecution or Publish.
+        kind: of `CALLS` or `INVOCATIONS`; "before" or "after", for the others. "stale" and "gone" are one answer each.
+    """
+
+    at: float
+    seconds: float
+    target: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What somebody else does to the image builder, so long after its state allows it.
+
+    Attributes:
+        at: seconds from the beginning; until then nobody waits for that.
+        kind: start, stop, restart, reboot, update, snapshot, delete, create; or abort, of an execution.
+    """
+
+    at: float
+    kind: str
+    delay: float
+
+
+@dataclass(eq=False)
+class Life:
+    """A start of the image builder, until it is stopped or over.
+
+    Attributes:
+        starter: whose call it was; None: somebody else's.
+        confirmed: whether the starter's workflow got AppStream's answer.
+        running: when it is RUNNING.
+    """
+
+    starter: "Run | None"
+    began: float
+    confirmed: bool = False
+    running: float = float("inf")
+    ended: float = float("inf")
+
+
+@dataclass(frozen=True)
+class Poll:
+    """What an execution was shown of the image builder."""
+
+    time: float
+    state: str
+    life: Life | None
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A call to start that got no clear answer.
+
+    Attributes:
+        blind: the function broke off, so that the execution does not know what it had found.
+        hindered: how many hindrances there were until then.
+    """
+
+    at: float
+    blind: bool
+    hindered: int
+
+
+@dataclass(eq=False)
+class Run:
+    """An execution.
+
+    Attributes:
+        owner: of an auto-stop, the start that it was scheduled for.
+        hindered: when its calls or functions failed, or an answer was stale.
+        messages: that operators got about it, dead letters included.
+    """
+
+    arn: str
+    request: Mapping[str, Any]
+    began: float
+    owner: "Run | None" = None
+    polls: list[Poll] = field(default_factory=list)
+    lost: list[Lost] = field(default_factory=list)
+    hindered: list[float] = field(default_factory=list)
+    messages: int = 0
+    execution: Execution | None = None
+
+
+@dataclass
+class Invocation:
+    """What a function has seen and done so far."""
+
+    run: Run
+    began: float
+    polls: list[Poll] = field(default_factory=list)
+    lost: bool = False
+    life: Life | None = None
+
+
+class Here(threading.local):
+    """The invocation in this thread."""
+
+    invocation: Invocation | None = None
+
+
+class Fake(FakeAppStream):
+    """The fake, with each call handed to the model."""
+
+    model: "Model"
+
+    def reply(self, operation: str, content: Any, refusal: ServiceError | None = None) -> Reply:
+        """Answer one call."""
+        return self.model.call(operation, lambda: super(Fake, self).reply(operation, content, refusal))
+
+
+@dataclass
+class ModelEngine(Engine):
+    """The engine, with each invocation and each start of an execution handed to the model."""
+
+    model: "Model" = field(kw_only=True)
+
+    def _invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803  # as boto3 names them
+        invoke = super()._invoke
+        return self.model.invoke(FunctionName, json.loads(Payload), lambda: invoke(FunctionName, Payload))
+
+    def _start_execution(self, **parameters: str) -> dict[str, Any]:
+        start = super()._start_execution
+        return self.model.start_execution(parameters, lambda: start(**parameters))
+
+
+@dataclass
+class ModelTopic(Topic):
+    """The operators' topic, which counts the messages about each execution."""
+
+    model: "Model" = field(kw_only=True)
+
+    def publish(self, **message: str) -> dict[str, Any]:
+        """Publish a message."""
+        if self.model.trouble("Publish"):
+            raise refused("Publish")
+        if invocation := self.model.here.invocation:
+            invocation.run.messages += 1
+        return super().publish(**message)
+
+
+class Model:
+    """One image builder and all that happens around it.
+
+    Attributes:
+        lives: in order; the first began before everything.
+        runs: by ARN.
+        violations: of the contract, in words.
+        mistaken: how often an execution could not know that a start was somebody else's, and why.
+    """
+
+    def __init__(self, builder: Mapping[str, Any], troubles: Sequence[Trouble]) -> None:
+        self.world = World.new(kind=Fake)
+        self.fake = self.world.fake
+        assert isinstance(self.fake, Fake)
+        self.fake.model = self
+        self.builder = builder
+        self.fake.put_builder(BUILDER, **builder)
+        self.clock = self.world.clock
+        self.time = VirtualTime(self.clock)
+        self.engine = ModelEngine(sleep=self.time.sleep, handlers=self.world.engine.handlers, model=self)
+        self.topic = ModelTopic(model=self)
+        self.here = Here()
+        self.began = self.clock.now()
+        self.troubles = list(troubles)
+        self.last_single = -float("inf")
+        self.lives: list[Life] = []
+        self.past: list[tuple[float, ImageBuilder | None, Life]] = []
+        self.runs: dict[str, Run] = {}
+        self.violations: list[str] = []
+        self.mistaken: list[str] = []
+        self._begin_life(None)
+
+    def play(self, requests: Sequence[tuple[float, Mapping[str, Any]]], deeds: Sequence[Deed]) -> None:
+        """Begin executions and deeds at their times, let all end, and hold the executions against the truth."""
+        for number, (at, request) in enumerate(requests):
+            self._after(at, partial(self._execute, Run(f"{ARN}-{number}", request, at)))
+        for deed in deeds:
+            self._after(deed.at, partial(self._do, deed))
+        with (
+            redirect_stdout(StringIO()),  # the functions' metrics, which invocations side by side share here
+            warnings.catch_warnings(action="ignore"),
+            self.engine.in_place(),
+            patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self.time.sleep)),
+            patch.object(notify_operators, "sns", self.topic),
+            patch.object(notify_operators, "stepfunctions", lambda: self),
+        ):
+            self.time.run()
+        self._settle()
+        self._check()
+
+    def now(self) -> float:
+        """Seconds since the beginning."""
+        return self.clock.now() - self.began
+
+    def _after(self, seconds: float, function: Callable[[], None]) -> None:
+        def begin() -> None:
+            try:
+                function()
+            except Exception as problem:  # would end a thread in silence
+                self.violations.append(repr(problem))
+
+        self.time.after(seconds, begin)
+
+    # Executions
+
+    def _execute(self, run: Run) -> None:
+        self.runs[run.arn] = run
+        run.began = self.now()
+        stop = definition(STOP) if run.owner else ""
+        run.execution = execution = self.engine.run(run.request, run.arn, stop)
+        if execution.status == "SUCCEEDED":
+            contracts.check("result", execution.output)
+            return
+        undelivered = len(self.world.undelivered)
+        self.here.invocation = Invocation(run, self.now())
+        self.world.deliver(status_change(execution, run.request, run.arn))
+        self.here.invocation = None
+        run.messages += len(self.world.undelivered) - undelivered
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803  # as boto3 names it
+        """Step Functions' answer about an execution."""
+        run = self.runs[executionArn]
+        began = datetime.fromtimestamp(self.now(), UTC)
+        return Executions(began, run.request, run.execution).describe_execution(executionArn=executionArn)
+
+    def start_execution(self, parameters: Mapping[str, str], start: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """A start of an execution by a workflow: it really runs."""
+        trouble = self.trouble("StartExecution")
+        if trouble == "before":
+            raise refused("StartExecution")
+        answer = start()
+        arn, request = answer["ExecutionArn"], json.loads(parameters["Input"])
+        if arn not in self.runs:
+            owner = self.runs[request["AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"]]
+            self.runs[arn] = run = Run(arn, request, self.now(), owner)
+            self._after(0, lambda: self._execute(run))
+        elif self.runs[arn].execution:
+            raise ClientError({"Error": {"Code": "ExecutionAlreadyExists", "Message": ""}}, "StartExecution")
+        if trouble:
+            raise refused("StartExecution")
+        return answer
+
+    def invoke(self, function: str, event: Any, invoke: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """An invocation by a workflow."""
+        run = self.runs[event.get("Execution") or event["detail"]["executionArn"]]
+        trouble = self.trouble(function)
+        if trouble:
+            self.engine.script[function] = [INVOCATIONS[trouble]]
+        invocation = self.here.invocation = Invocation(run, self.now())
+        failed = True
+        try:
+            answer = invoke()
+            failed = "FunctionError" in answer
+            return answer
+        finally:
+            self.here.invocation = None
+            if trouble in ("crashes after", "hangs"):
+                self.time.sleep(80)
+            if failed:
+                run.hindered.append(self.now())
+            else:
+                run.polls += invocation.polls
+            if invocation.life and not failed:
+                invocation.life.confirmed = not invocation.lost
+            blind = trouble in ("crashes", "crashes after", "hangs")
+            if function == START and (invocation.lost or blind):
+                run.lost.append(Lost(invocation.began, blind, len(run.hindered)))
+
+    # Calls of AppStream
+
+    def call(self, operation: str, make: Callable[[], Reply]) -> Reply:
+        """A call by an execution or by somebody else."""
+        invocation = self.here.invocation
+        self.time.sleep(LATENCY)
+        kind = self.trouble(operation) if invocation else ""
+        self.fake.faults.clear()
+        if kind in CALLS:
+            self.fake.faults.add(Fault.parse({"times": 1, **CALLS[kind]}))
+        self._settle()
+        reply = make()
+        if kind == "unavailable after":
+            reply = Reply(error=ServiceError("InternalFailure", "It broke."))
+        if self.fake.calls[-1].effective:
+            self._take_effect(operation, invocation)
+        life = self._settle()
+        if kind in ("stale", "gone"):
+            reply, shown = self._odd(kind, reply)
+            life = cast("Life", shown)
+        if invocation:
+            self._note(operation, invocation, reply, life)
+            if kind:
+                invocation.run.hindered.append(self.now())
+        patience = READ_SECONDS if operation.startswith(("Describe", "List")) else MUTATE_SECONDS
+        self.time.sleep(min(reply.delay, patience))
+        return reply
+
+    def trouble(self, target: str) -> str:
+        """The kind of trouble that a call meets now; empty: none."""
+        for trouble in self.troubles:
+            everything = trouble.target == "*" and target in OPERATIONS
+            if not (trouble.target == target or everything) or not trouble.at <= self.now():
+                continue
+            if trouble.kind in ("stale", "gone"):
+                if self.now() - self.last_single > SINGLES_APART:
+                    self.troubles.remove(trouble)
+                    self.last_single = self.now()
+                    return trouble.kind
+            elif self.now() < trouble.at + trouble.seconds:
+                return trouble.kind
+        return ""
+
+    def _take_effect(self, operation: str, invocation: Invocation | None) -> None:
+        run = invocation.run if invocation else None
+        if operation == "StartImageBuilder":
+            self._begin_life(run)
+            if invocation:
+                invocation.life = self.lives[-1]
+        else:
+            life = self.lives[-1]
+            life.ended = self.now()
+            if run:
+                self._check_stop(run, life)
+
+    def _begin_life(self, starter: Run | None) -> None:
+        seconds = self.fake._builders[BUILDER].timeline.seconds_until("RUNNING")
+        running = float("inf") if seconds is None else self.now() + seconds
+        self.lives.append(Life(starter, self.now(), running=running))
+
+    def _odd(self, kind: str, reply: Reply) -> tuple[Reply, Life | None]:
+        """One answer that is older than the last change, or that denies that there is such an image builder."""
+        if kind == "gone":
+            return Reply(error=ServiceError("ResourceNotFoundException", "There is none.")), None
+        then = self.clock.now() - STALE_SECONDS
+        builder, life = next(((builder, life) for at, builder, life in reversed(self.past) if at <= then), (None, None))
+        if builder is None or builder.state(then) is None:
+            return reply, self.lives[-1]
+        return Reply({"ImageBuilders": [builder.describe(then)]}), life
+
+    def _note(self, operation: str, invocation: Invocation, reply: Reply, life: Life | None) -> None:
+        unclear = reply.dropped or (reply.error is not None and reply.error.status >= 500)
+        if operation == "StartImageBuilder":
+            invocation.lost = unclear or reply.delay > MUTATE_SECONDS
+        elif operation == "DescribeImageBuilders" and not (unclear or reply.error or reply.delay > READ_SECONDS):
+            (builder,) = reply.members["ImageBuilders"]
+            invocation.polls.append(Poll(self.now(), builder["State"], life))
+
+    def _settle(self) -> Life:
+        """Note what has come about by itself. Returns the life that is under way, or was the last."""
+        builder = self.fake._builders.get(BUILDER)
+        state, life = builder and builder.state(self.clock.now()), self.lives[-1]
+        if state in ("STOPPED", "FAILED", "DELETING", None):
+            life.ended = min(life.ended, self.now())
+        if not self.past or self.past[-1][1] is not builder or self.past[-1][2] is not life:
+            self.past.append((self.clock.now(), builder, life))
+        return life
+
+    # What other people do
+
+    def _do(self, deed: Deed) -> None:
+        if deed.kind == "abort":
+            with suppress(StopIteration):
+                self.engine.abort(next(arn for arn, run in self.runs.items() if not run.execution and not run.owner))
+            return
+        needed = {"start": "STOPPED", "delete": "STOPPED", "create": None}.get(deed.kind, "RUNNING")
+        for _ in range(PATIENCE // 20):
+            if self._state() == needed:
+                break
+            self.time.sleep(20)
+        self.time.sleep(deed.delay)
+        if self._state() != needed:
+            return
+        if deed.kind in ("start", "stop", "restart"):
+            operation = "StartImageBuilder" if deed.kind == "start" else "StopImageBuilder"
+            with suppress(ServiceError):  # an execution was faster
+                self.fake.call(operation, {"Name": BUILDER})
+        else:
+            self.fake.put_builder(BUILDER, **{**self.builder, "state": DEEDS[deed.kind], "next_start": None})
+            if deed.kind == "create":
+                self._begin_life(None)
+            self._settle()
+        if deed.kind == "restart":
+            self._do(replace(deed, kind="start", delay=deed.delay % 50))
+
+    def _state(self) -> str | None:
+        self._settle()
+        builder = self.fake._builders.get(BUILDER)
+        return builder.state(self.clock.now()) if builder else None
+
+    # The oracle
+
+    def _check(self) -> None:
+        for run in self.runs.values():
+            self.violations += [f"{run.arn.rpartition(':')[2]}: {problem}" for problem in self._problems(run)]
+        life = self.lives[-1]
+        if start := life.starter if life.ended == float("inf") else None:
+            watchers = [run for run in self.runs.values() if run.owner is start]
+            skipped = any(
+                ((run.execution and run.execution.output) or {}).get("Outcome") == "Skipped" for run in watchers
+            )
+            notified = any(run.messages for run in (start, *watchers))
+            if "StopAfterMinutes" in start.request and not (skipped or notified):
+                self.violations.append(f"{start.arn}: its start runs unwatched")
+
+    def _problems(self, run: Run) -> Iterator[str]:
+        execution = run.execution
+        if execution is None or execution.status not in ("SUCCEEDED", "FAILED", "ABORTED"):
+            yield f"it ended {execution and execution.status}"
+            return
+        failed = execution.status != "SUCCEEDED"
+        if execution.error in ("States.Runtime", "States.QueryEvaluationError"):
+            yield f"it broke: {execution.cause_text}"
+        wanted = failed or run.request.get("NotifyOnSuccess", False)
+        if run.messages != wanted and not (not failed and any(each.target == "Publish" for each in self.troubles)):
+            yield f"{run.messages} messages about {execution.error or 'a success'}"
+        if not failed and not run.owner:
+            last = run.polls[-1].life
+            if execution.output["Started"] and (last is None or self._whose(run, last) != "confirmed"):
+                yield "Started, and it was not"
+            unbroken = last and last.starter is run and last.confirmed and not run.hindered
+            one = unbroken and last and len({poll.life for poll in run.polls if poll.time > last.began}) == 1
+            if one and not execution.output["Started"]:
+                yield "not Started, and it was"
+
+    def _check_stop(self, run: Run, life: Life) -> None:
+        if run.owner and self._whose(run, life) == "foreign":
+            self.violations.append(f"{run.arn.rpartition(':')[2]} stopped a start that is not its own")
+
+    def _whose(self, run: Run, life: Life) -> str:
+        """Whose start a life is to an execution: "confirmed", "presumed", or "foreign".
+
+        It takes over what it thinks of the life before, or of a call whose answer was lost, unless its polls show that
+        that is over. They need not where they could not: they failed, or it was RUNNING for so short a time that no
+        poll is sure to find it.
+        """
+        start = run.owner or run
+        if life.starter is start:
+            return "confirmed" if life.confirmed else "presumed"
+        before = self.lives[self.lives.index(life) - 1] if life is not self.lives[0] else None
+        over = min(before.ended, life.began) if before else -float("inf")
+        lost = [each for each in start.lost if each.at < life.ended and (each.blind or over <= each.at <= life.began)]
+        hindered = [*start.hindered, *(run.hindered if run.owner else [])]
+        if lost:
+            claim, since = "presumed", lost[-1].at
+            hindered = [*start.hindered[lost[-1].hindered :], *(run.hindered if run.owner else [])]
+        elif before is None or (claim := self._whose(run, before)) == "foreign":
+            return "foreign"
+        else:
+            since = before.ended
+        called = since if lost else None
+        shown, ran = _shows_end(run, life, since, 2 if run.owner else 1, called)
+        if run.owner:
+            inherited = replace(start, polls=[poll for poll in start.polls if poll.time <= run.began])
+            shown = shown or _shows_end(inherited, life, since, 1, called)[0]
+        if shown:
+            return "foreign"
+        helpless = any(since - SHORTEST_START <= at <= max(life.running, since + SHORTEST_START) for at in hindered)
+        if not helpless and (ran or life.began - since > SHORTEST_START):
+            return "foreign"
+        self.mistaken.append("hindered" if helpless else "a short RUNNING")
+        return claim
+
+
+OPERATIONS = ("DescribeImageBuilders", "StartImageBuilder", "StopImageBuilder", "ListTagsForResource")
+STALE_SECONDS = 70
+SOON = 100
+"""Seconds after a call: RUNNING until then is a start from before."""
+PATIENCE = 1_800
+"""Seconds that somebody waits until an action is possible."""
+DEEDS: Mapping[str, Sequence[Any]] = {
+    "reboot": [["REBOOTING", 150], ["RUNNING", None]],
+    "update": [["UPDATING", 400], ["RUNNING", None]],
+    "snapshot": [["SNAPSHOTTING", 600], ["STOPPED", None]],
+    "delete": [["DELETING", 100]],
+    "create": [["PENDING", 500], ["RUNNING", None]],
+}
+
+
+def _shows_end(run: Run, life: Life, since: float, needed: int, called: float | None) -> tuple[bool, bool]:
+    """Whether so many polls in a row show that what was under way at a time is over, before the next life is RUNNING.
+
+    Returns:
+        That, or that it was RUNNING sooner after a call than a start can be; and whether a poll had found RUNNING until
+        then, and none a reboot or an update since.
+    """
+    ran = ran_before = False
+    in_a_row = 0
+    for poll in run.polls:
+        if poll.time < since:
+            ran = ran_before = poll.state == "RUNNING" or (ran and poll.state not in ("REBOOTING", "UPDATING"))
+            continue
+        if poll.state == "RUNNING" and called is not None and poll.time < called + SOON:
+            return True, ran_before
+        if poll.life is life and poll.state == "RUNNING":
+            break
+        over = poll.state in ("STOPPING", "STOPPED", "DELETING", "FAILED")
+        in_a_row = in_a_row + 1 if over or (ran and poll.state in ("PENDING", "UPDATING_AGENT")) else 0
+        if in_a_row >= needed:
+            return True, ran_before
+    return False, ran_before
