@@ -13,17 +13,18 @@ TEMPLATE = Path(__file__).parents[2] / "docs" / "examples" / "parent.template.js
 
 
 @pytest.fixture(scope="module")
-def parent(deployment: Deployment) -> str:
+def parent(deployment: Deployment, worker_id: str) -> str:
+    stack = f"Parent-{worker_id}"
     cloudformation = deployment.stack.client("cloudformation")
     started = deployment.stack.outputs("StartImageBuilder")["StateMachineArn"]
     cloudformation.create_stack(
-        StackName="Parent",
+        StackName=stack,
         TemplateBody=TEMPLATE.read_text("utf-8"),
         Parameters=[{"ParameterKey": "StateMachineArn", "ParameterValue": started}],
         Capabilities=["CAPABILITY_IAM"],
     )
-    cloudformation.get_waiter("stack_create_complete").wait(StackName="Parent", WaiterConfig={"Delay": 1})
-    return deployment.stack.outputs("Parent")["ParentArn"]
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
+    return deployment.stack.outputs(stack)["ParentArn"]
 
 
 def run(deployment: Deployment, parent: str, execution_input: Any) -> Any:
