@@ -267,7 +267,7 @@ STATES = [
     Scenario("a-success-notifies-if-requested", request={"Name": BUILDER, "NotifyOnSuccess": True}),
     Scenario("already-running", {"state": "RUNNING"}, outcome="AlreadyRunning", started=False, starts=0),
     *(
-        Scenario(f"{state.lower()}-is-joined", {"state": [[state, 1_200], ["RUNNING", None]]}, started=False, starts=0)
+        Scenario(f"{state.lower()}-is-joined", {"state": [[state, 2_400], ["RUNNING", None]]}, started=False, starts=0)
         for state in ("PENDING", "UPDATING_AGENT", "REBOOTING", "SOMETHING_NEW")
     ),
     *(

@@ -232,7 +232,7 @@ class Engine:
             same_name = all(other[key] == parameters[key] for key in ("StateMachineArn", "Name"))
             # With the same input it is the same execution, while that goes on.
             if same_name and other["Input"] != parameters["Input"]:
-                raise ClientError({"Error": {"Code": "ExecutionAlreadyExists", "Message": ""}}, "StartExecution")
+                raise already_exists()
         self.started.append(parameters)
         # Without the version or alias.
         name = parameters["StateMachineArn"].split(":")[6]
@@ -260,6 +260,13 @@ def _in_pascal_case(_: Any, response: dict[str, Any], service_action_name: str |
     if service_action_name == "describe_execution":
         for member in list(response):
             response[f"{member[0].upper()}{member[1:]}"] = response.pop(member)
+
+
+def already_exists() -> ClientError:
+    """What StartExecution answers for a name that another execution has."""
+    metadata: Any = {"HTTPStatusCode": 400, "RequestId": "1"}
+    error = {"Code": "ExecutionAlreadyExists", "Message": ""}
+    return ClientError({"Error": error, "ResponseMetadata": metadata}, "StartExecution")
 
 
 def run_handler(handler: Handler, event: Any) -> dict[str, Any]:

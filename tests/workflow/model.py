@@ -18,7 +18,6 @@ from typing import Any, cast
 from unittest.mock import patch
 
 import botocore.endpoint
-from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import EvalTimeoutError
 
 from cli.definition import STOP, definition
@@ -31,7 +30,7 @@ from local.fake_appstream.model import ServiceError
 from tests import contracts
 from tests.scenarios import BUILDER
 from tests.workflow.conftest import Executions, Topic, World, status_change
-from tests.workflow.engine import ARN, Engine, Execution, Handler, function_error, run_handler
+from tests.workflow.engine import ARN, Engine, Execution, Handler, already_exists, function_error, run_handler
 from tests.workflow.scripted import START, refused
 from tests.workflow.virtual_time import VirtualTime
 
@@ -325,7 +324,7 @@ class Model:
             self.runs[arn] = run = Run(arn, request, self.now(), owner)
             self._after(0, lambda: self._execute(run))
         elif self.runs[arn].execution:
-            raise ClientError({"Error": {"Code": "ExecutionAlreadyExists", "Message": ""}}, "StartExecution")
+            raise already_exists()
         if trouble:
             raise refused("StartExecution")
         return answer
