@@ -1,6 +1,6 @@
 """Lambda task "Poll image builder": describe it and say what its state means for a start or a stop."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -10,9 +10,6 @@ from lambdas.image_builder.metrics import counted_errors
 from lambdas.image_builder.state import BuilderStatus, Claim, Phase, status_of
 from lambdas.image_builder.stop import StopStatus, stop_status
 
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
-
 logger = Logger()
 metrics = Metrics()
 client = appstream.connect()
@@ -20,7 +17,7 @@ client = appstream.connect()
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: "LambdaContext") -> BuilderStatus | StopStatus:
+def handler(event: dict[str, Any], context: object) -> BuilderStatus | StopStatus:
     """Poll an image builder.
 
     Args:

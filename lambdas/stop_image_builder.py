@@ -1,6 +1,6 @@
 """Lambda task "Stop image builder": describe it and, if it is RUNNING and no tag forbids it, stop it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -10,9 +10,6 @@ from lambdas.image_builder.errors import RoutedError
 from lambdas.image_builder.metrics import counted_errors
 from lambdas.image_builder.stop import StopStatus, stop_status
 
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
-
 logger = Logger()
 metrics = Metrics()
 client = appstream.connect()
@@ -21,11 +18,11 @@ mutating_client = appstream.connect(appstream.MUTATE)
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: "LambdaContext") -> StopStatus:
+def handler(event: dict[str, Any], context: object) -> StopStatus:
     """Stop an image builder.
 
     Args:
-        event: {"Request": a checked StopRequest, "Tracking": of the last poll, "WaitedSeconds", "Execution": its ARN}.
+        event: {"Request": a checked stop request, "Tracking": of the last poll, "WaitedSeconds", "Execution": its ARN}.
         context: of the invocation.
 
     Raises:
