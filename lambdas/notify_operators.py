@@ -16,16 +16,15 @@ from lambdas.image_builder.notification import Notice, mail, sns_message
 from lambdas.image_builder.request import STARTED_BY_EXECUTION
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_stepfunctions.client import SFNClient
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Attributes: topic_arn: of the operators. chat: whether HTTPS subscribers get the form for chat. runbook_url."""
+    """Of the deployment."""
 
     topic_arn: str
-    chat: bool
+    chat: bool  # whether HTTPS subscribers get the form for chat
     runbook_url: str
 
 
@@ -49,7 +48,7 @@ class NotYetKnown(Exception):
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Notify the operators of the result of an execution, unless the workflow has, or of a start that never happened.
 
     Args:
@@ -70,19 +69,15 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
         return _publish(dead_letter.notice_of(record))
     detail, is_event = event["detail"], "detail-type" in event
     logger.append_keys(execution=detail["executionArn"])
-    described = _describe(detail["executionArn"], required=is_event)
+    described = _describe(detail["executionArn"]) if is_event else _describe_if_possible(detail["executionArn"])
     # What an event shows of Error and Cause is not documented, and it leaves out a long input.
     result = execution_result.read_execution_result(described if is_event else detail)
     logger.append_keys(image_builder=result.name)
     if is_event and _is_superseded(detail, described):
         logger.info("Redriven since")
         return {"Notified": False}
-    if is_event and _is_stopped_with_its_fleet(described):
-        logger.info("Stopped with its fleet, which has a message")
-        _count_failure()
-        return {"Notified": False}
-    if is_event and _is_cancelled_auto_stop(described):
-        logger.info("An auto-stop that an operator cancelled")
+    if is_event and (_is_stopped_with_its_fleet(described) or _is_cancelled_auto_stop(described)):
+        logger.info("Stopped with its fleet, which has a message, or an auto-stop that an operator cancelled")
         _count_failure()
         return {"Notified": False}
     metrics.add_dimension("Route", result.route or "success")
@@ -103,12 +98,14 @@ def _count_failure() -> None:
         pass
 
 
-def _describe(execution: str, *, required: bool) -> Mapping[str, Any]:
+def _describe(execution: str) -> Mapping[str, Any]:
+    return stepfunctions().describe_execution(executionArn=execution)
+
+
+def _describe_if_possible(execution: str) -> Mapping[str, Any]:
     try:
-        return stepfunctions().describe_execution(executionArn=execution)
+        return _describe(execution)
     except Exception:
-        if required:
-            raise
         # The workflow's own words are enough: only who started it and the command to start again are missing.
         logger.exception("The execution could not be described")
         return {}
@@ -131,10 +128,8 @@ def _is_superseded(detail: Mapping[str, Any], described: Mapping[str, Any]) -> b
 
 def _is_cancelled_auto_stop(described: Mapping[str, Any]) -> bool:
     """Whether an operator ended an auto-stop on purpose. Of another workflow, that Error silences nothing."""
-    is_stop = "StopImageBuilder" in described["executionArn"].split(":")[-2]
-    return (
-        is_stop and described["status"] == "ABORTED" and described.get("error") == execution_result.AUTO_STOP_CANCELLED
-    )
+    is_stop, aborted = "StopImageBuilder" in described["executionArn"].split(":")[-2], described["status"] == "ABORTED"
+    return is_stop and aborted and described.get("error") == execution_result.AUTO_STOP_CANCELLED
 
 
 def _is_stopped_with_its_fleet(described: Mapping[str, Any]) -> bool:
@@ -142,7 +137,7 @@ def _is_stopped_with_its_fleet(described: Mapping[str, Any]) -> bool:
     parent = execution_result.json_object(described.get("input")).get(STARTED_BY_EXECUTION)
     if described["status"] != "ABORTED" or not isinstance(parent, str):
         return False
-    fleet = _describe(parent, required=False)
+    fleet = _describe_if_possible(parent)
     is_fleet = not {"ImageBuilders", "Tag"}.isdisjoint(execution_result.request_of(fleet))
     return is_fleet and fleet["status"] in ("ABORTED", "TIMED_OUT")
 
