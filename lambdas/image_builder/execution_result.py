@@ -180,29 +180,28 @@ def _reported_code(builder: Mapping[str, Any]) -> str:
 
 
 def _steps(result: ExecutionResult, described: Mapping[str, Any]) -> list[Step]:
-    steps = [Step(result.advice)] if result.advice else []
-    appstream = ("aws", "appstream", "--region", part(result.execution, 3))
+    arn, steps = result.execution, [Step(result.advice)] if result.advice else []
     if result.route in ("notify", "uncaught"):
         if result.name:
-            describe = command(*appstream, "describe-image-builders", "--names", result.name)
+            describe = command("appstream", arn, "describe-image-builders", "--names", result.name)
             steps.append(Step("See the state of the image builder: it is billed while it is RUNNING.", describe))
-        query = f"filter execution = {json_argument(result.execution)} | sort @timestamp"
+        query = f"filter execution = {json_argument(arn)} | sort @timestamp"
         steps.append(
             Step("Read the log lines of the execution in CloudWatch Logs Insights, over the stack's log groups.", query)
         )
     if result.name and (result.aim == "stop" or result.error in ("", "AutoStopNotScheduled")):
-        stop = command(*appstream, "stop-image-builder", "--name", result.name)
+        stop = command("appstream", arn, "stop-image-builder", "--name", result.name)
         return [*steps, Step("Stop the image builder by hand when nobody needs it.", stop)]
     return [*steps, *_start_again(result, described)] if result.error else steps
 
 
 def _start_again(result: ExecutionResult, described: Mapping[str, Any]) -> list[Step]:
-    arn, region = result.execution, part(result.execution, 3)
+    arn = result.execution
     machine = described.get("stateMachineAliasArn") or described.get("stateMachineArn")
     machine = machine or arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
     start = notification.start_command(machine)
-    describe = ("aws", "stepfunctions", "--region", region, "describe-execution", "--execution-arn", arn)
-    read = command(*describe, "--query", "input", "--output", "text")
+    describe = command("stepfunctions", arn, "describe-execution", "--execution-arn", arn)
+    read = f"{describe} --query input --output text"
     if result.route == "fail":
         return [
             Step("Save the input of the execution, and correct it.", f"{read} > request.json"),

@@ -91,15 +91,15 @@ def json_argument(value: object) -> str:
     return unsafe.sub(lambda char: f"\\u{ord(char[0]):04x}", json.dumps(value))
 
 
-def command(*words: str) -> str:
-    """A shell command of one line; each word is quoted for a POSIX shell. What is not printable becomes `?`."""
+def command(service: str, arn: str, *words: str) -> str:
+    """A command of the AWS CLI in the Region of an ARN, for a POSIX shell. What is not printable becomes `?`."""
+    words = ("aws", service, "--region", part(arn, 3), *words)
     return shlex.join("".join(char if char.isprintable() else "?" for char in word) for word in words)
 
 
 def start_command(machine: str) -> str:
     """The command that starts an execution of a state machine or an alias, but for the request at its end."""
-    words = ("aws", "stepfunctions", "--region", part(machine, 3), "start-execution", "--state-machine-arn", machine)
-    return command(*words, "--input")
+    return command("stepfunctions", machine, "start-execution", "--state-machine-arn", machine, "--input")
 
 
 def part(arn: str, index: int) -> str:
