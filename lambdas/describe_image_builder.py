@@ -6,7 +6,6 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.image_builder import appstream
-from lambdas.image_builder.metrics import counted_errors
 from lambdas.image_builder.state import BuilderStatus, Claim, Phase, status_of
 from lambdas.image_builder.stop import StopStatus, stop_status
 
@@ -20,19 +19,13 @@ client = appstream.connect()
 def handler(event: dict[str, Any], context: object) -> BuilderStatus | StopStatus:
     """Poll an image builder.
 
-    Args:
-        event: {"Contract": "start" | "stop", "Request": a checked request of that contract, "Tracking": of the last
-            poll, "WaitedSeconds", "Execution": its ARN}.
-        context: of the invocation.
-
-    Raises:
-        RoutedError: the image builder could not be described.
+    The event: {"Contract": "start" | "stop", "Request": a checked request of that contract, "Tracking": of the last
+    poll, "WaitedSeconds", "Execution": its ARN}. Raises RoutedError when the image builder cannot be described.
     """
     request, tracking, waited = event["Request"], event["Tracking"], event["WaitedSeconds"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
     metrics.add_metric("Polls", MetricUnit.Count, 1)
-    with counted_errors():
-        builder = appstream.describe(client, request["Name"])
+    builder = appstream.describe(client, request["Name"])
     logger.info("Polled", state=builder["State"])
     if event["Contract"] == "stop":
         return stop_status(builder, request, tracking, waited)

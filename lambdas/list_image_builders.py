@@ -29,16 +29,9 @@ def tagging() -> "ResourceGroupsTaggingAPIClient":
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Check a fleet's execution input and list its image builders; or read why one of them failed.
 
-    Args:
-        event: {"Input": the execution input, "Execution": its ARN}; or {"Item": of the Map state, "Failure": its Error
-            and Cause, "Execution": the ARN of the fleet}.
-        context: of the invocation.
-
-    Returns:
-        What `fleet` returns, or the result of the image builder that failed.
-
-    Raises:
-        RoutedError: InvalidRequest, with every problem; or the image builders that have the tag could not be listed.
+    The event: {"Input": the execution input, "Execution": its ARN}, or {"Item": of the Map state, "Failure": its Error
+    and Cause, "Execution": the ARN of the fleet}. Returns what `fleet` or `failed_result` returns. Raises RoutedError:
+    InvalidRequest, or that the image builders that have the tag could not be listed.
     """
     logger.append_keys(execution=event["Execution"])
     with counted_refusals(logger, metrics):

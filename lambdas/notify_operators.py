@@ -51,16 +51,10 @@ class NotYetKnown(Exception):
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Notify the operators of the result of an execution, unless the workflow has, or of a start that never happened.
 
-    Args:
-        event: a status change event of Step Functions; or the workflow's own, {"detail": ...} without "detail-type", as
-            `image_builder.execution_result.read_execution_result` takes it; or {"Records": [...]}, one dead letter.
-        context: of the invocation.
-
-    Returns:
-        {"Notified": whether it published a message}, with its "Subject" and "Message" for the execution's history.
-
-    Raises:
-        NotYetKnown: an event came before Step Functions shows the result that it is about.
+    The event: a status change event of Step Functions; or the workflow's own, {"detail": ...} without "detail-type", as
+    `execution_result.read_execution_result` takes it; or {"Records": [...]}, one dead letter. Returns {"Notified":
+    whether it published a message}, with its "Subject" and "Message" for the execution's history. Raises NotYetKnown
+    when an event came before Step Functions shows the result that it is about.
     """
     metrics.add_metric("OperatorsNotified", MetricUnit.Count, 0)
     if "Records" in event:

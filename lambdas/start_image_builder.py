@@ -7,7 +7,6 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.image_builder import appstream
 from lambdas.image_builder.errors import RoutedError
-from lambdas.image_builder.metrics import counted_errors
 from lambdas.image_builder.state import BuilderStatus, Phase, phase_of, status_of, status_of_start
 
 logger = Logger()
@@ -21,27 +20,21 @@ mutating_client = appstream.connect(appstream.MUTATE)
 def handler(event: dict[str, Any], context: object) -> BuilderStatus:
     """Start an image builder.
 
-    Args:
-        event: {"Request": a checked request, "Tracking": of the last poll, "WaitedSeconds", "Execution": its ARN}.
-        context: of the invocation.
-
-    Raises:
-        RoutedError: the image builder could not be described, or AppStream refused the call. An answer that was lost is
-            no error: the status says that the start is presumed.
+    The event: {"Request": a checked request, "Tracking": of the last poll, "WaitedSeconds", "Execution": its ARN}.
+    Raises RoutedError when the image builder cannot be described or AppStream refuses the call. An answer that was lost
+    is no error: the status says that the start is presumed.
     """
     request, tracking, waited = event["Request"], event["Tracking"], event["WaitedSeconds"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
     metrics.add_metric("StartAttempts", MetricUnit.Count, int(not request["DryRun"]))
-    with counted_errors():
-        before = appstream.describe(client, request["Name"])
-        if phase_of(before) is not Phase.STOPPED or request["DryRun"]:
-            metrics.add_metric("StartsAccepted", MetricUnit.Count, 0)
-            logger.info("Not started", state=before["State"], dry_run=request["DryRun"])
-            return status_of(before, request, tracking, waited)
+    before = appstream.describe(client, request["Name"])
+    if phase_of(before) is not Phase.STOPPED or request["DryRun"]:
+        metrics.add_metric("StartsAccepted", MetricUnit.Count, 0)
+        logger.info("Not started", state=before["State"], dry_run=request["DryRun"])
+        return status_of(before, request, tracking, waited)
     try:
-        with counted_errors():
-            # An accepted start counts even where its answer shows no image builder.
-            builder = appstream.start(mutating_client, request["Name"], request.get("AppstreamAgentVersion")) or before
+        # An accepted start counts even where its answer shows no image builder.
+        builder = appstream.start(mutating_client, request["Name"], request.get("AppstreamAgentVersion")) or before
     except RoutedError as error:
         if not error.sent:
             raise

@@ -7,7 +7,6 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.image_builder import appstream
 from lambdas.image_builder.errors import RoutedError
-from lambdas.image_builder.metrics import counted_errors
 from lambdas.image_builder.stop import StopStatus, stop_status
 
 logger = Logger()
@@ -21,23 +20,18 @@ mutating_client = appstream.connect(appstream.MUTATE)
 def handler(event: dict[str, Any], context: object) -> StopStatus:
     """Stop an image builder.
 
-    Args:
-        event: {"Request": a checked stop request, "Tracking": of the last poll, "WaitedSeconds", "Execution": its ARN}.
-        context: of the invocation.
-
-    Raises:
-        RoutedError: a call failed, and the image builder is not stopped by it.
+    The event: {"Request": a checked stop request, "Tracking": of the last poll, "WaitedSeconds", "Execution": its ARN}.
+    Raises RoutedError when a call failed and the image builder is not stopped by it.
     """
     request, tracking, waited = event["Request"], event["Tracking"], event["WaitedSeconds"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
     metrics.add_metric("StopAttempts", MetricUnit.Count, 1)
     called = skipped = False
-    with counted_errors():
-        builder = appstream.describe(client, request["Name"])
-        if builder["State"] == "RUNNING":
-            skipped = request["SkipTag"] in appstream.tags(client, builder["Arn"])
-            if not skipped:
-                builder, called = _stop(request["Name"], builder), True
+    builder = appstream.describe(client, request["Name"])
+    if builder["State"] == "RUNNING":
+        skipped = request["SkipTag"] in appstream.tags(client, builder["Arn"])
+        if not skipped:
+            builder, called = _stop(request["Name"], builder), True
     metrics.add_metric("StopsAccepted", MetricUnit.Count, int(called))
     logger.info("Stop attempted", state=builder["State"], called=called, skipped=skipped)
     return stop_status(builder, request, tracking, waited, called=called, skipped=skipped)

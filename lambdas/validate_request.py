@@ -16,15 +16,8 @@ metrics = Metrics()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Validate an execution input.
 
-    Args:
-        event: {"Contract": "start" | "stop", "Input": the execution input, "Execution": its ARN}.
-        context: of the invocation.
-
-    Returns:
-        {"Request", "ShortName": of the execution, for the names of those that it starts}.
-
-    Raises:
-        RoutedError: InvalidRequest, with every problem.
+    The event: {"Contract": "start" | "stop", "Input": the execution input, "Execution": its ARN}. Returns the "Request"
+    and the "ShortName" of the execution, for the names of those that it starts. Raises InvalidRequest as RoutedError.
     """
     logger.append_keys(execution=event["Execution"])
     with counted_refusals(logger, metrics):

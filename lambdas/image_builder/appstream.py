@@ -6,6 +6,7 @@ import boto3
 from botocore.config import Config
 
 from lambdas.image_builder.errors import UNAVAILABLE, call, routed
+from lambdas.image_builder.metrics import counted_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_appstream.client import AppStreamClient
@@ -35,6 +36,7 @@ def connect(config: Config = READ) -> "AppStreamClient":
     return boto3.client("appstream", config=config)
 
 
+@counted_errors()
 def describe(client: "AppStreamClient", name: str) -> ImageBuilder:
     """The image builder of that name, as it is now.
 
@@ -48,6 +50,7 @@ def describe(client: "AppStreamClient", name: str) -> ImageBuilder:
     raise routed(UNAVAILABLE, f"DescribeImageBuilders answered without the State of image builder {name}.")
 
 
+@counted_errors()
 def start(client: "AppStreamClient", name: str, agent_version: str | None) -> ImageBuilder | None:
     """Start a stopped image builder.
 
@@ -61,11 +64,13 @@ def start(client: "AppStreamClient", name: str, agent_version: str | None) -> Im
     return _shown(call(lambda: client.start_image_builder(Name=name, **version)))
 
 
+@counted_errors()
 def stop(client: "AppStreamClient", name: str) -> ImageBuilder | None:
     """Stop a running image builder. Returns and raises what `start` does."""
     return _shown(call(lambda: client.stop_image_builder(Name=name)))
 
 
+@counted_errors()
 def tags(client: "AppStreamClient", arn: str) -> dict[str, str]:
     """The tags of an image builder, by key. Raises what `describe` does."""
     return dict(call(lambda: client.list_tags_for_resource(ResourceArn=arn)).get("Tags", {}))

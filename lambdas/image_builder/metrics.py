@@ -12,7 +12,7 @@ from lambdas.image_builder.request import InvalidRequest
 
 @contextmanager
 def counted_errors() -> Iterator[None]:
-    """Count what is raised within, by its Error, as the metric AppStreamErrors: every one of them costs a retry."""
+    """Count what a function raises, by its Error, as the metric AppStreamErrors: every one of them costs a retry."""
     try:
         yield
     except Exception as error:
