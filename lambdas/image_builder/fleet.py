@@ -234,8 +234,4 @@ def _plan(requests: Sequence[Mapping[str, Any]], max_concurrency: int) -> tuple[
 
 def _canonical(value: object) -> str:
     """A JSON value as a text that only equal values have: 1 and 1.0 are equal, 1 and true are not."""
-
-    def number(text: str) -> float:
-        return int(float(text)) if float(text).is_integer() else float(text)
-
-    return json.dumps(json.loads(json.dumps(value), parse_float=number), sort_keys=True)
+    return json.dumps(json.loads(json.dumps(value), parse_int=float), sort_keys=True)

@@ -24,18 +24,11 @@ class InvalidRequest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a request.
+    """One field of a request."""
 
-    Attributes:
-        rule: what a value must be, in words: ends up in error messages and in the documentation.
-        accepts: whether a value keeps the rule.
-        default: the value of a request without the field; None when there is no such value.
-        required: whether a request without the field is refused.
-    """
-
-    rule: str
+    rule: str  # what a value must be, in words: ends up in error messages and in the documentation
     accepts: Callable[[object], bool]
-    default: object = None
+    default: object = None  # of a request without the field; None when there is no such value
     required: bool = False
 
 

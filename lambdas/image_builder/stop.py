@@ -75,8 +75,15 @@ def stop_status(
     It takes what `state.status_of` takes, and whether StopImageBuilder was `called` just now (accepted, or sent without
     an answer), or `skipped` because of the tag.
     """
-    state = builder["State"]
-    after = _follow(state, tracking, waited_seconds, called)
+    state, ran, since = builder["State"], tracking.get("Ran", False), tracking.get("RunningSince")
+    ended = ends_start(state, ran=ran)
+    after: StopTracking = {
+        # An answer that a second one has yet to confirm changes nothing else.
+        "Ran": ran if ended else still_ran(state, ran=ran),
+        "RunningSince": waited_seconds if since is None and state == "RUNNING" else since,
+        "Ended": tracking.get("Ended", 0) + 1 if ended else 0,
+        "Called": called or tracking.get("Called", False),
+    }
     due = _due(request, after)
     deadline = (STARTING_MINUTES * 60 if due is None else due) + request["TimeoutMinutes"] * 60
     outcome, why = _outcome(state, request, after)
@@ -101,19 +108,6 @@ def stop_status(
         "ImageBuilder": safe,
         "Seen": {"ImageBuilder": bounded(safe, MAX_SEEN)},
         "TimedOut": _timed_out(state, request["TimeoutMinutes"], due),
-    }
-
-
-def _follow(state: str, tracking: Mapping[str, Any], waited_seconds: int, called: bool) -> StopTracking:
-    ran = tracking.get("Ran", False)
-    ended = ends_start(state, ran=ran)
-    since = tracking.get("RunningSince")
-    return {
-        # An answer that a second one has yet to confirm changes nothing else.
-        "Ran": ran if ended else still_ran(state, ran=ran),
-        "RunningSince": waited_seconds if since is None and state == "RUNNING" else since,
-        "Ended": tracking.get("Ended", 0) + 1 if ended else 0,
-        "Called": called or tracking.get("Called", False),
     }
 
 
