@@ -55,14 +55,14 @@ class RoutedError(Exception):
         return {"Message": self.message, "Route": routing["Route"], "Advice": routing["Advice"]}
 
 
-def cut(text: str, most: int) -> str:
+def cut(text: str, most: int, end: str = "...") -> str:
     """The text, cut so that it takes at most so many characters as JSON in ASCII, where one can take twelve."""
     if len(json.dumps(text)) <= most:
         return text
     kept = text[:most]
-    while len(json.dumps(kept)) > most - 3:
-        kept = kept[: len(kept) * 3 // 4]
-    return f"{kept}..."
+    while len(json.dumps(kept + end)) > most:
+        kept = kept[: len(kept) * 7 // 8]
+    return kept + end
 
 
 def routed(code: str, message: str, *, sent: bool = False) -> RoutedError:

@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lambdas.image_builder.errors import cut
+
 # By partition. The consoles of the isolated partitions are not public: messages name the ARN only.
 _CONSOLE_HOSTS = {"aws": "console.aws.amazon.com", "aws-us-gov": "console.amazonaws-us-gov.com"}
 # Source: Amazon SNS API reference, Publish.
@@ -125,10 +127,12 @@ def sns_message(notice: Notice, runbook_url: str, *, with_chat: bool) -> dict[st
         with_chat: whether HTTPS subscribers get the form for chat.
     """
     line, text = subject(notice), mail(notice, runbook_url)
+    # What matters comes first, so the end is cut.
+    end = f"... (cut: {len(text)} characters)\n"
     if not with_chat:
-        return {"Subject": line, "Message": _cut(text, MAX_SNS_BYTES)}
+        return {"Subject": line, "Message": cut(text, MAX_SNS_BYTES, end)}
     custom = chat(notice, runbook_url)
-    forms = {"default": _cut(text, MAX_SNS_BYTES - _size(custom) - 100), "https": custom}
+    forms = {"default": cut(text, MAX_SNS_BYTES - len(json.dumps(custom)) - 100, end), "https": custom}
     return {"Subject": line, "MessageStructure": "json", "Message": json.dumps(forms, ensure_ascii=False)}
 
 
@@ -237,16 +241,3 @@ def _ascii(text: str) -> str:
 
 def _short(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: max(0, most - 3)]}..."
-
-
-def _size(text: str) -> int:
-    """Bytes of a text inside JSON: as much as SNS counts of it, or more."""
-    return len(json.dumps(text, ensure_ascii=False).encode())
-
-
-def _cut(text: str, most: int) -> str:
-    """A text of at most so many bytes inside JSON. What matters comes first, so the end is cut."""
-    note, keep = "", len(text)
-    while keep and (size := _size(text[:keep] + note)) > most:
-        note, keep = f"... (cut: {len(text)} characters)\n", max(0, keep * most // size - 50)
-    return text[:keep] + note
