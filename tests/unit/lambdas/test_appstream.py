@@ -13,19 +13,19 @@ from lambdas.image_builder.errors import RoutedError
 
 
 @pytest.fixture
-def stubber() -> Iterator[Stubber]:
+def stubber() -> Iterator[Any]:
     with Stubber(appstream.connect()) as stubber:
         yield stubber
 
 
-def test_a_builder_is_described_as_it_is(stubber: Stubber) -> None:
+def test_a_builder_is_described_as_it_is(stubber: Any) -> None:
     builder = {"Name": "gold", "State": "RUNNING", "Platform": "WINDOWS_SERVER_2022"}
     stubber.add_response("describe_image_builders", {"ImageBuilders": [builder]}, {"Names": ["gold"]})
     assert appstream.describe(stubber.client, "gold") == builder
 
 
 @pytest.mark.parametrize("builders", [None, [], [{"Name": "other", "State": "RUNNING"}], [{"Name": "gold"}]])
-def test_an_answer_without_the_builders_state_is_no_answer(stubber: Stubber, builders: Any) -> None:
+def test_an_answer_without_the_builders_state_is_no_answer(stubber: Any, builders: Any) -> None:
     stubber.add_response("describe_image_builders", {"ImageBuilders": builders} if builders is not None else {})
     with pytest.raises(RoutedError, match="without the State of image builder gold") as caught:
         appstream.describe(stubber.client, "gold")
@@ -41,7 +41,7 @@ def test_an_answer_without_the_builders_state_is_no_answer(stubber: Stubber, bui
     ],
 )
 def test_the_agent_version_is_passed_through_and_the_answer_may_show_no_state(
-    stubber: Stubber, answer: dict[str, Any], shown: Any
+    stubber: Any, answer: dict[str, Any], shown: Any
 ) -> None:
     stubber.add_response("start_image_builder", answer, {"Name": "gold", "AppstreamAgentVersion": "LATEST"})
     stubber.add_response("start_image_builder", answer, {"Name": "gold"})

@@ -57,7 +57,7 @@ def described(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return answers
 
 
-def notify(event: dict[str, Any]) -> dict[str, Any]:
+def notify(event: dict[str, Any]) -> Any:
     return notify_operators.handler(event, CONTEXT)
 
 
