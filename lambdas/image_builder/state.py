@@ -99,11 +99,7 @@ def ends_start(state: str, *, ran: bool) -> bool:
     """Whether a state shows that a start which was under way is over.
 
     The workflows that start and stop share this rule. PENDING after RUNNING is somebody else's start, unless a poll has
-    found a reboot or an update between.
-
-    Args:
-        state: that a poll found.
-        ran: whether an earlier poll found RUNNING, and none a reboot or an update since.
+    found a reboot or an update between: `ran` is whether an earlier poll found RUNNING, and none those since.
     """
     return state in ENDED or (ran and state in STARTING)
 
@@ -150,11 +146,9 @@ def status_of_start(
     """
     after = {
         **_NEW,
-        **tracking,
         "Claim": Claim.PRESUMED if lost else Claim.CONFIRMED,
-        "Ran": False,
-        "CrashedSeconds": None,
         "AgentVersionBefore": before.get("AppstreamAgentVersion"),
+        "Progress": tracking.get("Progress", []),
     }
     status = _status(builder, request, after, waited_seconds)
     if status["Phase"] is Phase.STOPPED:
