@@ -44,11 +44,9 @@ DESCRIBED = {
     "stateMachineAliasArn": MACHINE,
     "input": json.dumps(SCHEDULED),
 }
-RUNNING = {
-    "executionArn": ARN,
-    "status": "SUCCEEDED",
-    "output": {"Started": True, "WaitedSeconds": 60, "ImageBuilder": {"Name": "gold", "State": "RUNNING"}},
-}
+RUNNING_BUILDER = {"Name": "gold", "State": "RUNNING"}
+OUTPUT = {"Started": True, "WaitedSeconds": 60, "ImageBuilder": RUNNING_BUILDER, "Advice": "It is billed."}
+RUNNING = {"executionArn": ARN, "status": "SUCCEEDED", "output": OUTPUT}
 
 
 def notice(detail: Any = FAILED, described: Any = DESCRIBED, **changes: Any) -> Notice:
@@ -113,10 +111,12 @@ def test_a_mail_says_what_failed_what_to_do_and_who_started_it() -> None:
 
 def test_a_mail_about_a_success_has_no_error_and_names_nobody_to_act() -> None:
     text = mail(RUNNING, runbook=RUNBOOK)
-    assert text.startswith("Image builder gold is running.\n\nWHAT HAPPENED\nThis execution started it.")
+    assert text.startswith("Image builder gold is running.\n\nWHAT HAPPENED\nThis execution started it. The")
     assert "it is billed now" in text
     assert not re.search("Error|operator|runbook|start-execution", text)
-    assert "\n1. Stop the image builder by hand when nobody needs it.\n   aws appstream" in text
+    assert "\n1. It is billed.\n2. Stop the image builder by hand when nobody needs it.\n   aws appstream" in text
+    joined = mail(RUNNING, output=json.dumps({**OUTPUT, "Started": False, "WaitedSeconds": 412}))
+    assert "It was running, or someone else had started it. The execution waited 7 minutes for it." in joined
 
 
 def test_a_mail_without_a_runbook_url_has_the_steps_of_the_runbook() -> None:
