@@ -2,20 +2,17 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.image_builder import appstream
 from lambdas.image_builder.state import BuilderStatus, Claim, Phase, status_of
 from lambdas.image_builder.stop import StopStatus, stop_status
+from lambdas.image_builder.telemetry import count, logger, metrics, task
 
-logger = Logger()
-metrics = Metrics()
 client = appstream.connect()
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@task
 def handler(event: dict[str, Any], context: object) -> BuilderStatus | StopStatus:
     """Poll an image builder.
 
@@ -24,7 +21,7 @@ def handler(event: dict[str, Any], context: object) -> BuilderStatus | StopStatu
     """
     request, tracking, waited = event["Request"], event["Tracking"], event["WaitedSeconds"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
-    metrics.add_metric("Polls", MetricUnit.Count, 1)
+    count("Polls")
     builder = appstream.describe(client, request["Name"])
     logger.info("Polled", state=builder["State"])
     if event["Contract"] == "stop":

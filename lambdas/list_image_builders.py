@@ -4,17 +4,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics
 
 from lambdas.image_builder import appstream
 from lambdas.image_builder.fleet import by_tag, failed_result, fleet, parse_fleet_request
-from lambdas.image_builder.metrics import counted_refusals
+from lambdas.image_builder.telemetry import counted_refusals, logger, task
 
 if TYPE_CHECKING:
     from mypy_boto3_resourcegroupstaggingapi.client import ResourceGroupsTaggingAPIClient
 
-logger = Logger()
-metrics = Metrics()
 client = appstream.connect()
 
 
@@ -24,8 +21,7 @@ def tagging() -> "ResourceGroupsTaggingAPIClient":
     return boto3.client("resourcegroupstaggingapi", config=appstream.READ)
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@task
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Check a fleet's execution input and list its image builders; or read why one of them failed.
 
@@ -34,7 +30,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     InvalidRequest, or that the image builders that have the tag could not be listed.
     """
     logger.append_keys(execution=event["Execution"])
-    with counted_refusals(logger, metrics):
+    with counted_refusals():
         if "Failure" in event:
             result = failed_result(event["Item"], event["Failure"])
             logger.info("Image builder failed", result=result)

@@ -7,13 +7,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics, single_metric
-from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
 from lambdas.image_builder import dead_letter, execution_result
 from lambdas.image_builder.notification import Notice, mail, sns_message
 from lambdas.image_builder.request import STARTED_BY_EXECUTION
+from lambdas.image_builder.telemetry import count, count_apart, logger, metrics, task
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
@@ -28,8 +27,6 @@ class Settings:
     runbook_url: str
 
 
-logger = Logger()
-metrics = Metrics()
 settings = Settings(os.environ["TOPIC_ARN"], os.environ["CHAT"] == "true", os.environ["RUNBOOK_URL"])
 # At worst a call takes 3 attempts of 2 + 5 seconds and pauses of 1 and 2: two fit into the function's time.
 CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5)
@@ -46,8 +43,7 @@ class NotYetKnown(Exception):
     """Step Functions does not show the result of an execution yet. Lambda retries after one minute, then two."""
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@task
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Notify the operators of the result of an execution, unless the workflow has, or of a start that never happened.
 
@@ -56,7 +52,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     whether it published a message}, with its "Subject" and "Message" for the execution's history. Raises NotYetKnown
     when an event came before Step Functions shows the result that it is about.
     """
-    metrics.add_metric("OperatorsNotified", MetricUnit.Count, 0)
+    count("OperatorsNotified", 0)
     if "Records" in event:
         (record,) = event["Records"]
         metrics.add_dimension("Route", "undelivered")
@@ -72,7 +68,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         return {"Notified": False}
     if is_event and (_is_stopped_with_its_fleet(described) or _is_cancelled_auto_stop(described)):
         logger.info("Stopped with its fleet, which has a message, or an auto-stop that an operator cancelled")
-        _count_failure()
+        count_apart("FailuresNotified")
         return {"Notified": False}
     metrics.add_dimension("Route", result.route or "success")
     answer: dict[str, Any] = {"Notified": False}
@@ -81,15 +77,10 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     else:
         answer = _publish(execution_result.notice_of(result, described))
     if result.error and not (is_event and result.notified):
-        # A fleet sends no message if each failed image builder has had its own, and counts all the same.
-        _count_failure()
+        # For the alarm that compares it with the executions that failed. A fleet sends no message if each failed image
+        # builder has had its own, and counts all the same.
+        count_apart("FailuresNotified")
     return answer
-
-
-def _count_failure() -> None:
-    """For the alarm that compares it with the executions that failed."""
-    with single_metric(name="FailuresNotified", unit=MetricUnit.Count, value=1):
-        pass
 
 
 def _describe(execution: str) -> Mapping[str, Any]:
@@ -139,6 +130,6 @@ def _is_stopped_with_its_fleet(described: Mapping[str, Any]) -> bool:
 def _publish(notice: Notice) -> dict[str, Any]:
     message = sns_message(notice, settings.runbook_url, with_chat=settings.chat)
     sns.publish(TopicArn=settings.topic_arn, **message)  # type: ignore[arg-type]  # each is a string
-    metrics.add_metric("OperatorsNotified", MetricUnit.Count, 1)
+    count("OperatorsNotified")
     logger.info("Operators notified", event=notice.event, error=notice.error)
     return {"Notified": True, "Subject": message["Subject"], "Message": mail(notice, settings.runbook_url)}

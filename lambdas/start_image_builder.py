@@ -2,21 +2,16 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
-
 from lambdas.image_builder import appstream
 from lambdas.image_builder.errors import RoutedError
 from lambdas.image_builder.state import BuilderStatus, Phase, phase_of, status_of, status_of_start
+from lambdas.image_builder.telemetry import count, logger, task
 
-logger = Logger()
-metrics = Metrics()
 client = appstream.connect()
 mutating_client = appstream.connect(appstream.MUTATE)
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@task
 def handler(event: dict[str, Any], context: object) -> BuilderStatus:
     """Start an image builder.
 
@@ -26,10 +21,10 @@ def handler(event: dict[str, Any], context: object) -> BuilderStatus:
     """
     request, tracking, waited = event["Request"], event["Tracking"], event["WaitedSeconds"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
-    metrics.add_metric("StartAttempts", MetricUnit.Count, int(not request["DryRun"]))
+    count("StartAttempts", int(not request["DryRun"]))
     before = appstream.describe(client, request["Name"])
     if phase_of(before) is not Phase.STOPPED or request["DryRun"]:
-        metrics.add_metric("StartsAccepted", MetricUnit.Count, 0)
+        count("StartsAccepted", 0)
         logger.info("Not started", state=before["State"], dry_run=request["DryRun"])
         return status_of(before, request, tracking, waited)
     try:
@@ -38,9 +33,9 @@ def handler(event: dict[str, Any], context: object) -> BuilderStatus:
     except RoutedError as error:
         if not error.sent:
             raise
-        metrics.add_metric("StartsAccepted", MetricUnit.Count, 0)
+        count("StartsAccepted", 0)
         logger.warning("The answer to the start was lost", error=error.message)
         return status_of_start(before, request, tracking, waited, before=before, lost=error)
-    metrics.add_metric("StartsAccepted", MetricUnit.Count, 1)
+    count("StartsAccepted")
     logger.info("Start accepted", state=builder["State"])
     return status_of_start(builder, request, tracking, waited, before=before)

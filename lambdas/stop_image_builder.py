@@ -2,21 +2,16 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
-
 from lambdas.image_builder import appstream
 from lambdas.image_builder.errors import RoutedError
 from lambdas.image_builder.stop import StopStatus, stop_status
+from lambdas.image_builder.telemetry import count, logger, task
 
-logger = Logger()
-metrics = Metrics()
 client = appstream.connect()
 mutating_client = appstream.connect(appstream.MUTATE)
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@task
 def handler(event: dict[str, Any], context: object) -> StopStatus:
     """Stop an image builder.
 
@@ -25,14 +20,14 @@ def handler(event: dict[str, Any], context: object) -> StopStatus:
     """
     request, tracking, waited = event["Request"], event["Tracking"], event["WaitedSeconds"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
-    metrics.add_metric("StopAttempts", MetricUnit.Count, 1)
+    count("StopAttempts")
     called = skipped = False
     builder = appstream.describe(client, request["Name"])
     if builder["State"] == "RUNNING":
         skipped = request["SkipTag"] in appstream.tags(client, builder["Arn"])
         if not skipped:
             builder, called = _stop(request["Name"], builder), True
-    metrics.add_metric("StopsAccepted", MetricUnit.Count, int(called))
+    count("StopsAccepted", int(called))
     logger.info("Stop attempted", state=builder["State"], called=called, skipped=skipped)
     return stop_status(builder, request, tracking, waited, called=called, skipped=skipped)
 

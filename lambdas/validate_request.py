@@ -2,17 +2,11 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-
-from lambdas.image_builder.metrics import counted_refusals
 from lambdas.image_builder.request import FIELDS, STOP_FIELDS, parse, short_name
-
-logger = Logger()
-metrics = Metrics()
+from lambdas.image_builder.telemetry import counted_refusals, logger, task
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@task
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Validate an execution input.
 
@@ -20,7 +14,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     and the "ShortName" of the execution, for the names of those that it starts. Raises InvalidRequest as RoutedError.
     """
     logger.append_keys(execution=event["Execution"])
-    with counted_refusals(logger, metrics):
+    with counted_refusals():
         request = parse(event["Input"], {"start": FIELDS, "stop": STOP_FIELDS}[event["Contract"]])
     logger.append_keys(image_builder=request["Name"])
     logger.info("Request accepted", request=request)

@@ -6,7 +6,7 @@ import boto3
 from botocore.config import Config
 
 from lambdas.image_builder.errors import UNAVAILABLE, call, routed
-from lambdas.image_builder.metrics import counted_errors
+from lambdas.image_builder.telemetry import counted_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_appstream.client import AppStreamClient
