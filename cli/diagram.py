@@ -10,37 +10,18 @@ import shutil
 import subprocess  # nosec B404 # runs Graphviz
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cli.definition import FLEET, START, STOP
 
 PROJECT = Path(__file__).parent.parent
 DIAGRAMS = {source: PROJECT / "docs" / source.name.replace(".asl.json", ".svg") for source in (START, STOP, FLEET)}
 
-STYLE = """
-:root { --paper: #ffffff; --ink: #1f2328; --line: #6e7781; --box: #f6f8fa;
-  --retry: #0060a8; --failure: #b34700; --success: #00734f; }
-@media (prefers-color-scheme: dark) { :root { --paper: #0d1117; --ink: #e6edf3; --line: #8b949e; --box: #161b22;
-  --retry: #6cb6ff; --failure: #ff9d5c; --success: #56d4a4; } }
-.graph > polygon { fill: var(--paper); stroke: none; }
-text { fill: var(--ink); font-family: Helvetica, Arial, sans-serif; }
-.node path, .node polygon, .node ellipse { fill: var(--box); stroke: var(--line); }
-.edge path { stroke: var(--line); }
-.edge polygon { fill: var(--line); stroke: var(--line); }
-.edge text { fill: var(--ink); paint-order: stroke; stroke: var(--paper); stroke-width: 4px; }
-"""
-"""Colours that people who see no red or no green can distinguish; each kind of way has a line of its own as well."""
-
-STYLE += "".join(
-    f".{kind} path, .node.{kind} polygon {{ stroke: var(--{kind}); stroke-width: 2; }}\n"
-    f".edge.{kind} polygon {{ fill: var(--{kind}); stroke: var(--{kind}); }}\n"
-    f".edge.{kind} text {{ fill: var(--{kind}); }}\n"
-    for kind in ("retry", "failure", "success")
-)
+# Colours that people who see no red or no green can distinguish; each kind of way has a line of its own as well.
+STYLE = (PROJECT / "cli" / "diagram.css").read_text("utf-8")
 
 _LINES = {"retry": "style=dashed", "failure": "style=bold", "error": "style=dotted", "": ""}
 _SHAPES = {"Choice": "hexagon", "Wait": "oval"}
@@ -49,13 +30,10 @@ LEGEND = r"Retry: blue, dashed. Failure: orange, bold.\nSuccess: green. A task f
 """Two lines: where no Helvetica is, a wider font takes its place, and a small diagram would cut one long line off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(NamedTuple):
     """From one state to another, for one kind of reason.
 
-    Attributes:
-        kind: "failure" into where no success is possible any more; "retry"; "error" where a task failed; else "".
-        reasons: in words, for each rule that leads this way.
+    Its kind is "failure" into where no success is possible any more; "retry"; "error" where a task failed; else empty.
     """
 
     source: str
@@ -114,8 +92,8 @@ def main_path(definition: Mapping[str, Any]) -> list[str]:
     return next((path for path in _paths(states, definition["StartAt"]) if path[-1] == end), [])
 
 
-def dot(definition: Mapping[str, Any]) -> str:
-    """A definition in Graphviz's language."""
+def dot(definition: Mapping[str, Any], taken: Collection[str | Way] = ()) -> str:
+    """A definition in Graphviz's language. Args: taken: as `svg` has it."""
     lines = [
         "digraph {",
         '  graph [rankdir=TB nodesep=0.4 ranksep=0.45 fontname="Helvetica" bgcolor=white',
@@ -135,6 +113,7 @@ def dot(definition: Mapping[str, Any]) -> str:
         extra = "peripheries=2" if kind or name == definition["StartAt"] else ""
         # What is of one group, and heavy, is drawn as a straight line.
         extra += " group=main" if name in main else ""
+        kind = f"{kind} taken".strip() if name in taken else kind
         lines.append(f'  "{_escaped(name)}" [label="{label}" shape={shape} {style} {extra} class="{kind}"];')
     for way in ways(definition):
         bullet = "• " if len(way.reasons) > 1 else ""
@@ -142,7 +121,8 @@ def dot(definition: Mapping[str, Any]) -> str:
         label = "".join(f"{_GAP}{reason}\\l" for reason in reasons)
         weight = "weight=1000" if not way.kind and (way.source, way.target) in pairwise(main) else ""
         ends = f'"{_escaped(way.source)}" -> "{_escaped(way.target)}"'
-        lines.append(f'  {ends} [label="{label}" {_LINES[way.kind]} {weight} class="{way.kind}"];')
+        kind = f"{way.kind} taken".strip() if way in taken else way.kind
+        lines.append(f'  {ends} [label="{label}" {_LINES[way.kind]} {weight} class="{kind}"];')
     return "\n".join([*lines, "}"])
 
 
@@ -156,27 +136,20 @@ def svg(definition: Mapping[str, Any], taken: Collection[str | Way] = ()) -> str
     node = shutil.which("node", path=f"{PROJECT / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}")
     drawn = subprocess.run(  # nosec B603 # the arguments of this line
         [node or "node", str(PROJECT / "cli" / "dot.mjs")],
-        input=dot(definition),
+        input=dot(definition, taken),
         capture_output=True,
         text=True,
         check=True,
         encoding="utf-8",
     ).stdout
-    # Graphviz numbers states and ways in the order in which `dot` names them.
-    numbered = {f"node{number}": name for number, name in enumerate(definition["States"], 1)}
-    numbered |= {f"edge{number}": way for number, way in enumerate(ways(definition), 1)}
-
-    def named(match: re.Match[str]) -> str:
-        mark = " taken" if numbered[match[1]] in taken else ""
-        return f'<g class="{match[2]}{mark}">'
-
-    body = re.sub(r'<g id="(\w+)" class="([^"]*)">\n<title>[^<]*</title>', named, drawn[drawn.index("<g id=") :])
+    # Without Graphviz's names of the elements, which a browser would show as tooltips.
+    body = re.sub(r'<g id="\w+" (class="[^"]*">)\n<title>[^<]*</title>', r"<g \1", drawn[drawn.index("<g id=") :])
     body = re.sub(r"<!--.*?-->\n?", "", body, flags=re.DOTALL)
     size = re.search(r'viewBox="([\d.]+ [\d.]+ ([\d.]+) [\d.]+)"', drawn)
     title = escape(re.split(r"[:\n]", definition.get("Comment", "A workflow"))[0])
     view = f'width="{float(size[2]):.0f}" viewBox="{size[1]}"' if size else ""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {view} role="img" aria-label="{title}">'
-    return f"{head}\n<style>{STYLE}</style>\n{body}"
+    return f"{head}\n<style>\n{STYLE}</style>\n{body}"
 
 
 def _wrapped(texts: Iterable[str], width: int) -> list[str]:
