@@ -37,15 +37,14 @@ class Answers:
     A stage that is an error is the answer to a request for the history.
     """
 
-    def __init__(self, *stages: Run | Exception, earlier: tuple[tuple[Any, Any], ...] | Exception = ()) -> None:
-        """Args: earlier: the inputs and outputs of earlier executions."""
+    def __init__(self, *stages: Run | Exception, earlier: tuple[Any, ...] | Exception = ()) -> None:
+        """Args: earlier: the outputs of earlier executions."""
         self.stages = list(stages)
         self.earlier = earlier
         self.items: Any = DENIED
 
     def describe_execution(self, *, executionArn: str) -> Any:  # noqa: N803  # as boto3 names it
-        request, output = given(self.earlier)[int(executionArn)]
-        return {"executionArn": executionArn, "input": json.dumps(request), "output": json.dumps(output)}
+        return {"executionArn": executionArn, "output": json.dumps(given(self.earlier)[int(executionArn)])}
 
     def list_executions(self, *, stateMachineArn: str, **_: Any) -> Any:  # noqa: N803
         assert stateMachineArn == "arn:aws:states:eu-west-1:123456789012:stateMachine:StartImageBuilder"
@@ -97,9 +96,10 @@ def plain(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
-def drawn(now: watch._Now) -> str:
+def drawn(found: Run, usual: float | None = None, items: Any = None) -> str:
+    """What stands below the lines."""
     output = io.StringIO()
-    Console(file=output, force_terminal=True, width=80).print(now)
+    Console(file=output, force_terminal=True, width=80).print(watch.now(found, usual, items))
     return plain(output.getvalue())
 
 
@@ -151,38 +151,43 @@ def test_a_terminal_wraps_at_words_within_80_columns() -> None:
     assert not any(line.endswith(("Ful", "Fu")) for line in lines)
 
 
+def earlier(name: str, **output: Any) -> dict[str, Any]:
+    """The output of an earlier execution."""
+    return {"ImageBuilder": {"Name": name}, **output}
+
+
 @pytest.mark.parametrize(
-    ("earlier", "text"),
+    ("outputs", "text"),
     [
         (
-            (({"Name": "gold"}, {"Started": True, "WaitedSeconds": 480}), ({"Name": "x"}, {"Started": True})),
+            (earlier("gold", Started=True, WaitedSeconds=480), earlier("x", Started=True, WaitedSeconds=1)),
             "longer than the usual 08:00",
         ),
-        ((({"Name": "gold"}, {"Started": False}), ({"Name": "gold"}, None)), "no earlier starts known"),
+        ((earlier("gold", Started=False), None), "no earlier starts known"),
         (DENIED, "no earlier starts known"),
         (UNREACHABLE, "no earlier starts known"),
     ],
 )
-def test_progress_is_measured_by_earlier_starts_of_the_same_image_builder(earlier: Any, text: str) -> None:
-    assert text in plain(shown(run(*STARTED), run(*RUNNING), terminal=True, earlier=earlier))
+def test_progress_is_measured_by_earlier_starts_of_the_same_image_builder(outputs: Any, text: str) -> None:
+    assert text in plain(shown(run(*STARTED), run(*RUNNING), terminal=True, earlier=outputs))
 
 
 @pytest.mark.parametrize(("elapsed", "text"), [(0, "0% of the usual 15:00"), (7.5, "50% of"), (15.1, "longer than")])
 def test_progress_is_a_part_of_the_usual_time(elapsed: float, text: str) -> None:
     seen = run(*STARTED)
     seen.began = datetime.now(UTC) - timedelta(minutes=elapsed)
-    assert text in drawn(watch._Now(seen, 15 * 60))
+    assert text in drawn(seen, 15 * 60)
 
 
 def test_the_live_view_shows_the_attempt_and_its_last_error() -> None:
-    assert "Start image builder: attempt 2, after ThrottlingException" in drawn(watch._Now(run(*STARTED), None))
+    assert "Start image builder: attempt 2, after ThrottlingException" in drawn(run(*STARTED))
 
 
 def test_polls_that_find_nothing_new_are_counted_and_the_next_one_is_counted_down() -> None:
     decided: Event = (59, "ChoiceStateExited", {"name": "Evaluate", "assignedVariables": {"pollSeconds": "30"}})
     waiting = run(*poll(0, "PENDING", "PENDING", "PENDING"), decided, entered(180, WAIT, "Wait"))
     waiting.began = datetime.now(UTC) - timedelta(seconds=185.5)
-    text = drawn(watch._Now(waiting, None))
+    text = drawn(waiting)
     assert "Wait before next poll: goes on in 00:24" in text
     assert "gold: PENDING, described 3 times" in text
 
@@ -190,7 +195,7 @@ def test_polls_that_find_nothing_new_are_counted_and_the_next_one_is_counted_dow
 def test_simulated_time_is_shown_beside_real_time() -> None:
     seen = run(entered(1, "Read request", "Pass"))
     seen.time_scale, seen.began = 0.01, datetime.now(UTC) - timedelta(seconds=6)
-    assert "10:00 simulated, 00:06 real" in drawn(watch._Now(seen, None))
+    assert "10:00 simulated, 00:06 real" in drawn(seen)
 
 
 def test_minutes_may_have_three_digits() -> None:
@@ -207,7 +212,7 @@ def test_a_text_by_somebody_else_is_shown_as_it_is_and_controls_nothing(terminal
     events: tuple[Event, ...] = (entered(1, HOSTILE), called(1), failed(2, HOSTILE, HOSTILE))
     goes_on = run(*events, request=request)
     over = run(*events, ended(9, "Failed", HOSTILE, json.dumps(HOSTILE)), request=request)
-    text = plain(shown(goes_on, over, terminal=terminal) + drawn(watch._Now(goes_on, 900)))
+    text = plain(shown(goes_on, over, terminal=terminal) + drawn(goes_on, 900))
     assert {char for char in text if not char.isprintable()} <= {"\n", "\r"}
     assert "\r\u202e" not in text
     # Without the folding of lines and the columns of the table.
@@ -242,7 +247,7 @@ FLEET = run(*MAP)
 def test_a_fleet_shows_how_many_of_its_executions_have_ended() -> None:
     answers = Answers(FLEET)
     answers.items = {"total": 20, "pending": 4, "running": 13, "succeeded": 2, "failed": 0, "timedOut": 0, "aborted": 1}
-    text = drawn(watch._Now(FLEET, None, watch._items(answers, FLEET)))  # type: ignore[arg-type]
+    text = drawn(FLEET, None, watch._items(answers, FLEET))  # type: ignore[arg-type]
     assert "3 of 20 ended, 13 running" in text
     assert all(len(line.rstrip()) <= 80 for line in text.splitlines())
 
