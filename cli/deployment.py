@@ -1,8 +1,8 @@
 """The deployed stack, for the commands that work on it; and in one sentence why it cannot be worked on."""
 
-import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,15 @@ OUTPUTS = {
 }
 """Of the stack: the alias and the state machine of each workflow, in the order in which they are stopped."""
 
+_EVENTS = "see the stack's events for the reason"
+_NEXT_STEPS = {
+    "ROLLBACK_COMPLETE": f"its creation failed and was undone; {_EVENTS}, remove it with `make destroy`, deploy again",
+    "ROLLBACK_FAILED": f"its creation failed; {_EVENTS}, remove it with `make destroy`, deploy again",
+    "UPDATE_ROLLBACK_FAILED": f"an update failed, and so did undoing it; {_EVENTS}, then continue the rollback in the "
+    "CloudFormation console",
+    "DELETE_FAILED": f"its removal failed; {_EVENTS}, then run `make destroy` again",
+}
+
 
 class IncompleteStack(AccountError):
     """The stack is not what this project deploys now: of an earlier version of it, or of another project."""
@@ -39,28 +48,14 @@ class Workflow:
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
-    """A resource of the stack: its logical ID, which begins with the construct's, its type and its physical ID."""
-
-    logical_id: str
-    type: str
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
 class Deployment:
-    """The stack that the settings name, in the account and Region of the user's credentials."""
+    """The stack that the settings name. Its resources: of each type, the physical IDs by logical ID."""
 
     session: boto3.Session
     settings: Settings
     status: str
-    outputs: dict[str, str]
-    resources: Sequence[Resource]
-
-    @property
-    def stack_name(self) -> str:
-        """Its name."""
-        return self.settings.stack_name
+    outputs: Mapping[str, str]
+    resources: Mapping[str, Mapping[str, str]]
 
     @property
     def stepfunctions(self) -> "SFNClient":
@@ -68,46 +63,35 @@ class Deployment:
         return self.session.client("stepfunctions", config=CONFIG)
 
     def client(self, service: str) -> Any:
-        """A boto3 client for the stack's Region."""
+        """A client of another service."""
         return self.session.client(service, config=CONFIG)  # type: ignore[call-overload]  # by name
-
-    def of_type(self, kind: str) -> list[Resource]:
-        """The resources of a CloudFormation type."""
-        return [resource for resource in self.resources if resource.type == kind]
 
     def output(self, name: str) -> str:
         """Raises: IncompleteStack: the stack has no such output."""
         if name not in self.outputs:
-            raise IncompleteStack(f"The stack {self.stack_name} has no output {name}: deploy it with `make deploy`.")
+            stack = self.settings.stack_name
+            raise IncompleteStack(f"The stack {stack} has no output {name}: deploy it with `make deploy`.")
         return self.outputs[name]
 
     @property
     def workflows(self) -> list[Workflow]:
         """Fleet, start and stop. Raises: IncompleteStack: the stack lacks an output or a version of one."""
-        versions = [version.id for version in self.of_type("AWS::StepFunctions::StateMachineVersion")]
         found = []
-        for name, (alias, state_machine) in OUTPUTS.items():
-            arn = self.output(state_machine)
-            deployed = next((version for version in versions if version.startswith(f"{arn}:")), None)
+        for name, (alias, output) in OUTPUTS.items():
+            machine = self.output(output)
+            versions = self.resources.get("AWS::StepFunctions::StateMachineVersion", {}).values()
+            deployed = next((version for version in versions if version.startswith(f"{machine}:")), None)
             if deployed is None:
-                raise IncompleteStack(f"The stack {self.stack_name} has no version of its {name} workflow: deploy it.")
-            found.append(Workflow(name, self.output(alias), arn, deployed))
+                stack = self.settings.stack_name
+                raise IncompleteStack(f"The stack {stack} has no version of its {name} workflow: deploy it.")
+            found.append(Workflow(name, self.output(alias), machine, deployed))
         return found
 
     def running(self, state_machine: str) -> "Iterator[ExecutionListItemTypeDef]":
-        """The executions of a state machine that go on. Args: state_machine: its ARN."""
+        """The executions of a state machine that go on."""
         pages = self.stepfunctions.get_paginator("list_executions")
         for page in pages.paginate(stateMachineArn=state_machine, statusFilter="RUNNING"):
             yield from page["executions"]
-
-    def request_of(self, execution: str) -> dict[str, Any]:
-        """The request in the input of an execution, or in that of an event; empty where that is no object."""
-        try:
-            request = json.loads(self.stepfunctions.describe_execution(executionArn=execution)["input"])
-        except ValueError:
-            return {}
-        request = request.get("detail", request) if isinstance(request, dict) else {}
-        return request if isinstance(request, dict) else {}
 
     def stop(self, execution: str, error: str, cause: str) -> None:
         """Stop an execution, if it has not just ended."""
@@ -148,32 +132,20 @@ def find() -> Deployment | None:
         if "does not exist" in error.response["Error"]["Message"]:
             return None
         raise
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=settings.stack_name)
-    resources = [
-        Resource(each["LogicalResourceId"], each["ResourceType"], each.get("PhysicalResourceId", ""))
-        for page in pages
-        for each in page["StackResourceSummaries"]
-        if each["ResourceStatus"] != "DELETE_COMPLETE"
-    ]
+    resources: dict[str, dict[str, str]] = defaultdict(dict)
+    for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=settings.stack_name):
+        for each in page["StackResourceSummaries"]:
+            if each["ResourceStatus"] != "DELETE_COMPLETE":
+                resources[each["ResourceType"]][each["LogicalResourceId"]] = each.get("PhysicalResourceId", "")
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     return Deployment(session, settings, stack["StackStatus"], outputs, resources)
 
 
-_EVENTS = "see the stack's events for the reason"
-_NEXT_STEPS = {
-    "ROLLBACK_COMPLETE": f"its creation failed and was undone; {_EVENTS}, remove it with `make destroy`, deploy again",
-    "ROLLBACK_FAILED": f"its creation failed; {_EVENTS}, remove it with `make destroy`, deploy again",
-    "UPDATE_ROLLBACK_FAILED": f"an update failed, and so did undoing it; {_EVENTS}, then continue the rollback in the "
-    "CloudFormation console",
-    "DELETE_FAILED": f"its removal failed; {_EVENTS}, then run `make destroy` again",
-}
-
-
-def existing() -> Deployment:
-    """The deployed stack, in whatever state, unless it is being changed.
+def deployed(*, broken: bool = False) -> Deployment:
+    """The deployed stack. Args: broken: it may be one that only `make destroy` can work with.
 
     Raises:
-        AccountError: there is none, or it is being changed.
+        AccountError: there is none, or its state says that it is broken or being changed.
     """
     stack = find()
     if stack is None:
@@ -181,20 +153,11 @@ def existing() -> Deployment:
             f"There is no stack {Settings.load().stack_name} in the Region {connect().region_name} of this account: "
             "deploy it with `make deploy`, or name another Region with AWS_REGION."
         )
-    if stack.status.endswith("_IN_PROGRESS"):
-        raise AccountError(f"The stack {stack.stack_name} is {stack.status}: try again when that is done.")
-    return stack
-
-
-def deployed() -> Deployment:
-    """The deployed stack, fit to be worked with.
-
-    Raises:
-        AccountError: there is none, or its state says that it is broken or being changed.
-    """
-    stack = existing()
-    if step := _NEXT_STEPS.get(stack.status):
-        raise AccountError(f"The stack {stack.stack_name} is {stack.status}: {step}.")
+    step = "try again when that is done" if stack.status.endswith("_IN_PROGRESS") else None
+    if not broken:
+        step = step or _NEXT_STEPS.get(stack.status)
+    if step:
+        raise AccountError(f"The stack {stack.settings.stack_name} is {stack.status}: {step}.")
     return stack
 
 

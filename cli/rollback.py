@@ -79,13 +79,12 @@ def _versions(stack: Deployment, workflow: Workflow) -> dict[str, datetime]:
 
 def _deployments(stack: Deployment) -> list[datetime]:
     """When each creation and update of the stack began, for as long as CloudFormation keeps events."""
-    pages = stack.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack.stack_name)
+    events = stack.client("cloudformation").get_paginator("describe_stack_events")
     return [
         event["Timestamp"]
-        for page in pages
+        for page in events.paginate(StackName=stack.settings.stack_name)
         for event in page["StackEvents"]
-        if event["ResourceType"] == "AWS::CloudFormation::Stack"
-        and event["PhysicalResourceId"] == event["StackId"]
+        if event["PhysicalResourceId"] == event["StackId"]
         and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
     ]
 

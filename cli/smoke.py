@@ -8,12 +8,14 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from cli.deployment import Deployment, deployed, number, run
 
 DRY_RUN_SECONDS = 120
 """Longer than its two Lambda calls take with all their retries."""
+
+Subscriber = tuple[str, str]
+"""Protocol and endpoint."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,29 +30,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def smoke(name: str | None, notify: bool) -> int:
     """Check the deployment, and print what is wrong with it."""
     stack = deployed()
+    stack_name, topic = stack.settings.stack_name, stack.output("OperatorTopicArn")
     for workflow in stack.workflows:
         print(f"{workflow.name}: {workflow.alias}, version {number(workflow.deployed)}")
-    problems = [*stack.moved(), *subscriptions(*_subscribers(stack)), *_functions(stack)]
+    configured = [(subscriber.protocol, subscriber.endpoint) for subscriber in stack.settings.subscribers]
+    pages = stack.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    found = {
+        (each["Protocol"], each["Endpoint"]): each["SubscriptionArn"]
+        for page in pages
+        for each in page["Subscriptions"]
+    }
+    problems = [*stack.moved(), *subscriptions(configured, found), *functions(stack)]
     if name is None:
         print("No dry run was made: name an image builder with NAME=...")
     else:
         problems += _dry_run(stack, name)
     if notify:
         stack.client("sns").publish(
-            TopicArn=stack.output("OperatorTopicArn"),
-            Subject=f"Test notification of {stack.stack_name}"[:99],
-            Message=f"make smoke sent this test. You get the notifications of the deployment {stack.stack_name}.",
+            TopicArn=topic,
+            Subject=f"Test notification of {stack_name}"[:99],
+            Message=f"make smoke sent this test. You get the notifications of the deployment {stack_name}.",
         )
         print("One test notification was sent: check that it arrives.")
     for problem in problems:
         print(problem, file=sys.stderr)
     if not problems:
-        print(f"{stack.stack_name} is ready.")
+        print(f"{stack_name} is ready.")
     return min(len(problems), 1)
-
-
-Subscriber = tuple[str, str]
-"""Protocol and endpoint."""
 
 
 def subscriptions(configured: Sequence[Subscriber], found: Mapping[Subscriber, str]) -> Iterator[str]:
@@ -75,37 +81,24 @@ def subscriptions(configured: Sequence[Subscriber], found: Mapping[Subscriber, s
         yield "The topic of the operators has no confirmed subscription: nobody would be notified."
 
 
-def function(name: str, template: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with a function. Args: template: its properties in the template. found: its configuration."""
-    expected = [template["Runtime"], *template["Architectures"]]
-    actual = [found["Runtime"], *found["Architectures"]]
-    if actual != expected:
-        yield f"The function {name} runs on {' '.join(actual)}, not on {' '.join(expected)}: deploy it again."
-    if found.get("State", "Active") != "Active" or found.get("LastUpdateStatus", "Successful") != "Successful":
-        yield f"The function {name} is not ready: {found.get('StateReason') or found.get('LastUpdateStatusReason')}"
-
-
-def _subscribers(stack: Deployment) -> tuple[list[Subscriber], dict[Subscriber, str]]:
-    pages = stack.client("sns").get_paginator("list_subscriptions_by_topic")
-    found = {
-        (each["Protocol"], each["Endpoint"]): each["SubscriptionArn"]
-        for page in pages.paginate(TopicArn=stack.output("OperatorTopicArn"))
-        for each in page["Subscriptions"]
-    }
-    return [(subscriber.protocol, subscriber.endpoint) for subscriber in stack.settings.subscribers], found
-
-
-def _functions(stack: Deployment) -> Iterator[str]:
-    template = stack.client("cloudformation").get_template(StackName=stack.stack_name)["TemplateBody"]["Resources"]
-    for resource in stack.of_type("AWS::Lambda::Function"):
-        found = stack.client("lambda").get_function_configuration(FunctionName=resource.id)
-        yield from function(resource.id, template[resource.logical_id]["Properties"], found)
+def functions(stack: Deployment) -> Iterator[str]:
+    """Which function runs on another runtime or architecture than the template says."""
+    cloudformation = stack.client("cloudformation")
+    template = cloudformation.get_template(StackName=stack.settings.stack_name)["TemplateBody"]["Resources"]
+    for logical_id, name in stack.resources.get("AWS::Lambda::Function", {}).items():
+        found = stack.client("lambda").get_function_configuration(FunctionName=name)
+        actual, expected = (
+            " ".join([properties["Runtime"], *properties["Architectures"]])
+            for properties in (found, template[logical_id]["Properties"])
+        )
+        if actual != expected:
+            yield f"The function {name} runs on {actual}, not on {expected}: deploy it again."
 
 
 def _dry_run(stack: Deployment, name: str) -> Iterator[str]:
-    (start,) = (workflow for workflow in stack.workflows if workflow.name == "start")
-    request = json.dumps({"Name": name, "DryRun": True})
-    execution = stack.stepfunctions.start_execution(stateMachineArn=start.alias, input=request)["executionArn"]
+    execution = stack.stepfunctions.start_execution(
+        stateMachineArn=stack.output("StateMachineAliasArn"), input=json.dumps({"Name": name, "DryRun": True})
+    )["executionArn"]
     deadline = time.monotonic() + DRY_RUN_SECONDS
     while (end := stack.stepfunctions.describe_execution(executionArn=execution))["status"] == "RUNNING":
         if time.monotonic() > deadline:
