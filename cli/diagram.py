@@ -9,11 +9,13 @@ import re
 import shutil
 import subprocess  # nosec B404 # runs Graphviz
 import textwrap
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from html import escape
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader
 
 from cli.definition import FLEET, START, STOP
 
@@ -22,12 +24,6 @@ DIAGRAMS = {source: PROJECT / "docs" / source.name.replace(".asl.json", ".svg") 
 
 # Colours that people who see no red or no green can distinguish; each kind of way has a line of its own as well.
 STYLE = (PROJECT / "cli" / "diagram.css").read_text("utf-8")
-
-_LINES = {"retry": "style=dashed", "failure": "style=bold", "error": "style=dotted", "": ""}
-_SHAPES = {"Choice": "hexagon", "Wait": "oval"}
-_GAP = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}"
-LEGEND = r"Retry: blue, dashed. Failure: orange, bold.\nSuccess: green. A task fails: dotted."
-"""Two lines: where no Helvetica is, a wider font takes its place, and a small diagram would cut one long line off."""
 
 
 class Way(NamedTuple):
@@ -92,38 +88,24 @@ def main_path(definition: Mapping[str, Any]) -> list[str]:
     return next((path for path in _paths(states, definition["StartAt"]) if path[-1] == end), [])
 
 
-def dot(definition: Mapping[str, Any], taken: Collection[str | Way] = ()) -> str:
-    """A definition in Graphviz's language. Args: taken: as `svg` has it."""
-    lines = [
-        "digraph {",
-        '  graph [rankdir=TB nodesep=0.4 ranksep=0.45 fontname="Helvetica" bgcolor=white',
-        f'    label="{LEGEND}" labelloc=b fontsize=12];',
-        '  node [shape=box style=rounded fontname="Helvetica" fontsize=13 margin="0.22,0.1"];',
-        '  edge [fontname="Helvetica" fontsize=10.5 arrowsize=0.7];',
-    ]
+def _dot(definition: Mapping[str, Any], taken: Collection[str | Way]) -> str:
+    """A definition in Graphviz's language."""
+    environment = Environment(
+        loader=FileSystemLoader(PROJECT / "cli"),
+        trim_blocks=True,
+        autoescape=False,  # nosec B701 # no HTML: the filter `escaped` is for Graphviz
+    )
+    environment.filters["escaped"] = _escaped
+    environment.filters["lines"] = lambda text, width: [_escaped(line) for line in textwrap.wrap(text, width)]
     main = main_path(definition)
-    for name, state in definition["States"].items():
-        shape = _SHAPES.get(state["Type"], "box")
-        style = "" if shape != "box" else "style=rounded"
-        retries = max((retrier["MaxAttempts"] for retrier in state.get("Retry", [])), default=0)
-        notes = [f"↻ retried up to {retries} times"] if retries else []
-        notes += ["an execution for each, in parallel"] if state["Type"] == "Map" else []
-        label = "\\n".join([*_wrapped([name], 24), *notes])
-        kind = "success" if state.get("End") else "failure" if state["Type"] == "Fail" else ""
-        extra = "peripheries=2" if kind or name == definition["StartAt"] else ""
-        # What is of one group, and heavy, is drawn as a straight line.
-        extra += " group=main" if name in main else ""
-        kind = f"{kind} taken".strip() if name in taken else kind
-        lines.append(f'  "{_escaped(name)}" [label="{label}" shape={shape} {style} {extra} class="{kind}"];')
-    for way in ways(definition):
-        bullet = "• " if len(way.reasons) > 1 else ""
-        reasons = _wrapped((f"{bullet}{reason}" for reason in way.reasons), 30)
-        label = "".join(f"{_GAP}{reason}\\l" for reason in reasons)
-        weight = "weight=1000" if not way.kind and (way.source, way.target) in pairwise(main) else ""
-        ends = f'"{_escaped(way.source)}" -> "{_escaped(way.target)}"'
-        kind = f"{way.kind} taken".strip() if way in taken else way.kind
-        lines.append(f'  {ends} [label="{label}" {_LINES[way.kind]} {weight} class="{kind}"];')
-    return "\n".join([*lines, "}"])
+    return environment.get_template("diagram.dot.jinja").render(
+        states=definition["States"],
+        start=definition["StartAt"],
+        main=main,
+        steps=[*pairwise(main)],
+        ways=ways(definition),
+        taken=taken,
+    )
 
 
 def svg(definition: Mapping[str, Any], taken: Collection[str | Way] = ()) -> str:
@@ -136,7 +118,7 @@ def svg(definition: Mapping[str, Any], taken: Collection[str | Way] = ()) -> str
     node = shutil.which("node", path=f"{PROJECT / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}")
     drawn = subprocess.run(  # nosec B603 # the arguments of this line
         [node or "node", str(PROJECT / "cli" / "dot.mjs")],
-        input=dot(definition, taken),
+        input=_dot(definition, taken),
         capture_output=True,
         text=True,
         check=True,
@@ -150,10 +132,6 @@ def svg(definition: Mapping[str, Any], taken: Collection[str | Way] = ()) -> str
     view = f'width="{float(size[2]):.0f}" viewBox="{size[1]}"' if size else ""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {view} role="img" aria-label="{title}">'
     return f"{head}\n<style>\n{STYLE}</style>\n{body}"
-
-
-def _wrapped(texts: Iterable[str], width: int) -> list[str]:
-    return [_escaped(line) for text in texts for line in textwrap.wrap(text, width)]
 
 
 def _escaped(text: str) -> str:
