@@ -66,11 +66,7 @@ def execution_client(execution: str) -> "SFNClient":
 
 
 def connect(region: str | None = None) -> boto3.Session:
-    """A session with the user's credentials, in this Region or that of their settings.
-
-    Raises:
-        NoRegionError, NoCredentialsError: there is none.
-    """
+    """A session with the user's credentials, in this Region or that of their settings. Raises: botocore's errors."""
     # The CDK asks AWS_REGION first; boto3 does not know it.
     session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
     if not session.region_name:
@@ -86,11 +82,11 @@ def main() -> int:
         with said_plainly():
             session = connect()
             account = session.client("sts", config=CONFIG).get_caller_identity()["Account"]
+            print(f"AWS account {account}, Region {session.region_name}")
+            return 0
     except AccountError as problem:
         print(problem, file=sys.stderr)
         return 2
-    print(f"AWS account {account}, Region {session.region_name}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -23,13 +23,11 @@ OUTPUTS = {
 }
 """Of the stack: the alias and the state machine of each workflow, in the order in which they are stopped."""
 
-_EVENTS = "see the stack's events for the reason"
 _NEXT_STEPS = {
-    "ROLLBACK_COMPLETE": f"its creation failed and was undone; {_EVENTS}, remove it with `make destroy`, deploy again",
-    "ROLLBACK_FAILED": f"its creation failed; {_EVENTS}, remove it with `make destroy`, deploy again",
-    "UPDATE_ROLLBACK_FAILED": f"an update failed, and so did undoing it; {_EVENTS}, then continue the rollback in the "
-    "CloudFormation console",
-    "DELETE_FAILED": f"its removal failed; {_EVENTS}, then run `make destroy` again",
+    "ROLLBACK_COMPLETE": "its creation failed; remove it with `make destroy`, then deploy again",
+    "ROLLBACK_FAILED": "its creation failed; remove it with `make destroy`, then deploy again",
+    "UPDATE_ROLLBACK_FAILED": "an update failed; continue its rollback in the CloudFormation console",
+    "DELETE_FAILED": "its removal failed; run `make destroy` again",
 }
 
 
@@ -142,30 +140,25 @@ def find() -> Deployment | None:
 
 
 def deployed(*, broken: bool = False) -> Deployment:
-    """The deployed stack. Args: broken: it may be one that only `make destroy` can work with.
-
-    Raises:
-        AccountError: there is none, or its state says that it is broken or being changed.
-    """
+    """The deployed stack. Args: broken: it may be one that only `make destroy` can work with."""
     stack = find()
     if stack is None:
         raise AccountError(
             f"There is no stack {Settings.load().stack_name} in the Region {connect().region_name} of this account: "
             "deploy it with `make deploy`, or name another Region with AWS_REGION."
         )
-    step = "try again when that is done" if stack.status.endswith("_IN_PROGRESS") else None
-    if not broken:
-        step = step or _NEXT_STEPS.get(stack.status)
-    if step:
-        raise AccountError(f"The stack {stack.settings.stack_name} is {stack.status}: {step}.")
+    if stack.status.endswith("_IN_PROGRESS"):
+        raise AccountError(f"The stack {stack.settings.stack_name} is {stack.status}: try again when that is done.")
+    if not broken and (step := _NEXT_STEPS.get(stack.status)):
+        raise AccountError(f"The stack {stack.settings.stack_name} is {stack.status}: {step}. Its events say why.")
     return stack
 
 
-def run(command: Callable[..., int], *arguments: object) -> int:
+def run(command: Callable[..., int], *arguments: object, **options: object) -> int:
     """Run a command. Returns: its exit status; 1 where there is no account or stack to work with, and the sentence."""
     try:
         with said_plainly():
-            return command(*arguments)
+            return command(*arguments, **options)
     except (AccountError, InvalidSettings) as problem:
         print(problem, file=sys.stderr)
     except KeyboardInterrupt:

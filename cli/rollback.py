@@ -12,13 +12,6 @@ from cli.account import AccountError
 from cli.deployment import Deployment, Workflow, deployed, number, run
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns: the exit status: 0, or 1 with a sentence."""
-    parser = argparse.ArgumentParser(prog="make rollback", description=__doc__)
-    parser.add_argument("--to", choices=["deployed", "previous"], default="deployed")
-    return run(rollback, parser.parse_args(arguments).to)
-
-
 def rollback(to: str) -> int:
     """Move each alias. Start, stop and fleet meet through their aliases, so all three move, or none does."""
     stack = deployed()
@@ -51,9 +44,6 @@ def previous(
         versions: of each workflow, with the time of publication.
         deployed: the version of each that was deployed last.
         began: when deployments began.
-
-    Raises:
-        AccountError: there is none of one of them, or what CloudFormation shows does not reach back so far.
     """
     newest = max(versions[name][version] for name, version in deployed.items())
     last = max((time for time in began if time <= newest), default=None)
@@ -90,4 +80,6 @@ def _deployments(stack: Deployment) -> list[datetime]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(prog="make rollback", description=__doc__)
+    parser.add_argument("--to", choices=["deployed", "previous"], default="deployed")
+    sys.exit(run(rollback, **vars(parser.parse_args())))

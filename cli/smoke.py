@@ -18,17 +18,8 @@ Subscriber = tuple[str, str]
 """Protocol and endpoint."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns: the exit status: 0, or 1 with a sentence for each problem."""
-    parser = argparse.ArgumentParser(prog="make smoke", description=__doc__)
-    parser.add_argument("--name", help="an image builder, for a dry run")
-    parser.add_argument("--notify", choices=["yes"], help="send one test notification")
-    given = parser.parse_args(arguments)
-    return run(smoke, given.name, given.notify == "yes")
-
-
-def smoke(name: str | None, notify: bool) -> int:
-    """Check the deployment, and print what is wrong with it."""
+def smoke(name: str | None, notify: str | None) -> int:
+    """Check the deployment, and print what is wrong with it. Returns: the exit status: 1 where anything is."""
     stack = deployed()
     stack_name, topic = stack.settings.stack_name, stack.output("OperatorTopicArn")
     for workflow in stack.workflows:
@@ -113,4 +104,7 @@ def _dry_run(stack: Deployment, name: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(prog="make smoke", description=__doc__)
+    parser.add_argument("--name", help="an image builder, for a dry run")
+    parser.add_argument("--notify", choices=["yes"], help="send one test notification")
+    sys.exit(run(smoke, **vars(parser.parse_args())))

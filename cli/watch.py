@@ -39,27 +39,16 @@ APPEARANCE = {
 }
 """Of each kind of line, the mark and the style. Of a terminal's colours, red can be read on white and on black."""
 
-START = "Start image builder"
-"""The state from which on the progress of a start is shown."""
-
-SECONDS_BETWEEN_REQUESTS = 2
-"""To Step Functions on AWS, where the quota of GetExecutionHistory refills by 15 and more a second."""
-
 PATIENCE_SECONDS = 5 * 60
 """For which requests may fail, as while a laptop changes its network or a person signs in again."""
 
 GOES_ON = "The execution goes on"
 
-EARLIER_RUNS = 20
-"""Executions that are asked how long the starts of this image builder usually take."""
-
 
 def lines(run: Run) -> Iterator[Line]:
-    """What happened in a run, in order. Later events add lines, and change none.
-
-    What may yet become a poll that found nothing new is left out until that is known.
-    """
+    """What happened in a run, in order. Later events add lines, and change none."""
     entries = timeline(run)
+    # What may yet become a poll that found nothing new is left out until that is known.
     while run.ended is None and entries and not entries[-1].settled:
         entries.pop()
     for entry in entries:
@@ -71,12 +60,6 @@ def lines(run: Run) -> Iterator[Line]:
 
 def watch(stepfunctions: "SFNClient", execution: str, console: Console, time_scale: float = 1) -> Run:
     """Show an execution until it has ended, and how it ended. A terminal shows below the lines how it is just now.
-
-    Args:
-        stepfunctions: a client.
-        execution: its ARN.
-        console: where.
-        time_scale: real seconds that a simulated second lasts; 1 on AWS.
 
     Raises:
         AccountError: the first request failed, or all requests for `PATIENCE_SECONDS`.
@@ -101,7 +84,8 @@ def watch(stepfunctions: "SFNClient", execution: str, console: Console, time_sca
                 shown += 1
             if run.status != "RUNNING":
                 break
-            time.sleep(min(SECONDS_BETWEEN_REQUESTS, 10 * time_scale))
+            # The quota of GetExecutionHistory refills by 15 and more a second.
+            time.sleep(min(2, 10 * time_scale))
             try:
                 with said_plainly():
                     run = follower.run()
@@ -138,9 +122,9 @@ def now(run: Run, usual: float | None, items: "MapRunItemCountsTypeDef | None") 
     """How a run is at this moment.
 
     Args:
-        run: the run, as far as it is known.
-        usual: seconds that a start of its image builder usually takes; None where no earlier one is known.
-        items: of the Map Run that goes on; None where there is none, or nothing is known of it.
+        run: as far as it is known.
+        usual: seconds that a start of its image builder takes; None where no earlier one is known.
+        items: of the Map Run that goes on, where there is one.
     """
     # This machine's clock may be behind AWS's.
     elapsed = max(0.0, run.seconds(datetime.now(UTC)))
@@ -154,7 +138,7 @@ def now(run: Run, usual: float | None, items: "MapRunItemCountsTypeDef | None") 
         table.add_row("Image builder", _text(f"{run.name}: {state}"))
     real = "" if run.time_scale == 1 else f" simulated, {clock(elapsed * run.time_scale)} real"
     table.add_row("Elapsed", f"{clock(elapsed)}{real}")
-    if any(step.name == START for step in run.steps):
+    if any(step.name == "Start image builder" for step in run.steps):
         table.add_row("Progress", _progress(elapsed, usual))
     if items:
         ended = items["total"] - items["running"] - items["pending"]
@@ -232,10 +216,8 @@ def _usual_seconds(stepfunctions: "SFNClient", run: Run) -> float | None:
     waited: list[float] = []
     # Permission to read this execution need not include the others; a Map Run's child has a parent with another ARN.
     with suppress(BotoCoreError, ClientError):
-        earlier = stepfunctions.list_executions(
-            stateMachineArn=state_machine, statusFilter="SUCCEEDED", maxResults=EARLIER_RUNS
-        )
-        for execution in earlier["executions"]:
+        found = stepfunctions.list_executions(stateMachineArn=state_machine, statusFilter="SUCCEEDED", maxResults=20)
+        for execution in found["executions"]:
             described = stepfunctions.describe_execution(executionArn=execution["executionArn"])
             output = json_object(described.get("output"))
             if output.get("Started") and output["ImageBuilder"]["Name"] == run.name:

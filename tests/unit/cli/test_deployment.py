@@ -16,8 +16,8 @@ from tests.unit.cli.conftest import Aws
 
 COMMANDS: dict[str, Callable[[], int]] = {
     "verify": lambda: run(verify.verify),
-    "smoke": lambda: smoke.main([]),
-    "rollback": lambda: rollback.main([]),
+    "smoke": lambda: run(smoke.smoke, name=None, notify=None),
+    "rollback": lambda: run(rollback.rollback, to="deployed"),
     "pause": lambda: run(pause.on_the_stack, pause.pause, "Paused"),
     "resume": lambda: run(pause.on_the_stack, pause.resume, "Enabled again"),
     "destroy": lambda: run(destroy.destroy),
@@ -107,9 +107,9 @@ def test_neither_the_first_deployment_nor_that_over_an_earlier_version_of_the_pr
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ("ROLLBACK_COMPLETE", "is ROLLBACK_COMPLETE: its creation failed and was undone; see the stack's events"),
+        ("ROLLBACK_COMPLETE", "is ROLLBACK_COMPLETE: its creation failed; remove it with `make destroy`"),
         ("ROLLBACK_FAILED", "remove it with `make destroy`"),
-        ("UPDATE_ROLLBACK_FAILED", "continue the rollback"),
+        ("UPDATE_ROLLBACK_FAILED", "continue its rollback"),
         ("DELETE_FAILED", "run `make destroy` again"),
         ("UPDATE_IN_PROGRESS", "is UPDATE_IN_PROGRESS: try again when that is done"),
         ("UPDATE_COMPLETE", "has no output"),
