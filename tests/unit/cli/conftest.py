@@ -13,7 +13,8 @@ class Aws:
     """Answers every call with an error, or as a test says.
 
     Attributes:
-        answers: by operation; of a list, one after the other. A tuple is an error: its code and its message.
+        answers: by operation; of a list, one after the other, the last again and again. A tuple is an error: its code
+            and its message.
         called: the operations, in order.
     """
 
@@ -24,7 +25,8 @@ class Aws:
     def answer(self, operation: str) -> Any:
         self.called.append(operation)
         given = self.answers.get(operation, self.error)
-        given = given.pop(0) if isinstance(given, list) else given
+        if isinstance(given, list):
+            given = given.pop(0) if len(given) > 1 else given[0]
         if isinstance(given, Exception):
             return None, given
         failed = isinstance(given, tuple)
