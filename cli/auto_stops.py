@@ -45,13 +45,7 @@ def pending(stack: Deployment) -> list[PendingStop]:
 def extend(stack: Deployment, stops: Sequence[PendingStop], after: int, who: str) -> str:
     """Schedule one auto-stop in the place of those of an image builder, which at no time has none.
 
-    Args:
-        stack: the deployment.
-        stops: all of one image builder.
-        after: minutes from now, or from RUNNING where it is not yet RUNNING.
-        who: the ARN of the one who does it.
-
-    Returns: the ARN of the new execution.
+    It counts `after` minutes from now, or from RUNNING. Returns: its ARN.
     """
     request = json.dumps({**stops[-1].request, "StopAfterMinutes": after})
     new = stack.stepfunctions.start_execution(

@@ -5,9 +5,9 @@ import json
 import sys
 from collections import Counter
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -24,21 +24,8 @@ if TYPE_CHECKING:
 RUNBOOK = diagram.PROJECT / "docs" / "runbook.md"
 
 
-class Period(NamedTuple):
-    """A State of the image builder: from when to when, in simulated seconds."""
-
-    state: str
-    begin: float
-    end: float
-
-
 def report(run: Run, definition: dict[str, Any]) -> str:
-    """An execution as an HTML page.
-
-    Args:
-        run: the execution.
-        definition: of its state machine, as it was for this execution.
-    """
+    """An execution as an HTML page. Args: definition: of its state machine, as it was for this execution."""
     # Everything that AWS or a requester wrote is escaped; the diagram and its style are this project's own.
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -77,14 +64,11 @@ def taken_ways(run: Run, definition: dict[str, Any]) -> list[diagram.Way]:
     return taken
 
 
-def periods(run: Run) -> list[Period]:
-    """The States of the image builder, as far as the execution described it."""
-    found: list[Period] = []
-    for step in run.steps:
-        for line in step.lines:
-            if line.kind == "result" and not (found and found[-1].state == step.builder):
-                found.append(Period(step.builder, line.seconds, _end(run)))
-    return [*(period._replace(end=after.begin) for period, after in pairwise(found)), *found[-1:]]
+def periods(run: Run) -> list[tuple[str, float, float]]:
+    """The States of the image builder, as far as they were described: from when to when, in simulated seconds."""
+    described = [(step.builder, line.seconds) for step in run.steps for line in step.lines if line.kind == "result"]
+    changes = [next(group) for _, group in groupby(described, key=lambda each: each[0])]
+    return [(state, begin, end) for (state, begin), (_, end) in pairwise([*changes, ("", _end(run))])]
 
 
 def retries(run: Run) -> str:
@@ -119,12 +103,7 @@ def _end(run: Run) -> float:
 
 
 def write_report(stepfunctions: "SFNClient", run: Run, path: Path) -> None:
-    """Write the report of an execution, with the definition that it runs by.
-
-    Raises:
-        AccountError: the definition could not be read.
-        OSError: the file could not be written.
-    """
+    """Write the report of an execution, with the definition that it runs by. Raises: AccountError, OSError."""
     with said_plainly():
         described = stepfunctions.describe_state_machine_for_execution(executionArn=run.execution)
     path.parent.mkdir(parents=True, exist_ok=True)

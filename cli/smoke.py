@@ -7,15 +7,12 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 from cli.deployment import Deployment, deployed, number, run
 
 DRY_RUN_SECONDS = 120
 """Longer than its two Lambda calls take with all their retries."""
-
-Subscriber = tuple[str, str]
-"""Protocol and endpoint."""
 
 
 def smoke(name: str | None, notify: str | None) -> int:
@@ -24,14 +21,7 @@ def smoke(name: str | None, notify: str | None) -> int:
     stack_name, topic = stack.settings.stack_name, stack.output("OperatorTopicArn")
     for workflow in stack.workflows:
         print(f"{workflow.name}: {workflow.alias}, version {number(workflow.deployed)}")
-    configured = [(subscriber.protocol, subscriber.endpoint) for subscriber in stack.settings.subscribers]
-    pages = stack.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-    found = {
-        (each["Protocol"], each["Endpoint"]): each["SubscriptionArn"]
-        for page in pages
-        for each in page["Subscriptions"]
-    }
-    problems = [*stack.moved(), *subscriptions(configured, found), *functions(stack)]
+    problems = [*stack.moved(), *subscriptions(stack), *functions(stack)]
     if name is None:
         print("No dry run was made: name an image builder with NAME=...")
     else:
@@ -50,16 +40,20 @@ def smoke(name: str | None, notify: str | None) -> int:
     return min(len(problems), 1)
 
 
-def subscriptions(configured: Sequence[Subscriber], found: Mapping[Subscriber, str]) -> Iterator[str]:
-    """Who gets no notification. Args: found: what the topic has, with the ARN of each subscription.
-
-    CloudFormation restores no subscription that is gone. Source: cloudformation-coverage-roadmap#2548.
-    """
-    for protocol, endpoint in configured:
-        if (protocol, endpoint) not in found:
+def subscriptions(stack: Deployment) -> Iterator[str]:
+    """Who gets no notification."""
+    pages = stack.client("sns").get_paginator("list_subscriptions_by_topic")
+    found = {
+        (each["Protocol"], each["Endpoint"]): each["SubscriptionArn"]
+        for page in pages.paginate(TopicArn=stack.output("OperatorTopicArn"))
+        for each in page["Subscriptions"]
+    }
+    for subscriber in stack.settings.subscribers:
+        # CloudFormation restores no subscription that is gone. Source: cloudformation-coverage-roadmap#2548.
+        if (subscriber.protocol, subscriber.endpoint) not in found:
             yield (
-                f"{endpoint} ({protocol}) is configured but not subscribed, and gets no notification: subscribe it to "
-                "the topic again, or deploy if it is new."
+                f"{subscriber.endpoint} ({subscriber.protocol}) is configured but not subscribed, and gets no "
+                "notification: subscribe it to the topic again, or deploy if it is new."
             )
     # An e-mail address or URL that has not confirmed has a word in place of the ARN.
     confirmed = {subscriber for subscriber, arn in found.items() if arn.startswith("arn:")}

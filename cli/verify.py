@@ -34,11 +34,6 @@ CASES = Path(__file__).parent / "verify_cases.json.gz"
 """Written by tests/workflow/recorder.py."""
 
 MOST_CASES = 300
-SHOWN_IN_FULL = 3
-AT_ONCE = 8
-TESTS_A_SECOND = 10
-"""By TestState, after 50 at once; ValidateStateMachineDefinition has 1 after 100. Source: AWS Step Functions developer
-guide, Service quotas."""
 DEFINITIONS = {"start": START, "stop": STOP, "fleet": FLEET}
 
 _REFUSALS = {"InvalidArn", "InvalidDefinition", "InvalidExecutionInput", "ValidationException"}
@@ -61,8 +56,8 @@ def verify() -> int:
     )
     account = session.client("sts", config=config).get_caller_identity()["Account"]
     print(f"AWS account {account}, Region {region}")
-    tests = len(recorded())
-    print(f"Validates {len(DEFINITIONS)} definitions and makes {tests} tests of states, {TESTS_A_SECOND} a second.")
+    # TestState has 10 a second, after 50 at once. Source: AWS Step Functions developer guide, Service quotas.
+    print(f"Validates {len(DEFINITIONS)} definitions and makes {len(recorded())} tests of states, 10 a second.")
     needed = "states:ValidateStateMachineDefinition and states:TestState"
     print(f"Needs {needed}. Free of charge; starts and changes nothing.")
     try:
@@ -86,7 +81,7 @@ def check(client: "SFNClient", partition: str = "aws") -> int:
     problems = [problem for name, text in texts.items() for problem in _invalid(client, name, text)]
     states = {name: dict(all_states(json.loads(text)["States"])) for name, text in texts.items()}
     cases = recorded(partition)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(8) as pool:
         played = pool.map(lambda case: differences(client, case, states[case["machine"]][case["state"]]), cases)
         found = list(track(played, "TestState", total=len(cases), transient=True))
     different = [(case, lines) for case, lines in zip(cases, found, strict=True) if lines]
@@ -95,7 +90,7 @@ def check(client: "SFNClient", partition: str = "aws") -> int:
     for place, count in Counter((case["machine"], case["state"]) for case in cases).items():
         table.add_row(*place, *map(str, (count, count - wrong[place], wrong[place])))
     Console().print(table)
-    for case, lines in different[:SHOWN_IN_FULL]:
+    for case, lines in different[:3]:
         given = {key: value for key, value in case.items() if key not in ("machine", "state", "answer")}
         print(f"\n{case['machine']}, {case['state']}, with {json.dumps(given)}", *lines, sep="\n  ")
     for problem in problems:

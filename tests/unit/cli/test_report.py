@@ -13,7 +13,7 @@ from cli import report as module
 from cli.definition import START, definition
 from cli.diagram import Way
 from cli.history import Run
-from cli.report import Period, periods, taken_ways
+from cli.report import periods, taken_ways
 from tests.unit.cli.test_history import (
     ACCEPTED,
     ARN,
@@ -72,7 +72,7 @@ def test_polls_that_find_nothing_new_are_one_row() -> None:
 
 def test_the_strip_shows_each_state_for_as_long_as_it_lasted() -> None:
     found = periods(run(*poll(0, "PENDING", "PENDING", "RUNNING"), succeeded(199, {})))
-    assert found == [Period("PENDING", 59, 179), Period("RUNNING", 179, 199)]
+    assert found == [("PENDING", 59, 179), ("RUNNING", 179, 199)]
 
 
 def test_the_way_of_a_failed_task_is_not_that_of_a_success() -> None:
