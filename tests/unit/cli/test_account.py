@@ -5,13 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import (
-    ClientError,
-    EndpointConnectionError,
-    NoRegionError,
-    ProfileNotFound,
-    ReadTimeoutError,
-)
+from botocore.exceptions import EndpointConnectionError, ProfileNotFound, ReadTimeoutError
 
 from cli import account, report, watch
 from cli.account import AccountError, execution_client, said_plainly
@@ -19,18 +13,11 @@ from cli.account import AccountError, execution_client, said_plainly
 ARN = "arn:aws:states:us-east-1:123456789012:execution:StartImageBuilder:0123"
 
 
-def refused(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "m"}}, "DescribeExecution")
-
-
 @pytest.mark.parametrize(
     ("problem", "sentence"),
     [
-        (NoRegionError(), "set AWS_REGION"),
         (EndpointConnectionError(endpoint_url="https://x"), "cannot be reached from here (proxy, firewall"),
         (ReadTimeoutError(endpoint_url="https://x"), "cannot be reached from here (proxy, firewall"),
-        (refused("AccessDeniedException"), "DescribeExecution failed with AccessDeniedException: m."),
-        (refused("ExpiredTokenException"), "AWS_PROFILE"),
         (ProfileNotFound(profile="x"), "The config profile (x) could not be found"),
     ],
 )

@@ -55,39 +55,29 @@ def sentence(command: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("unset", "code", "words"),
     [
-        ("ExpiredTokenException", "The credentials are refused: name a profile with AWS_PROFILE"),
-        ("AccessDenied", "User u is not authorized to perform this."),
+        ("AWS_ACCESS_KEY_ID", "", "There are no AWS credentials"),
+        ("AWS_DEFAULT_REGION", "", "There is no AWS Region: set AWS_REGION"),
+        ("", "ExpiredTokenException", "The credentials are refused: name a profile with AWS_PROFILE"),
+        ("", "AccessDenied", "User u is not authorized to perform this."),
     ],
 )
-def test_refused_credentials_are_a_sentence_and_nothing_is_changed(
-    command: str, code: str, words: str, aws: Aws, capsys: pytest.CaptureFixture[str]
-) -> None:
-    aws.error = code, "User u is not authorized to perform this"
-    assert words in sentence(command, capsys)
-    assert all(operation.startswith(("Describe", "Get", "List")) for operation in aws.called)
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize(
-    ("missing", "words"),
-    [
-        ("AWS_ACCESS_KEY_ID", "There are no AWS credentials"),
-        ("AWS_DEFAULT_REGION", "There is no AWS Region: set AWS_REGION"),
-    ],
-)
-def test_no_credentials_or_no_region_are_a_sentence(
+def test_an_account_that_cannot_be_used_is_a_sentence_and_nothing_is_changed(
     command: str,
-    missing: str,
+    unset: str,
+    code: str,
     words: str,
+    aws: Aws,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.delenv(missing)
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv(unset, raising=False)
+    aws.error = code, "User u is not authorized to perform this"
     assert words in sentence(command, capsys)
+    assert all(operation.startswith(("Describe", "Get", "List")) for operation in aws.called)
 
 
 @pytest.mark.parametrize("command", ["smoke", "rollback", "pause", "resume", "destroy", "auto-stops"])
