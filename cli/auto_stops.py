@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from cli.deployment import Deployment, deployed, run
+from cli.deployment import Deployment, deployed, machine_of, run
 from cli.history import minutes
 from cli.options import option
 from cli.watch import printable
@@ -35,7 +35,7 @@ class PendingStop:
 def pending(stack: Deployment) -> list[PendingStop]:
     """The pending stops of a deployment: auto-stops, and stops that were requested."""
     stops = []
-    for execution in stack.running(stack.output("StopStateMachineArn")):
+    for execution in stack.running(machine_of(stack.output("StopAliasArn"))):
         arn = execution["executionArn"]
         given = json_object(stack.stepfunctions.describe_execution(executionArn=arn)["input"])
         stops.append(PendingStop(arn, execution["startDate"], json_object(given.get("detail", given))))

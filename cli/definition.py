@@ -52,8 +52,10 @@ def _formatted(value: object, indent: int, room: int = 120) -> str:
     nested = isinstance(value, dict) and any(isinstance(member, dict | list) for member in value.values())
     if not isinstance(value, dict | list) or not value or (len(line) + 1 <= room and not (nested and indent < 6)):
         return line
-    begin, end = "[]" if isinstance(value, list) else "{}"
-    members = [("", each) for each in value] if begin == "[" else [(f'"{key}": ', each) for key, each in value.items()]
+    if isinstance(value, dict):
+        begin, end, members = "{", "}", [(f'"{key}": ', each) for key, each in value.items()]
+    else:
+        begin, end, members = "[", "]", [("", each) for each in value]
     pad = " " * (indent + 2)
     parts = [f"{pad}{key}{_formatted(each, indent + 2, 120 - len(pad) - len(key))}" for key, each in members]
     return "\n".join([begin, ",\n".join(parts), " " * indent + end])

@@ -4,7 +4,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 from botocore.exceptions import ClientError
@@ -16,12 +16,8 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
     from mypy_boto3_stepfunctions.type_defs import ExecutionListItemTypeDef
 
-OUTPUTS = {
-    "fleet": ("FleetAliasArn", "FleetStateMachineArn"),
-    "start": ("StateMachineAliasArn", "StateMachineArn"),
-    "stop": ("StopAliasArn", "StopStateMachineArn"),
-}
-"""Of the stack: the alias and the state machine of each workflow, in the order in which they are stopped."""
+ALIASES = {"fleet": "FleetAliasArn", "start": "StateMachineAliasArn", "stop": "StopAliasArn"}
+"""The output with the alias of each workflow, in the order in which they are stopped."""
 
 _NEXT_STEPS = {
     "ROLLBACK_COMPLETE": "its creation failed; remove it with `make destroy`, then deploy again",
@@ -35,13 +31,11 @@ class IncompleteStack(AccountError):
     """The stack is not what this project deploys now: of an earlier version of it, or of another project."""
 
 
-@dataclass(frozen=True, slots=True)
-class Workflow:
-    """A deployed workflow: ARNs of its alias, its state machine and the version that was deployed last."""
+class Workflow(NamedTuple):
+    """A deployed workflow: ARNs of its alias and of the version that was deployed last."""
 
     name: str
     alias: str
-    state_machine: str
     deployed: str
 
 
@@ -74,16 +68,14 @@ class Deployment:
     @property
     def workflows(self) -> list[Workflow]:
         """Fleet, start and stop. Raises: IncompleteStack: the stack lacks an output or a version of one."""
-        found = []
-        for name, (alias, output) in OUTPUTS.items():
-            machine = self.output(output)
-            versions = self.resources.get("AWS::StepFunctions::StateMachineVersion", {}).values()
-            deployed = next((version for version in versions if version.startswith(f"{machine}:")), None)
-            if deployed is None:
+        versions = self.resources.get("AWS::StepFunctions::StateMachineVersion", {}).values()
+        deployed = {machine_of(version): version for version in versions}
+        aliases = {name: self.output(output) for name, output in ALIASES.items()}
+        for name, alias in aliases.items():
+            if machine_of(alias) not in deployed:
                 stack = self.settings.stack_name
                 raise IncompleteStack(f"The stack {stack} has no version of its {name} workflow: deploy it.")
-            found.append(Workflow(name, self.output(alias), machine, deployed))
-        return found
+        return [Workflow(name, alias, deployed[machine_of(alias)]) for name, alias in aliases.items()]
 
     def running(self, state_machine: str) -> "Iterator[ExecutionListItemTypeDef]":
         """The executions of a state machine that go on."""
@@ -112,6 +104,11 @@ class Deployment:
             for workflow in self.workflows
             if (versions := self.versions_of(workflow)) != [workflow.deployed]
         ]
+
+
+def machine_of(arn: str) -> str:
+    """The ARN of the state machine of an alias or a version."""
+    return arn.rpartition(":")[0]
 
 
 def number(version: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli.account import AccountError
-from cli.deployment import OUTPUTS, Deployment, deployed, run
+from cli.deployment import ALIASES, Deployment, deployed, machine_of, run
 from cli.pause import pause, set_notifications
 
 POLL_SECONDS = 5
@@ -64,8 +64,8 @@ def _running(stack: Deployment) -> Mapping[str, tuple[Any, str]]:
     there = stack.resources.get("AWS::StepFunctions::StateMachine", {}).values()
     return {
         execution["executionArn"]: (execution, workflow)
-        for workflow, (_, output) in OUTPUTS.items()
-        if (machine := stack.outputs.get(output)) in there and machine
+        for workflow, output in ALIASES.items()
+        if (machine := machine_of(stack.outputs.get(output, ""))) and machine in there
         for execution in stack.running(machine)
     }
 

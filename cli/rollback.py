@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from cli.account import AccountError
-from cli.deployment import Deployment, Workflow, deployed, number, run
+from cli.deployment import Deployment, Workflow, deployed, machine_of, number, run
 
 
 def rollback(to: str) -> int:
@@ -63,7 +63,8 @@ def previous(
 
 def _versions(stack: Deployment, workflow: Workflow) -> dict[str, datetime]:
     """The versions of a workflow, with the time at which each was published. A state machine has at most 1,000."""
-    page = stack.stepfunctions.list_state_machine_versions(stateMachineArn=workflow.state_machine, maxResults=1000)
+    machine = machine_of(workflow.alias)
+    page = stack.stepfunctions.list_state_machine_versions(stateMachineArn=machine, maxResults=1000)
     return {each["stateMachineVersionArn"]: each["creationDate"] for each in page["stateMachineVersions"]}
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cli.deployment import OUTPUTS, run
+from cli.deployment import ALIASES, run
 from cli.destroy import destroy
 from tests.unit.cli.conftest import Aws
 from tests.unit.cli.test_deployment import stack
@@ -42,13 +42,14 @@ def test_what_runs_is_stopped_without_a_mail_for_each_or_waited_for_or_nothing_c
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    machines = {output: f"arn:{name}" for name, (_, output) in OUTPUTS.items()}
+    machines = {output: f"arn:{output}" for output in ALIASES.values()}
+    outputs = {output: f"{arn}:live" for output, arn in machines.items()}
     resources = {"AWS::Events::Rule": {"StatusChangesRule": "changes"}, "AWS::StepFunctions::StateMachine": machines}
     # Fleets, starts, stops: as they are listed, at the first round, and at the second one.
     rounds = [[], EXECUTIONS[:1], EXECUTIONS[1:]] * 2 + [[], [], []]
     builders = [{"Name": "a", "State": "RUNNING"}, {"Name": "b", "State": "STOPPED"}]
     aws.answers = {
-        **stack("UPDATE_COMPLETE", {**machines, "OperatorTopicArn": "arn:topic"}, resources),
+        **stack("UPDATE_COMPLETE", {**outputs, "OperatorTopicArn": "arn:topic"}, resources),
         "ListExecutions": [{"executions": executions} for executions in rounds],
         "DescribeImageBuilders": {"ImageBuilders": builders},
         **{key: {} for key in ("DisableRule", "EnableRule", "StopExecution", "Publish")},
