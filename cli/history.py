@@ -42,7 +42,6 @@ class Step:
     entered: float
     left: float | None = None  # None for the current one, and for the last of a run that did not end by itself
     lines: list[Line] = field(default_factory=list)  # what happened in it
-    calls: int = 0  # of the task
     errors: list[str] = field(default_factory=list)  # of calls and expressions
     failed: bool = False  # the last call, or an expression after it
     map_run: str = ""  # the ARN of the last Map Run
@@ -245,22 +244,17 @@ def _take_call(step: Step, kind: str, details: dict[str, Any], seconds: float) -
     calls = "MapRun" if step.kind == "Map" else ("Task", "LambdaFunction")
     if kind != "EvaluationFailed" and not kind.startswith(calls):
         return
-    if kind.endswith("Scheduled") or kind == "MapRunStarted":
-        step.map_run = details.get("mapRunArn", "")
-        step.calls += 1
+    if step.failed:
+        step.lines.append(Line(seconds, "retry", "trying again"))
         step.failed = False
-        if step.calls > 1:
-            step.lines.append(Line(seconds, "retry", "trying again"))
-    elif kind.endswith("Succeeded"):
+    step.map_run = details.get("mapRunArn", step.map_run)
+    if kind.endswith("Succeeded"):
         answer = parsed(details.get("output"))
         step.answer = answer.get("Payload", answer) if isinstance(answer, dict) else answer
         step.builder = str(json_object(json_object(step.answer).get("ImageBuilder")).get("State") or "")
         if step.builder:
             step.lines.append(Line(seconds, "result", f"{_call(step)}the image builder is {step.builder}"))
     elif kind.endswith(("Failed", "TimedOut")):
-        # An expression that fails again has no call before it.
-        if step.failed:
-            step.lines.append(Line(seconds, "retry", "trying again"))
         error, reason = details.get("error") or kind, _reason(details.get("cause") or "")
         # Our functions' messages begin with the error.
         text = reason if reason.startswith(error) else ": ".join(filter(None, (error, reason)))
