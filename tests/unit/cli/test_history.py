@@ -89,17 +89,6 @@ STARTED = (entered(1, START), called(1), failed(3, "ThrottlingException", "Rate 
 RETRIED = (*STARTED, answered(9, ACCEPTED))
 
 
-def test_a_retried_call_shows_its_error_and_its_reason() -> None:
-    found = run(*RETRIED)
-    assert list(lines(found)) == [
-        Line(1, "state", START),
-        Line(3, "failure", "ThrottlingException: Rate exceeded"),
-        Line(8, "retry", "trying again"),
-        Line(9, "result", "AppStream accepted the start; the image builder is PENDING"),
-    ]
-    assert (found.name, found.builder, found.ended) == ("gold", "PENDING", None)
-
-
 @pytest.mark.parametrize(
     ("state", "more", "call"),
     [
@@ -142,15 +131,6 @@ CAUSE = '{"Message": "E: Trouble.", "Route": "fail", "Advice": "A."}'
 )
 def test_every_failure_is_shown_with_its_reason(events: list[Event], shown: list[str]) -> None:
     assert [line.text for line in lines(run(*events)) if line.kind != "state"] == shown
-
-
-def test_polls_that_find_nothing_new_become_one_line() -> None:
-    found = run(entered(0, START), called(0), answered(0, ACCEPTED), *poll(0, *["PENDING"] * 3, "RUNNING", "RUNNING"))
-    assert texts(found) == [
-        *(START, "AppStream accepted the start; the image builder is PENDING"),
-        "Polled 3 times: the image builder is still PENDING",
-        *(WAIT, POLL, "the image builder is RUNNING", "Evaluate builder state"),
-    ]
 
 
 def test_a_poll_that_failed_stays_a_line_of_its_own() -> None:

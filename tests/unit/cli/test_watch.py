@@ -76,7 +76,7 @@ def ago(seconds: float, *events: Event) -> Run:
     return found
 
 
-def test_each_line_is_printed_once_as_it_happens_and_the_outcome_before_the_json(shown: Shown) -> None:
+def test_each_line_is_printed_once_and_whole_as_it_happens_and_the_outcome_before_the_json(shown: Shown) -> None:
     assert shown(run(*STARTED), run(*RETRIED), run(*RUNNING)).splitlines() == [
         "minutes  state",
         "  00:01  > Start image builder",
@@ -93,13 +93,6 @@ def test_each_line_is_printed_once_as_it_happens_and_the_outcome_before_the_json
     ]
 
 
-def test_without_a_terminal_there_is_no_control_character_and_no_line_is_cut(shown: Shown) -> None:
-    text = shown(run(*FAILED))
-    assert "\x1b" not in text
-    assert "Full. " * 20 in text
-    assert json.loads(text[text.index("{") :])["Error"] == "E"
-
-
 def styled(text: str, shown: str) -> set[str]:
     """The parameters of the control sequences that stand just before a text."""
     return set(re.findall(rf"\x1b\[([0-9;]+)m{re.escape(text)}", shown))
@@ -112,6 +105,7 @@ def test_failures_are_red_results_bold_steps_dim_and_only_a_success_has_a_green_
     assert styled("ThrottlingException", success) == {"1;31"}
     assert (styled("───", success), styled("───", failure)) == ({"32"}, {"31"})
     assert styled("Full.", failure) == {"1;31"}
+    assert '"Error": "E",\n  "Cause": {\n    "Route": "fail",' in plain(failure)
     # Yellow, green, cyan and white cannot be read on white; blue not on black.
     assert not re.search(r"\x1b\[(?:[0-9;]*;)?(3[3467]|9\d)m", success + failure)
 
