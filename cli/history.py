@@ -80,10 +80,14 @@ class Run:
     began: datetime
     time_scale: float = 1  # real seconds that a simulated second lasts; 1 on AWS
     input: Any = None
+    request: dict[str, Any] = field(default_factory=dict)  # the input itself, or the detail of an event
+    name: str = ""  # of the image builder, as the request gives it
+    builder: str = ""  # the State of the image builder when it was last described
     status: str = "RUNNING"  # or SUCCEEDED, FAILED, TIMED_OUT, ABORTED
     output: Any = None
     error: str = ""
     cause: str = ""
+    summary: dict[str, Any] = field(default_factory=dict)  # the result, or the Cause
     steps: list[Step] = field(default_factory=list)
     ended: float | None = None  # simulated seconds from start to end
     variables: dict[str, str] = field(default_factory=dict)  # that the states have assigned, as JSON texts
@@ -94,16 +98,10 @@ class Run:
         return (moment - self.began).total_seconds() / self.time_scale
 
     @property
-    def request(self) -> dict[str, Any]:
-        """The request: the input itself, or the detail of an event; empty where that is no object."""
-        given = json_object(self.input)
-        return json_object(given.get("detail", given))
-
-    @property
-    def name(self) -> str:
-        """Of the image builder, as the request gives it; empty where it gives none."""
-        name = self.request.get("Name")
-        return name if isinstance(name, str) else ""
+    def elapsed(self) -> float:
+        """Simulated seconds from the start to the end, or to now."""
+        # This machine's clock may be behind AWS's.
+        return max(0.0, self.seconds(datetime.now(UTC))) if self.ended is None else self.ended
 
     @property
     def title(self) -> str:
@@ -114,16 +112,6 @@ class Run:
         nested = STARTED_BY_EXECUTION in self.request
         aim = ("Auto-stop" if nested else "Stop") if "StopImageBuilder" in machine else "Start"
         return f"{aim} of {f'image builder {self.name}' if self.name else 'an image builder without a name'}"
-
-    @property
-    def builder(self) -> str:
-        """The State of the image builder when it was last described."""
-        return next((step.builder for step in reversed(self.steps) if step.builder), "")
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """What the workflow itself reports at its end: the result, or the Cause; empty where that is no object."""
-        return json_object(self.output if self.status == "SUCCEEDED" else self.cause)
 
     @property
     def failure(self) -> ExecutionResult | None:
@@ -220,15 +208,20 @@ def _take(run: Run, event: "HistoryEventTypeDef") -> None:
     step = run.steps[-1] if run.steps else None
     if kind == "ExecutionStarted":
         run.input = parsed(details.get("input"))
+        given = json_object(run.input)
+        run.request = json_object(given.get("detail", given))
+        name = run.request.get("Name")
+        run.name = name if isinstance(name, str) else ""
     elif kind.endswith("StateEntered"):
         run.steps.append(Step(details["name"], kind.removesuffix("StateEntered"), seconds))
         if kind == "WaitStateEntered" and "pollSeconds" in run.variables:
             run.steps[-1].pause = float(run.variables["pollSeconds"])
     elif kind == "ExecutionRedriven":
-        run.ended, run.status, run.error, run.cause = None, "RUNNING", "", ""
+        run.ended, run.status, run.error, run.cause, run.summary = None, "RUNNING", "", "", {}
     elif kind in _ENDS:
         run.ended, run.status, run.output = seconds, _ENDS[kind], parsed(details.get("output"))
         run.error, run.cause = details.get("error") or "", details.get("cause") or ""
+        run.summary = json_object(run.output if run.status == "SUCCEEDED" else run.cause)
         # A Fail state is never exited.
         if step and step.kind == "Fail":
             step.left = seconds
@@ -237,6 +230,7 @@ def _take(run: Run, event: "HistoryEventTypeDef") -> None:
         run.variables.update(details.get("assignedVariables", {}))
     elif step:
         _take_call(step, kind, details, seconds)
+        run.builder = step.builder or run.builder
 
 
 def _take_call(step: Step, kind: str, details: dict[str, Any], seconds: float) -> None:

@@ -4,7 +4,6 @@ import argparse
 import json
 import sys
 from collections import Counter
-from datetime import UTC, datetime
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +46,7 @@ def report(run: Run, definition: dict[str, Any]) -> str:
         results=_results(run),
         periods=periods(run),
         entries=timeline(run),
-        end=max(_end(run), 0),
+        end=run.elapsed,
         cause=parsed(run.cause),
         messages=[answer for answer in answers if {"Subject", "Message"} <= answer.keys()],
     )
@@ -68,7 +67,7 @@ def periods(run: Run) -> list[tuple[str, float, float]]:
     """The States of the image builder, as far as they were described: from when to when, in simulated seconds."""
     described = [(step.builder, line.seconds) for step in run.steps for line in step.lines if line.kind == "result"]
     changes = [next(group) for _, group in groupby(described, key=lambda each: each[0])]
-    return [(state, begin, end) for (state, begin), (_, end) in pairwise([*changes, ("", _end(run))])]
+    return [(state, begin, end) for (state, begin), (_, end) in pairwise([*changes, ("", run.elapsed)])]
 
 
 def retries(run: Run) -> str:
@@ -95,11 +94,6 @@ def _results(run: Run) -> list[dict[str, Any]]:
     """Of a fleet, the result of each image builder; of a failed one whose history has none, the failed ones'."""
     results = json_object(run.variables.get("summary")).get("Results", run.summary.get("Results"))
     return [json_object(result) for result in results if json_object(result)] if isinstance(results, list) else []
-
-
-def _end(run: Run) -> float:
-    """Simulated seconds from the start to the end, or to now."""
-    return run.seconds(datetime.now(UTC)) if run.ended is None else run.ended
 
 
 def write_report(stepfunctions: "SFNClient", run: Run, path: Path) -> None:

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from io import StringIO
 from itertools import islice
 from statistics import median
@@ -94,7 +93,7 @@ def watch(stepfunctions: "SFNClient", execution: str, console: Console, time_sca
                 if failing_since is None:
                     failing_since = time.monotonic()
                     text = f"{GOES_ON}, but reading its history failed; trying again: {problem}"
-                    _print(console, Line(run.seconds(datetime.now(UTC)), "failure", text))
+                    _print(console, Line(run.elapsed, "failure", text))
                 elif time.monotonic() - failing_since > PATIENCE_SECONDS:
                     raise AccountError(f"{GOES_ON}, but is no longer watched: {problem}") from None
     finally:
@@ -126,8 +125,7 @@ def now(run: Run, usual: float | None, items: "MapRunItemCountsTypeDef | None") 
         usual: seconds that a start of its image builder takes; None where no earlier one is known.
         items: of the Map Run that goes on, where there is one.
     """
-    # This machine's clock may be behind AWS's.
-    elapsed = max(0.0, run.seconds(datetime.now(UTC)))
+    elapsed = run.elapsed
     table = Table.grid(padding=(0, 2))
     table.add_row()
     if run.steps:
