@@ -75,7 +75,7 @@ def _deployments(stack: Deployment) -> list[datetime]:
         event["Timestamp"]
         for page in events.paginate(StackName=stack.settings.stack_name)
         for event in page["StackEvents"]
-        if event["PhysicalResourceId"] == event["StackId"]
+        if event.get("PhysicalResourceId") == event["StackId"]
         and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
     ]
 
