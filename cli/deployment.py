@@ -130,7 +130,7 @@ def find() -> Deployment | None:
     resources: dict[str, dict[str, str]] = defaultdict(dict)
     for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=settings.stack_name):
         for each in page["StackResourceSummaries"]:
-            if each["ResourceStatus"] != "DELETE_COMPLETE":
+            if each["ResourceStatus"] not in ("DELETE_COMPLETE", "DELETE_SKIPPED"):
                 resources[each["ResourceType"]][each["LogicalResourceId"]] = each.get("PhysicalResourceId", "")
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     return Deployment(session, settings, stack["StackStatus"], outputs, resources)
