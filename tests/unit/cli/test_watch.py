@@ -4,7 +4,6 @@ import io
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -69,10 +68,10 @@ def drawn(found: Run, usual: float | None = None, items: Any = None) -> str:
     return plain(output.getvalue())
 
 
-def ago(seconds: float, *events: Event) -> Run:
-    """A run that began some time ago."""
+def after(seconds: float, *events: Event) -> Run:
+    """A run, so many simulated seconds after its start."""
     found = run(*events)
-    found.began = datetime.now(UTC) - timedelta(seconds=seconds)
+    found.ended = seconds
     return found
 
 
@@ -141,7 +140,7 @@ def test_progress_is_measured_by_earlier_starts_of_the_same_image_builder(
     ("seconds", "text"), [(0, "0% of the usual 15:00"), (450, "50% of"), (906, "longer than the usual 15:00")]
 )
 def test_progress_is_a_part_of_the_usual_time(seconds: float, text: str) -> None:
-    assert text in drawn(ago(seconds, *STARTED), 15 * 60)
+    assert text in drawn(after(seconds, *STARTED), 15 * 60)
 
 
 def test_the_live_view_shows_the_attempt_and_its_last_error() -> None:
@@ -150,13 +149,13 @@ def test_the_live_view_shows_the_attempt_and_its_last_error() -> None:
 
 def test_polls_that_find_nothing_new_are_counted_and_the_next_one_is_counted_down() -> None:
     decided: Event = (59, "ChoiceStateExited", {"name": "Evaluate", "assignedVariables": {"pollSeconds": "30"}})
-    text = drawn(ago(185.5, *poll(0, "PENDING", "PENDING", "PENDING"), decided, entered(180, WAIT, "Wait")))
+    text = drawn(after(185.5, *poll(0, "PENDING", "PENDING", "PENDING"), decided, entered(180, WAIT, "Wait")))
     assert "Wait before next poll: goes on in 00:24" in text
     assert "gold: PENDING, described 3 times" in text
 
 
 def test_simulated_time_is_shown_beside_real_time() -> None:
-    seen = ago(6, entered(1, "Read request", "Pass"))
+    seen = after(600, entered(1, "Read request", "Pass"))
     seen.time_scale = 0.01
     assert "10:00 simulated, 00:06 real" in drawn(seen)
 
