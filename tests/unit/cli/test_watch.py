@@ -10,7 +10,6 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from rich.console import Console
 
-from bench import demo_picture
 from cli import watch
 from cli.account import AccountError
 from cli.history import Run, clock
@@ -249,7 +248,3 @@ def test_a_fleet_shows_how_many_of_its_executions_have_ended() -> None:
 
 def test_a_fleet_is_watched_without_permission_to_count_its_executions() -> None:
     assert "Execution SUCCEEDED" in shown(FLEET, FLEET, run(*MAP, succeeded(9, {})), terminal=True)
-
-
-def test_the_picture_in_the_readme_shows_a_run_as_it_is_now() -> None:
-    assert demo_picture.PICTURE.read_text("utf-8") == watch.picture(demo_picture.recorded_run()), "run `make docs`"
