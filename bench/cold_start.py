@@ -1,8 +1,7 @@
 """What a cold start of each function costs, beside a bare client, and what memory size follows from it.
 
 Each measurement is a new Python process that imports the function and creates its clients, as Lambda does once for each
-execution environment. The ratio of instructions, which valgrind counts, hardly differs from run to run. Times are
-measured in turns, so that other load on the machine affects all variants alike.
+execution environment. Instructions, which valgrind counts, hardly differ from run to run; times do by a tenth and more.
 """
 
 import os
@@ -28,7 +27,6 @@ POWERTOOLS = "from aws_lambda_powertools import Logger, Metrics; Logger(); Metri
 FUNCTIONS = sorted(file.stem for file in (PROJECT / "lambdas").glob("*.py") if file.stem != "__init__")
 VARIANTS = {
     "bare botocore client": BOTOCORE,
-    "two bare botocore clients, as to start and to stop": f"{BOTOCORE}; {BOTOCORE}",
     "boto3 client": BOTO3,
     "boto3 client, Powertools Logger and Metrics": f"{BOTO3}; {POWERTOOLS}",
     **{name: f"import lambdas.{name}" for name in FUNCTIONS},
@@ -60,33 +58,18 @@ def run(code: str, *wrapper: str) -> str:
     return done.stdout + done.stderr
 
 
-def seconds(code: str) -> float:
-    """How long a new Python takes for some code, its own start included."""
-    began = time.perf_counter()
-    run(code)
-    return time.perf_counter() - began
-
-
 def instructions(code: str) -> int:
     """How many instructions a new Python takes for some code, its own start included."""
     run(code)  # From now on it is compiled, and in the file cache.
     return int(re.findall(r"Collected : (\d+)", run(code, *VALGRIND))[0])
 
 
-def cold_start(repeats: int = 40) -> str:
+def cold_start() -> str:
     """Measure; the table of cold starts."""
-    codes = {"": "pass", **VARIANTS}
-    counts = {name: instructions(code) for name, code in codes.items()}
-    turns = [{name: seconds(code) for name, code in codes.items()} for _ in range(repeats)]
-    times = {name: statistics.median(turn[name] for turn in turns) for name in codes}
-    rows = []
-    for name in VARIANTS:
-        ratio = (counts[name] - counts[""]) / (counts["bare botocore client"] - counts[""])
-        rows.append((name, f"{ratio:.2f}", f"{1000 * (times[name] - times['']):.0f}"))
-    return (
-        table("variant", "instructions, relative to the bare client:", "milliseconds here:", rows=rows)
-        + f"\n\nTimes: medians of {repeats} runs, in turns, less Python's own start ({1000 * times['']:.0f} ms)."
-    )
+    start = instructions("pass")
+    counts = {name: instructions(code) - start for name, code in VARIANTS.items()}
+    rows = [(name, f"{count / counts['bare botocore client']:.2f}") for name, count in counts.items()]
+    return table("what is imported and created", "instructions, relative to the bare client:", rows=rows)
 
 
 def memory(repeats: int = 10, polls: int = 300) -> str:
