@@ -119,6 +119,14 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert place in made | set(anchors(text)), f"{target}#{place}"
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.name)
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    named = re.findall(
+        r"`((?:bench|cli|docs|infra|lambdas|local|tests)/[\w./-]+|test_\w+\.py)`", page.read_text("utf-8")
+    )
+    assert [path for path in named if not (PROJECT / path).exists() and not [*PROJECT.glob(f"tests/*/{path}")]] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_table_that_is_measured_is_not_empty(page: Path) -> None:
     for name, table in re.findall(r"<!-- (\w[\w ]*) -->\n(.*?)<!-- /\1 -->", page.read_text("utf-8"), re.DOTALL):
