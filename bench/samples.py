@@ -1,22 +1,34 @@
 """Samples of output for the documentation, from real executions on the virtual clock."""
 
 import json
+import random
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
+
+from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
 
 import tests.conftest  # noqa: F401  # the environment variables of the functions
+from cli.history import read_run
+from cli.watch import picture
 from tests.scenarios import BUILDER
 from tests.workflow.conftest import World
+from tests.workflow.engine import ARN
 
 REQUEST = {"Name": BUILDER}
 STARTS: Mapping[str, Any] = {"next_start": [("PENDING", 380), ("RUNNING", None)]}
 STAYS_PENDING: Mapping[str, Any] = {"next_start": [("PENDING", None)]}
+BUSY = {
+    "code": "ConcurrentModificationException",
+    "message": "An API error occurred. Wait a few minutes and try again.",
+}
 
 
-def world(builder: Mapping[str, Any]) -> World:
+def world(builder: Mapping[str, Any], *faults: Mapping[str, Any]) -> World:
     """A world with one image builder."""
     new = World.new()
-    new.prepare(builder)
+    new.prepare(builder, faults)
     return new
 
 
@@ -44,6 +56,25 @@ def mail() -> str:
     failed.run(REQUEST)
     (message,) = failed.topic.messages
     return f"```text\nSubject: {message['Subject']}\n\n{message['Message'].strip()}\n```"
+
+
+def live_view() -> str:
+    """The picture of a start that AppStream refuses twice. Its waits have no jitter, so that it is always the same."""
+    busy = world({}, {"operation": "StartImageBuilder", "times": 2, "error": BUSY})
+
+    def now() -> datetime:
+        return datetime.fromtimestamp(busy.clock.now(), UTC)
+
+    # The interpreter leaves the first event to the API that starts it.
+    started = {"type": "ExecutionStarted", "executionStartedEventDetails": {"input": json.dumps(REQUEST)}}
+    events: list[Any] = [{"id": 0, "timestamp": now(), **started}]
+    with (
+        patch.object(EventManager, "_get_current_timestamp", staticmethod(now)),
+        patch.object(random, "random", lambda: 0.5),
+    ):
+        history = busy.run(REQUEST).history
+    events += [{**event, "timestamp": datetime.fromisoformat(event["timestamp"])} for event in history]
+    return picture(read_run(ARN, events))
 
 
 SAMPLES: Mapping[str, Callable[[], str]] = {

@@ -14,11 +14,10 @@ from pathlib import Path
 
 from bench import cold_start, poll_interval, run_cost
 from bench.compliance import acknowledged
-from bench.demo_picture import demo_picture
 from bench.developer_loop import developer_loop
 from bench.fleet_load import fleets
 from bench.markdown import table
-from bench.samples import SAMPLES
+from bench.samples import SAMPLES, live_view
 from cli import diagram
 from infra.config.event_patterns import Trigger
 from infra.config.schedules import Schedule
@@ -41,7 +40,7 @@ Text = Callable[[], str]
 
 FILES: Mapping[Path, Text] = {
     DOCS / "settings.schema.json": lambda: json.dumps(schema(), indent=2) + "\n",
-    DOCS / "demo.svg": demo_picture,
+    DOCS / "demo.svg": live_view,
     DOCS / "poll_interval.svg": poll_interval.diagram,
 }
 PARTS: Mapping[Path, Mapping[str, Text]] = {
