@@ -91,7 +91,7 @@ def run(size: int, longest: float, shared: bool) -> Sequence[str]:
         f"{outcomes.count('ThrottlingException') / len(outcomes):.1%}",
         f"{transitions / size:.0f}",
         f"{100 * dollars_of(transitions, invocations) / size:.3f}",
-        str(sum(execution.status != "SUCCEEDED" for _, execution in ends)),
+        str(size - sum(execution.status == "SUCCEEDED" for _, execution in ends)),
     )
 
 
