@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import fleet_load
 from bench.write_docs import DOCS, FILES, PARTS, with_part
 from infra.config.settings import Settings
 from lambdas.image_builder.fleet import parse_whole_fleet_request
@@ -69,6 +70,12 @@ def test_what_is_written_from_the_code_is_current(page: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_a_file_that_is_written_from_the_code_is_current(file: Path) -> None:
     assert file.read_text("utf-8") == FILES[file](), "run `make docs`"
+
+
+def test_what_make_bench_measures_of_a_fleet_can_be_measured() -> None:
+    makespan, *_, lost = fleet_load.run(2, fleet_load.LONGEST, shared=True)
+    assert 1 <= float(makespan) < 1.2
+    assert lost == "0"
 
 
 def test_the_readme_shows_the_thing_first_and_is_short() -> None:
