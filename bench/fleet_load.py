@@ -37,6 +37,7 @@ FLEETS: Mapping[str, tuple[int, float, bool]] = {
     "100": (100, LONGEST, False),
     "1,000": (1_000, LONGEST, False),
     "1,000, starts of 4 to 8 minutes": (1_000, 8 * 60, False),
+    "100, one limit for all operations together": (100, LONGEST, True),
     "1,000, one limit for all operations together": (1_000, LONGEST, True),
 }
 """Image builders, seconds of the longest start, and whether the operations share one limit."""
