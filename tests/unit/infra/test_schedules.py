@@ -65,7 +65,7 @@ def test_hours_and_minutes_have_steps_and_ranges() -> None:
     cron = parse("cron(0/15,5 22-2 * * ? *)")
     assert isinstance(cron, Cron)
     assert (sorted(cron.minutes), sorted(cron.hours)) == ([0, 5, 15, 30, 45], [0, 1, 2, 22, 23])
-    assert cron.last() == datetime(2199, 12, 31, 23, 45)
+    assert cron.last == datetime(2199, 12, 31, 23, 45)
 
 
 def test_a_rate_is_an_interval_and_an_at_a_moment() -> None:
