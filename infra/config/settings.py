@@ -6,16 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast, get_args
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
@@ -245,13 +238,14 @@ class Settings(Strict):
             InvalidSettings: as `load`; or the context has a setting outside of its key `settings`.
         """
         keys = {*_keys(cls), "settings"}
-        strays = {key: close[0] for key in context if key != "settings" and (close := _close(key, keys))}
-        if strays:
-            hints = (
-                "it belongs into settings.json" if key == close else f"did you mean {close}?"
-                for key, close in strays.items()
-            )
-            raise InvalidSettings("CDK context", map("{}: the context has no such key; {}".format, strays, hints))
+        problems = [
+            f"{key}: the context has no such key; "
+            + ("it belongs into settings.json" if key == close else f"did you mean {close}?")
+            for key in context
+            if key != "settings" and (close := _close(key, keys))
+        ]
+        if problems:
+            raise InvalidSettings("CDK context", problems)
         return cls.load(context.get("settings"))
 
     @classmethod
@@ -357,20 +351,15 @@ def _keys(model: type[Strict]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def _model(path: Sequence[str | int]) -> type[Strict]:
-    """The object at a path."""
-    model: type[Strict] = Settings
-    for key in path:
-        if isinstance(key, str):
-            model = next(_models(_keys(model)[key].annotation))
-    return model
-
-
-def _models(annotation: object) -> Iterator[type[Strict]]:
-    if isinstance(annotation, type) and issubclass(annotation, Strict):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models(argument)
+_MODELS: Mapping[str, type[Strict]] = {
+    "": Settings,
+    "subscribers": Subscriber,
+    "imageBuilders": ImageBuilders,
+    "tag": Tag,
+    "schedules": Schedule,
+    "triggers": Trigger,
+}
+"""By the last key on the path to an object."""
 
 
 def _read(given: object) -> tuple[str, object]:
@@ -410,10 +399,10 @@ def _sentences(error: ValidationError, values: Mapping[str, Any]) -> Iterator[st
         place = "".join(_places(path, values)).removeprefix(".")
         start = f"{place}: " if place else ""
         if kind == "extra_forbidden":
-            keys = _keys(_model(path[:-1]))
+            keys = _keys(_MODELS[next((key for key in reversed(path[:-1]) if isinstance(key, str)), "")])
             close = _close(str(path[-1]), keys)
             yield f"{start}there is no such key; " + (
-                f"did you mean {close[0]}?" if close else f"there are {', '.join(keys)}"
+                f"did you mean {close}?" if close else f"there are {', '.join(keys)}"
             )
         elif kind == "missing":
             yield f"{start}is required"
@@ -449,9 +438,10 @@ def _places(path: Sequence[str | int], values: Any) -> Iterator[str]:
         yield f".{key}" if is_plain else f"[{_quoted(key)}]{named}"
 
 
-def _close(key: str, keys: Iterable[str]) -> list[str]:
+def _close(key: str, keys: Iterable[str]) -> str:
+    """The key that was probably meant; "": none is close."""
     lower = {each.lower(): each for each in keys}
-    return [lower[found] for found in difflib.get_close_matches(key.lower(), lower, n=1, cutoff=0.8)]
+    return "".join(lower[found] for found in difflib.get_close_matches(key.lower(), lower, n=1, cutoff=0.8))
 
 
 def _quoted(value: object) -> str:
