@@ -26,7 +26,7 @@ FIVE_MINUTES = Duration.minutes(5)
 
 
 class Monitoring(Construct):
-    """The dashboard and the alarms of one deployment."""
+    """The dashboard and the alarms of one deployment; every alarm calls the actions."""
 
     def __init__(
         self,
@@ -40,18 +40,6 @@ class Monitoring(Construct):
         actions: Sequence[str],
         runbook_url: str,
     ) -> None:
-        """Create them.
-
-        Args:
-            scope: of the construct.
-            construct_id: of the construct.
-            state_machines: start, stop and fleet.
-            functions: all of them.
-            dead_letters: notifications that did not get through.
-            start_dead_letters: starts that a schedule or an event could not deliver.
-            actions: ARNs of what every alarm calls.
-            runbook_url: of the page with a section for each alarm; "": docs/runbook.md.
-        """
         super().__init__(scope, construct_id)
         self._state_machines = state_machines
         self._functions = functions
@@ -82,7 +70,7 @@ class Monitoring(Construct):
             "FailuresNotNotified",
             "Within an hour of the clock, more executions ended without success than notifications were published. "
             "Find the executions in the Step Functions console: their image builders may be running.",
-            self._not_notified(HOUR),
+            self._not_notified(),
             wall_clock=True,
         )
         self._alarm(
@@ -186,54 +174,58 @@ class Monitoring(Construct):
             default_interval=Duration.days(7),
         )
         for row in rows:
-            dashboard.add_widgets(*(_graph(title, metrics) for title, metrics in row.items()))
+            dashboard.add_widgets(
+                *(
+                    cloudwatch.GraphWidget(
+                        title=title, left=list(metrics), width=8, left_y_axis=cloudwatch.YAxisProps(min=0)
+                    )
+                    for title, metrics in row.items()
+                )
+            )
 
-    def _not_notified(self, period: Duration) -> cloudwatch.MathExpression:
+    def _not_notified(self) -> cloudwatch.MathExpression:
         ended = {
-            f"{status.lower()}{which}": machine.metric(f"Executions{status}", period=period, statistic="Sum")
+            f"{status.lower()}{which}": machine.metric(f"Executions{status}", period=HOUR, statistic="Sum")
             for which, machine in self._state_machines.items()
             for status in ("Failed", "TimedOut", "Aborted")
         }
         # Of all routes together: an alarm takes ten metrics.
-        notified = {"notified": self._own("FailuresNotified", period)}
+        notified = {"notified": self._own("FailuresNotified")}
         return cloudwatch.MathExpression(
             expression=f"({_filled(ended)}) - {_filled(notified)}",
             using_metrics={**ended, **notified},
-            period=period,
+            period=HOUR,
             label="failures without a notification",
         )
 
     def _of_functions(self, name: str, period: Duration) -> cloudwatch.MathExpression:
-        metrics = [function.metric(name, period=period, statistic="Sum") for function in self._functions]
-        return _sum(name, metrics, period, f"{name} of the functions")
+        return _sum(name, self._functions, period, f"{name} of the functions")
 
     def _of_workflows(self, name: str, period: Duration) -> cloudwatch.MathExpression:
-        metrics = [machine.metric(name, period=period, statistic="Sum") for machine in self._state_machines.values()]
-        return _sum(name, metrics, period, f"{name} of the workflows")
+        return _sum(name, list(self._state_machines.values()), period, f"{name} of the workflows")
 
-    def _own(
-        self, name: str, period: Duration = HOUR, *, label: str = "", statistic: str = "Sum", **dimensions: str
-    ) -> cloudwatch.Metric:
+    def _own(self, name: str, *, label: str = "", statistic: str = "Sum", **dimensions: str) -> cloudwatch.Metric:
         """A metric that the functions write."""
         return cloudwatch.Metric(
             namespace=METRICS_NAMESPACE,
             metric_name=name,
             dimensions_map={"service": SERVICE, **dimensions},
             statistic=statistic,
-            period=period,
+            period=HOUR,
             label=label or None,
         )
 
 
-def _sum(name: str, metrics: Sequence[cloudwatch.IMetric], period: Duration, label: str) -> cloudwatch.MathExpression:
-    named = {f"{name[0].lower()}{name[1:]}{index}": metric for index, metric in enumerate(metrics)}
-    return cloudwatch.MathExpression(expression=_filled(named), using_metrics=named, period=period, label=label)
+def _sum(
+    name: str, sources: Sequence[lambda_.Function | sfn.StateMachine], period: Duration, label: str
+) -> cloudwatch.MathExpression:
+    metrics: dict[str, cloudwatch.IMetric] = {
+        f"{name[0].lower()}{name[1:]}{index}": source.metric(name, period=period, statistic="Sum")
+        for index, source in enumerate(sources)
+    }
+    return cloudwatch.MathExpression(expression=_filled(metrics), using_metrics=metrics, period=period, label=label)
 
 
 def _filled(metrics: Mapping[str, cloudwatch.IMetric]) -> str:
     """The sum of metrics by their ids, as an expression; what is missing counts as 0."""
     return " + ".join(f"FILL({metric}, 0)" for metric in metrics)
-
-
-def _graph(title: str, left: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
-    return cloudwatch.GraphWidget(title=title, left=list(left), width=8, left_y_axis=cloudwatch.YAxisProps(min=0))

@@ -34,7 +34,8 @@ class Triggers(Construct):
     """The schedules and triggers of the settings.
 
     Attributes:
-        dead_letters: the starts that could not be delivered. The operators are notified of each, which removes it.
+        dead_letters: the starts that could not be delivered. The operators are notified of each, which removes it; what
+            fails to be reported goes to the last resort.
     """
 
     def __init__(
@@ -49,18 +50,6 @@ class Triggers(Construct):
         notify_operators: lambda_.Function,
         last_resort: sqs.Queue,
     ) -> None:
-        """Create them.
-
-        Args:
-            scope: of the construct.
-            construct_id: of the construct.
-            workflows: by what the settings call them.
-            schedules: of the settings.
-            triggers: of the settings.
-            storage: creates the queue.
-            notify_operators: notifies of each start that could not be delivered.
-            last_resort: the queue for dead letters that it fails to report.
-        """
         super().__init__(scope, construct_id)
         self._workflows = workflows
         self._storage = storage
