@@ -29,6 +29,7 @@ WITHOUT_BUNDLING: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
 """The functions' code, on which no template depends, is not bundled."""
 
 NAME = {"stackName": "StartImageBuilder"}
+THROUGH_THE_ALIAS = {"ForAnyValue:StringEquals": {"states:StateMachineQualifier": ["live"]}}
 PLUGINS = (AwsSolutionsChecks, ServerlessChecks)
 
 

@@ -8,11 +8,10 @@ import pytest
 from infra.config.settings import Settings
 from lambdas.image_builder.fleet import parse_whole_fleet_request
 from lambdas.image_builder.request import parse_request, parse_stop_request
-from tests.infra.conftest import NAME, Assembly, Synthesize, listed, refers_to
+from tests.infra.conftest import NAME, THROUGH_THE_ALIAS, Assembly, Synthesize, listed, refers_to
 
 pytestmark = pytest.mark.xdist_group("template")
 
-THROUGH_THE_ALIAS = {"ForAnyValue:StringEquals": {"states:StateMachineQualifier": ["live"]}}
 REQUEST = {"Name": "golden-image", "StopAfterMinutes": 240}
 
 
