@@ -127,7 +127,9 @@ def assembly(synthesize: Synthesize) -> Assembly:
 STRICT: dict[str, object] = {
     "subscribers": [
         {"protocol": "email", "endpoint": "ops@example.com"},
-        {"protocol": "https", "endpoint": "https://example.com/hook"},
+        # The CDK would make one construct id of these two.
+        {"protocol": "https", "endpoint": "https://example.com/a/b"},
+        {"protocol": "https", "endpoint": "https://example.com/a--b"},
         {"protocol": "sqs", "endpoint": "arn:aws:sqs:us-east-1:111122223333:ops"},
     ],
     "runbookUrl": "https://example.com/runbook.md",

@@ -1,6 +1,5 @@
 """Schedule expressions, and what a wrong schedule says at synth: its place and name, the key, and the rule."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 
 from infra.config.schedules import Cron, Schedule, parse, utc
 from infra.config.settings import InvalidSettings, Settings
-from lambdas.image_builder.request import STARTED_BY_EXECUTION, parse_request
+from lambdas.image_builder.request import STARTED_BY_EXECUTION
 
 SCHEDULE: dict[str, Any] = {"name": "night", "expression": "rate(1 day)", "request": {"Name": "gold"}}
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -137,14 +136,6 @@ def test_a_schedule_that_does_not_fire_then_is_not_warned_of(change: dict[str, A
     schedule = {**SCHEDULE, "expression": "cron(30 2 * * ? *)", "timezone": "Europe/Berlin"}
     assert len(Settings.load({"stackName": "Night", "schedules": [schedule]}, now=NOW).warnings(NOW)) == 1
     assert Settings.load({"stackName": "Night", "schedules": [schedule | change]}, now=NOW).warnings(NOW) == []
-
-
-@pytest.mark.parametrize("request_", [{"Name": "gold"}, {"detail-type": "Start", "detail": {"Name": "gold"}}])
-def test_an_execution_gets_the_request_in_an_event_that_names_the_schedule(request_: dict[str, Any]) -> None:
-    event = json.loads(load(SCHEDULE | {"request": request_})[0].input)
-    assert event["detail"] == {"Name": "gold"}
-    assert event["resources"] == ["<aws.scheduler.schedule-arn>"]
-    assert parse_request(event)["Name"] == "gold"
 
 
 @pytest.mark.parametrize(
