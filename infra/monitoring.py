@@ -41,9 +41,7 @@ class Monitoring(Construct):
         runbook_url: str,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._state_machines = state_machines
-        self._functions = functions
-        self._actions = actions
+        self._state_machines, self._functions, self._actions = state_machines, functions, actions
         self._runbook = runbook_url or "docs/runbook.md"
         self._alarms(dead_letters, start_dead_letters)
         self._dashboard()

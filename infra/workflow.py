@@ -39,20 +39,10 @@ class Workflow(Construct):
         distributed_map: str = "",
         event_bus: str = "",
     ) -> None:
-        """Create the state machine.
+        """Create the state machine of a definition in statemachine/.
 
-        Args:
-            scope: of the construct.
-            construct_id: of the construct.
-            definition: the file in statemachine/.
-            comment: what it does.
-            functions: all of them.
-            invokes: the modules of those that its tasks invoke, each in its newest version.
-            storage: creates its log group.
-            starts: other workflows that it starts through their aliases.
-            runs: other workflows that it starts and waits for, likewise.
-            distributed_map: Label of its Map state in distributed mode, if it has one.
-            event_bus: ARN of the bus to which it publishes the results of its executions; "": it does not.
+        It invokes functions (by their modules, each in its newest version), starts workflows, runs others to their end,
+        has a Map state in distributed mode with this Label, and publishes its results to the bus with this ARN.
         """
         super().__init__(scope, construct_id)
         invoked = {f"{module.title().replace('_', '')}FunctionArn": functions.all[module] for module in invokes}

@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
@@ -55,32 +55,20 @@ _LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096
 
 
 class InvalidSettings(Exception):
-    """The settings break their rules.
-
-    Attributes:
-        problems: a sentence each, with the path of the key, the rule and the value.
-    """
+    """The settings break their rules: a sentence each, with the path of the key, the rule and the value."""
 
     def __init__(self, source: str, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n- ".join([f"The settings ({source}) are wrong:", *self.problems]))
 
 
-def _one_of(*values: int) -> AfterValidator:
-    """Not a Literal, which takes true for 1."""
-
-    def check(value: int) -> int:
-        if value not in values:
+def _only(allows: Callable[[Any], bool]) -> AfterValidator:
+    def check(value: object) -> object:
+        if not allows(value):
             raise ValueError
         return value
 
     return AfterValidator(check)
-
-
-def _no_prefix_of_aws(key: str) -> str:
-    if key.lower().startswith("aws:"):
-        raise ValueError
-    return key
 
 
 StackName = Annotated[
@@ -108,7 +96,7 @@ Boundary = Annotated[
 # Not an alias, which log groups do not take. Source: Amazon CloudWatch Logs API reference, AssociateKmsKey.
 EncryptionKey = Annotated[
     Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{36}$")]
-    | Annotated[bool, _one_of(True)],
+    | Annotated[bool, _only(bool)],
     Rule("the ARN of a KMS key, or true for a key of the stack's own"),
 ]
 # Those that fit alarms on these metrics. Source: Amazon CloudWatch API reference, PutMetricAlarm, AlarmActions.
@@ -124,7 +112,8 @@ AlarmAction = Annotated[
 ]
 LogDays = Annotated[
     int,
-    _one_of(*_LOG_DAYS),
+    # Not a Literal, which takes true for 1.
+    _only(_LOG_DAYS.__contains__),
     Rule(f"one of {', '.join(map(str, _LOG_DAYS))}"),
     Field(json_schema_extra={"enum": [*_LOG_DAYS]}),
 ]
@@ -133,7 +122,7 @@ _TAG_TEXT = r"[\w .:/=+@-]*"
 TagKey = Annotated[
     str,
     Field(min_length=1, max_length=128, pattern=f"^{_TAG_TEXT}$"),
-    AfterValidator(_no_prefix_of_aws),
+    _only(lambda key: not key.lower().startswith("aws:")),
     Rule("a tag key: 1 to 128 letters, digits, spaces or '.:/=+@_-', not beginning with aws:"),
 ]
 TagValue = Annotated[str, Field(max_length=256), Rule("a tag value of up to 256 such characters", _TAG_TEXT)]
@@ -232,10 +221,10 @@ class Settings(Strict):
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Self:
-        """The settings of a CDK app. Args: context: all of it, as the app's node gives it.
+        """The settings of a CDK app, which stand in its context under `settings` or in settings.json, not beside it.
 
         Raises:
-            InvalidSettings: as `load`; or the context has a setting outside of its key `settings`.
+            InvalidSettings: naming every problem.
         """
         keys = {*_keys(cls), "settings"}
         problems = [
@@ -250,11 +239,11 @@ class Settings(Strict):
 
     @classmethod
     def load(cls, given: object = None, *, now: datetime | None = None) -> Self:
-        """Read and check the settings.
+        """Read and check the settings; schedules that have expired now are left out.
 
         Args:
             given: the settings as an object or as JSON, or the path of a file that holds them; None: settings.json.
-            now: expired schedules are left out; None: now.
+            now: None: the time of this call.
 
         Raises:
             InvalidSettings: naming every problem.
@@ -272,8 +261,9 @@ class Settings(Strict):
     @classmethod
     def _are_distinct(cls, value: list[Any]) -> list[Any]:
         names = [f"{each.protocol} {each.endpoint}" if isinstance(each, Subscriber) else each.name for each in value]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise problem(f"there are two of {_quoted(twice)}")
+        for name in names:
+            if names.count(name) > 1:
+                raise problem(f"there are two of {_quoted(name)}")
         return value
 
     @field_validator("schedules")
@@ -301,14 +291,12 @@ class Settings(Strict):
 
     def warnings(self, now: datetime | None = None) -> list[str]:
         """What is allowed, but probably not meant."""
-        found = []
-        for schedule in self.schedules:
-            if moment := schedule.skipped(now or datetime.now(UTC)):
-                found.append(
-                    f"schedules ({schedule.name}): EventBridge Scheduler skips {moment:%Y-%m-%d %H:%M}, as clocks in "
-                    f"{schedule.timezone} do for daylight saving time: choose another hour, or UTC"
-                )
-        return found
+        return [
+            f"schedules ({schedule.name}): EventBridge Scheduler skips {moment:%Y-%m-%d %H:%M}, as clocks in "
+            f"{schedule.timezone} do for daylight saving time: choose another hour, or UTC"
+            for schedule in self.schedules
+            if (moment := schedule.skipped(now or datetime.now(UTC)))
+        ]
 
 
 def reference(model: type[Strict] = Settings) -> str:
@@ -335,9 +323,8 @@ class _ForEditors(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        return {
-            key: value for key, value in super().default_schema(schema).items() if (key, value) != ("default", None)
-        }
+        generated = super().default_schema(schema)
+        return generated if generated.get("default", "") is not None else self.generate_inner(schema["schema"])
 
 
 def schema() -> dict[str, Any]:
@@ -368,10 +355,10 @@ def _read(given: object) -> tuple[str, object]:
         return "CDK context", given
     source = FILE.name if given is None else given
     try:
-        if given is not None and given.lstrip().startswith(("{", "[")):
-            source, text = "CDK context", given
+        if source.lstrip().startswith(("{", "[")):
+            source, text = "CDK context", source
         else:
-            text = Path(given if given is not None else FILE).read_text("utf-8")
+            text = Path(FILE if given is None else given).read_text("utf-8")
         return source, json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_constant)
     except OSError as error:
         raise InvalidSettings(source, [f"cannot be read: {error.strerror}"]) from None
@@ -381,9 +368,9 @@ def _read(given: object) -> tuple[str, object]:
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
     # The last one would win, in silence.
-    for key, _ in pairs:
-        if sum(key == other for other, _ in pairs) > 1:
-            raise ValueError(f"{key!r} is there twice")
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"{max(keys, key=keys.count)!r} is there twice")
     return dict(pairs)
 
 
