@@ -97,13 +97,7 @@ class Monitoring(Construct):
         )
 
     def _alarm(
-        self,
-        name: str,
-        description: str,
-        metric: cloudwatch.IMetric,
-        *,
-        threshold: float = 1,
-        wall_clock: bool = False,
+        self, name: str, description: str, metric: cloudwatch.IMetric, *, threshold: float = 1, wall_clock: bool = False
     ) -> None:
         alarm = cloudwatch.Alarm(
             self,

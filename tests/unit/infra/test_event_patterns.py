@@ -74,10 +74,7 @@ def test_the_source_that_a_trigger_refuses_is_the_one_of_our_own_events() -> Non
             'detail.Name: must be a list of values that match, or an object of such lists, not "a"',
         ),
         ({"detail": {"a": {"b": []}}}, "detail.a.b: must be a list of values"),
-        (
-            {"detail": {"a": [["b"]]}},
-            "detail.a[0]: must be a string, a number, true, false, null, or an object",
-        ),
+        ({"detail": {"a": [["b"]]}}, "detail.a[0]: must be a string, a number, true, false, null, or an object"),
         ({"detail": {"a": [{}]}}, "detail.a[0]: must be a string, a number"),
         ({"detail": {"a": [{"Prefix": "b"}]}}, "detail.a[0]: must be a string, a number"),
         ({"detail": {"a": [{"prefix": "b", "suffix": "c"}]}}, "detail.a[0]: must be a string, a number"),

@@ -145,11 +145,7 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("imageBuilders.tag", "an object", ["Start", []]),
     ("imageBuilders.tag.key", "a tag key", ["", ["a"], "aws:x", "AWS:x", "a" * 129, "${b}"]),
     ("imageBuilders.tag.value", "a tag value", [1, "b" * 257, "${b}"]),
-    (
-        "permissionsBoundary",
-        "the name of an IAM managed policy",
-        ["", "/team/B", "team//B", "a/", "a" * 129, []],
-    ),
+    ("permissionsBoundary", "the name of an IAM managed policy", ["", "/team/B", "team//B", "a/", "a" * 129, []]),
     ("permissionsBoundary", "the name of an IAM managed policy", [f"{'a/' * 300}{'b' * 128}", "a b", "Gr\u00e4nze"]),
     ("eventBus", "the name or the ARN of an event bus", ["", "a bus", [], "b\u00fcs", f"{QUEUE}ops"]),
     ("encryptionKey", "the ARN of a KMS key, or true", [False, 1, "", "alias/a", KEY.replace("key/", "alias/")]),
