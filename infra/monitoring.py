@@ -1,6 +1,6 @@
 """What operators watch: one dashboard, and alarms to their topic, each with its section in the runbook."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 from aws_cdk import Aws, Duration
@@ -34,7 +34,7 @@ class Monitoring(Construct):
         construct_id: str,
         *,
         state_machines: Mapping[str, sfn.StateMachine],
-        functions: Sequence[lambda_.Function],
+        functions: Collection[lambda_.Function],
         dead_letters: sqs.Queue,
         start_dead_letters: sqs.Queue,
         actions: Sequence[str],
@@ -194,7 +194,7 @@ class Monitoring(Construct):
         return _sum(name, self._functions, period, f"{name} of the functions")
 
     def _of_workflows(self, name: str, period: Duration) -> cloudwatch.MathExpression:
-        return _sum(name, list(self._state_machines.values()), period, f"{name} of the workflows")
+        return _sum(name, self._state_machines.values(), period, f"{name} of the workflows")
 
     def _own(self, name: str, *, label: str = "", statistic: str = "Sum", **dimensions: str) -> cloudwatch.Metric:
         """A metric that the functions write."""
@@ -209,7 +209,7 @@ class Monitoring(Construct):
 
 
 def _sum(
-    name: str, sources: Sequence[lambda_.Function | sfn.StateMachine], period: Duration, label: str
+    name: str, sources: Collection[lambda_.Function | sfn.StateMachine], period: Duration, label: str
 ) -> cloudwatch.MathExpression:
     metrics: dict[str, cloudwatch.IMetric] = {
         f"{name[0].lower()}{name[1:]}{index}": source.metric(name, period=period, statistic="Sum")

@@ -68,7 +68,7 @@ class StartImageBuilderStack(Stack):
         StatusChanges(
             self,
             "StatusChanges",
-            workflows=list(workflows.values()),
+            workflows=workflows.values(),
             notify_operators=functions.all["notify_operators"],
             storage=storage,
             dead_letters=notifications.dead_letters,
@@ -77,8 +77,7 @@ class StartImageBuilderStack(Stack):
             self,
             "Triggers",
             workflows=workflows,
-            schedules=settings.schedules,
-            triggers=settings.triggers,
+            settings=settings,
             storage=storage,
             notify_operators=functions.all["notify_operators"],
             last_resort=notifications.dead_letters,
@@ -87,7 +86,7 @@ class StartImageBuilderStack(Stack):
             self,
             "Monitoring",
             state_machines={name: workflow.state_machine for name, workflow in workflows.items()},
-            functions=list(functions.all.values()),
+            functions=functions.all.values(),
             dead_letters=notifications.dead_letters,
             start_dead_letters=triggers.dead_letters,
             # The second does not depend on the topic and its key.

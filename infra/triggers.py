@@ -12,6 +12,7 @@ from constructs import Construct
 
 from infra.config.event_patterns import Trigger
 from infra.config.schedules import Schedule, utc
+from infra.config.settings import Settings
 from infra.functions import FUNCTION_TIMEOUT
 from infra.storage import Storage
 from infra.suppressions import acknowledge
@@ -44,15 +45,13 @@ class Triggers(Construct):
         construct_id: str,
         *,
         workflows: Mapping[str, Workflow],
-        schedules: Sequence[Schedule],
-        triggers: Sequence[Trigger],
+        settings: Settings,
         storage: Storage,
         notify_operators: lambda_.Function,
         last_resort: sqs.Queue,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._workflows = workflows
-        self._storage = storage
+        self._workflows, self._storage = workflows, storage
         self.dead_letters = storage.queue(
             self,
             "DeadLetters",
@@ -60,11 +59,11 @@ class Triggers(Construct):
             visibility_timeout=Duration.seconds(6 * FUNCTION_TIMEOUT.to_seconds()),
             dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=MAX_RECEIVES, queue=last_resort),
         )
-        if schedules or triggers:
+        if settings.schedules or settings.triggers:
             self._notify_of_dead_letters(notify_operators)
-        if schedules:
-            self._schedules(schedules)
-        for trigger in triggers:
+        if settings.schedules:
+            self._schedules(settings.schedules)
+        for trigger in settings.triggers:
             self._trigger(trigger)
 
     def _notify_of_dead_letters(self, notify_operators: lambda_.Function) -> None:

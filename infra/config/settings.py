@@ -381,24 +381,20 @@ def _no_constant(name: str) -> None:
 def _sentences(error: ValidationError, values: Mapping[str, Any]) -> Iterator[str]:
     for details in error.errors(include_url=False):
         kind, context, path = details["type"], details.get("ctx", {}), details["loc"]
-        # pydantic adds this where a key of `tags` breaks its rule.
-        path = path[:-1] if kind == "rule" and path[-1] == "[key]" else path
-        place = "".join(_places(path, values)).removeprefix(".")
-        start = f"{place}: " if place else ""
         if kind == "extra_forbidden":
             keys = _keys(_MODELS[next((key for key in reversed(path[:-1]) if isinstance(key, str)), "")])
             close = _close(str(path[-1]), keys)
-            yield f"{start}there is no such key; " + (
-                f"did you mean {close}?" if close else f"there are {', '.join(keys)}"
-            )
+            text = "there is no such key; " + (f"did you mean {close}?" if close else f"there are {', '.join(keys)}")
         elif kind == "missing":
-            yield f"{start}is required"
+            text = "is required"
         elif kind == "problem":
-            yield start + context["text"]
+            text = context["text"]
         else:
-            rule = _RULES[kind].format(**context)
             why = f": {context['why']}" if context.get("why") else ""
-            yield f"{start}must {rule}, not {_quoted(details['input'])}{why}"
+            text = f"must {_RULES[kind].format(**context)}, not {_quoted(details['input'])}{why}"
+        # pydantic adds this where a key of `tags` breaks its rule.
+        place = _place(path[:-1] if kind == "rule" and path[-1] == "[key]" else path, values)
+        yield f"{place}: {text}" if place else text
 
 
 _RULES = {
@@ -412,8 +408,9 @@ _RULES = {
 """By pydantic's type of error: all that these models can give."""
 
 
-def _places(path: Sequence[str | int], values: Any) -> Iterator[str]:
-    """The parts of a path, with the name of what has one."""
+def _place(path: Sequence[str | int], values: Any) -> str:
+    """A path as a text, with the name of what has one."""
+    place = ""
     for key in path:
         try:
             values = values[key]
@@ -422,7 +419,8 @@ def _places(path: Sequence[str | int], values: Any) -> Iterator[str]:
         name = values.get("name") if isinstance(values, dict) and isinstance(key, int) else None
         named = f" ({_quoted(name)[1:-1]})" if isinstance(name, str) else ""
         is_plain = isinstance(key, str) and re.fullmatch(r"[!-~]{1,128}", key)
-        yield f".{key}" if is_plain else f"[{_quoted(key)}]{named}"
+        place += f".{key}" if is_plain else f"[{_quoted(key)}]{named}"
+    return place.removeprefix(".")
 
 
 def _close(key: str, keys: Iterable[str]) -> str:

@@ -173,9 +173,8 @@ def test_a_key_that_exists_is_used_in_its_place(synthesize: Synthesize) -> None:
 
 def test_subscribers_get_messages_or_leave_a_dead_letter(strict: Assembly) -> None:
     subscriptions = strict.properties("AWS::SNS::Subscription")
-    assert [{"protocol": each["Protocol"], "endpoint": each["Endpoint"]} for each in subscriptions] == STRICT[
-        "subscribers"
-    ]
+    endpoints = [{"protocol": each["Protocol"], "endpoint": each["Endpoint"]} for each in subscriptions]
+    assert endpoints == STRICT["subscribers"]
     for each in subscriptions:
         assert refers_to(each["RedrivePolicy"]["deadLetterTargetArn"]).startswith("NotificationsDeadLetters")
 
