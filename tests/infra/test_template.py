@@ -123,11 +123,18 @@ def test_every_result_without_success_is_an_event_for_the_newest_function_that_n
 
 
 def test_the_queues_keep_messages_for_14_days_and_are_encrypted(assembly: Assembly, strict: Assembly) -> None:
-    """That they and the topic take messages over TLS only, cdk-nag checks at each synth."""
     for found in (assembly, strict):
         queues = found.properties("AWS::SQS::Queue")
         assert [queue["MessageRetentionPeriod"] for queue in queues] == [14 * 24 * 3_600] * 2
         assert all((queue.get("SqsManagedSseEnabled") is True) is not ("KmsMasterKeyId" in queue) for queue in queues)
+
+
+def test_the_topic_and_the_queues_take_messages_over_tls_only(strict: Assembly) -> None:
+    policies = [*strict.properties("AWS::SNS::TopicPolicy"), *strict.properties("AWS::SQS::QueuePolicy")]
+    statements = [[one for one in each["PolicyDocument"]["Statement"] if one["Effect"] == "Deny"] for each in policies]
+    assert [[one["Action"] for one in each] for each in statements] == [["sns:Publish"], ["sqs:*"], ["sqs:*"]]
+    for (denial,) in statements:
+        assert denial["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_alarms_of_this_account_alone_may_publish_and_use_the_key_for_it(assembly: Assembly) -> None:
