@@ -215,8 +215,9 @@ def test_an_endpoint_that_does_not_fit_its_protocol_is_refused(protocol: str, ru
             "imageBuilders.names: must have at least 1; leave the key out for all, not []",
         ),
         (
-            {"imageBuilders": {"names": ["a" * 99] * 40}},
-            "imageBuilders: must fit into an IAM policy: name fewer, with *",
+            # Without the tag, the names would fit.
+            {"imageBuilders": {"names": ["gold"] * 75, "tag": {"key": "k" * 128, "value": "v" * 256}}},
+            "imageBuilders: must fit into an IAM policy: name fewer, with * for what differs",
         ),
         ({"tags": {"aws:Team": "a"}}, "tags.aws:Team: must be a tag key: 1 to 128"),
         ({"tags": {"a\nb": "a"}}, 'tags["a\\nb"]: must be a tag key: 1 to 128'),
