@@ -63,6 +63,8 @@ class InvalidSettings(Exception):
 
 
 def _only(allows: Callable[[Any], bool]) -> AfterValidator:
+    """Refuse other values; the message is the Rule's."""
+
     def check(value: object) -> object:
         if not allows(value):
             raise ValueError
@@ -113,7 +115,7 @@ AlarmAction = Annotated[
 LogDays = Annotated[
     int,
     # Not a Literal, which takes true for 1.
-    _only(_LOG_DAYS.__contains__),
+    _only(lambda days: days in _LOG_DAYS),
     Rule(f"one of {', '.join(map(str, _LOG_DAYS))}"),
     Field(json_schema_extra={"enum": [*_LOG_DAYS]}),
 ]

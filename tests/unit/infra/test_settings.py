@@ -206,14 +206,8 @@ def test_an_endpoint_that_does_not_fit_its_protocol_is_refused(protocol: str, ru
         ({"subscribers": [EMAIL, EMAIL]}, 'subscribers: there are two of "email ops@example.com"'),
         ({"schedules": [SCHEDULE, SCHEDULE]}, 'schedules: there are two of "night"'),
         ({"triggers": [TRIGGER, TRIGGER]}, 'triggers: there are two of "requests"'),
-        (
-            {"triggers": [{**TRIGGER, "name": str(number)} for number in range(10)]},
-            "triggers: must have at most 9, not",
-        ),
-        (
-            {"imageBuilders": {"names": []}},
-            "imageBuilders.names: must have at least 1; leave the key out for all, not []",
-        ),
+        ({"triggers": [{**TRIGGER, "name": str(number)} for number in range(10)]}, "triggers: must have at most 9"),
+        ({"imageBuilders": {"names": []}}, "imageBuilders.names: must have at least 1; leave the key out for all"),
         (
             # Without the tag, the names would fit.
             {"imageBuilders": {"names": ["gold"] * 75, "tag": {"key": "k" * 128, "value": "v" * 256}}},
