@@ -125,39 +125,35 @@ class Monitoring(Construct):
     def _dashboard(self) -> None:
         start, stop = self._state_machines["start"], self._state_machines["stop"]
         errors = f"SEARCH('{{\"{METRICS_NAMESPACE}\",Error,service}} MetricName=\"AppStreamErrors\"', 'Sum', 3600)"
-        rows: list[dict[str, Sequence[cloudwatch.IMetric]]] = [
-            {
-                "Starts": [
-                    start.metric_started(period=HOUR, label="executions started"),
-                    self._own("StartAttempts", label="attempts to start"),
-                    self._own("StartsAccepted", label="starts that AppStream accepted"),
-                ],
-                "Results of starts, and notifications": [
-                    start.metric_succeeded(period=HOUR, label="executions succeeded"),
-                    *(self._own("OperatorsNotified", label=label, Route=route) for route, label in ROUTES.items()),
-                ],
-                "Duration of starts": [
-                    self._own("StartDuration", label=f"{statistic}, seconds", statistic=statistic)
-                    for statistic in ("p50", "p95", "Maximum")
-                ],
-            },
-            {
-                "Polls and stops": [
-                    self._own("Polls", label="polls"),
-                    self._own("StopAttempts", label="attempts to stop"),
-                    self._own("StopsAccepted", label="stops that AppStream accepted"),
-                    stop.metric_failed(period=HOUR, label="stop executions failed"),
-                ],
-                "Errors of AppStream: retried, or the end of an execution": [
-                    cloudwatch.MathExpression(expression=errors, label="", using_metrics={}, period=HOUR)
-                ],
-                "Functions and throttling": [
-                    self._of_functions("Errors", HOUR),
-                    self._of_functions("Throttles", HOUR),
-                    self._of_workflows("ExecutionThrottled", HOUR),
-                ],
-            },
-        ]
+        graphs: dict[str, list[cloudwatch.IMetric]] = {
+            "Starts": [
+                start.metric_started(period=HOUR, label="executions started"),
+                self._own("StartAttempts", label="attempts to start"),
+                self._own("StartsAccepted", label="starts that AppStream accepted"),
+            ],
+            "Results of starts, and notifications": [
+                start.metric_succeeded(period=HOUR, label="executions succeeded"),
+                *(self._own("OperatorsNotified", label=label, Route=route) for route, label in ROUTES.items()),
+            ],
+            "Duration of starts": [
+                self._own("StartDuration", label=f"{statistic}, seconds", statistic=statistic)
+                for statistic in ("p50", "p95", "Maximum")
+            ],
+            "Polls and stops": [
+                self._own("Polls", label="polls"),
+                self._own("StopAttempts", label="attempts to stop"),
+                self._own("StopsAccepted", label="stops that AppStream accepted"),
+                stop.metric_failed(period=HOUR, label="stop executions failed"),
+            ],
+            "Errors of AppStream: retried, or the end of an execution": [
+                cloudwatch.MathExpression(expression=errors, label="", using_metrics={}, period=HOUR)
+            ],
+            "Functions and throttling": [
+                self._of_functions("Errors", HOUR),
+                self._of_functions("Throttles", HOUR),
+                self._of_workflows("ExecutionThrottled", HOUR),
+            ],
+        }
         dashboard = cloudwatch.Dashboard(
             self,
             "Dashboard",
@@ -165,15 +161,14 @@ class Monitoring(Construct):
             dashboard_name=f"{Aws.STACK_NAME}-{Aws.REGION}",
             default_interval=Duration.days(7),
         )
-        for row in rows:
-            dashboard.add_widgets(
-                *(
-                    cloudwatch.GraphWidget(
-                        title=title, left=list(metrics), width=8, left_y_axis=cloudwatch.YAxisProps(min=0)
-                    )
-                    for title, metrics in row.items()
-                )
+        axis = cloudwatch.YAxisProps(min=0)
+        # Three in a row, of 24 columns.
+        dashboard.add_widgets(
+            *(
+                cloudwatch.GraphWidget(title=title, left=metrics, width=8, left_y_axis=axis)
+                for title, metrics in graphs.items()
             )
+        )
 
     def _not_notified(self) -> cloudwatch.MathExpression:
         ended = {
