@@ -23,13 +23,6 @@ RETRY_FOR = Duration.hours(1)
 
 MAX_RETRIES = 185
 
-MAX_RECEIVES = 5
-"""Of a dead letter by the function that notifies. Source: AWS Lambda developer guide, Creating and configuring an
-Amazon SQS event source mapping: at least 5, since a throttled invocation counts as well."""
-
-_MAX_RULE_NAME = 64
-"""Characters. Source: Amazon EventBridge API reference, PutRule."""
-
 
 class Triggers(Construct):
     """The schedules and triggers of the settings.
@@ -55,9 +48,10 @@ class Triggers(Construct):
         self.dead_letters = storage.queue(
             self,
             "DeadLetters",
-            # Six times the function's own. Source: as of MAX_RECEIVES.
+            # Six times the function's own, and at least 5 receives, since a throttled invocation counts as well.
+            # Source: AWS Lambda developer guide, Creating and configuring an Amazon SQS event source mapping.
             visibility_timeout=Duration.seconds(6 * FUNCTION_TIMEOUT.to_seconds()),
-            dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=MAX_RECEIVES, queue=last_resort),
+            dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=5, queue=last_resort),
         )
         if settings.schedules or settings.triggers:
             self._notify_of_dead_letters(notify_operators)
@@ -126,8 +120,9 @@ class Triggers(Construct):
 
     def _trigger(self, trigger: Trigger) -> None:
         # A name of our own, so that the role's trust can have the rule's ARN: the rule refers to the role already.
+        # Source of its length: Amazon EventBridge API reference, PutRule.
         scope = Construct(self, f"Trigger-{trigger.name}")
-        name = Names.unique_resource_name(scope, max_length=_MAX_RULE_NAME, separator="-")
+        name = Names.unique_resource_name(scope, max_length=64, separator="-")
         bus = trigger.event_bus.rpartition("event-bus/")[2]
         rule_arn = Stack.of(self).format_arn(
             service="events", resource="rule", resource_name=name if bus == "default" else f"{bus}/{name}"

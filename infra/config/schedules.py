@@ -29,8 +29,6 @@ _RATE = r"rate\((?:1 (minute|hour|day)|([2-9]|[1-9][0-9]{1,5}) (minutes|hours|da
 """Scheduler's user guide names the plural units only, its API reference both, and neither says whether rate(5 minute)
 is refused. EventBridge rules refuse it (EventBridge user guide, Rate expressions reference), so it is refused here."""
 
-_AT = r"at\(([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})\)"
-
 
 class _Field(NamedTuple):
     """A field of cron. special: a pattern of what else it may be, alone: L, W and # are documented alone."""
@@ -152,7 +150,7 @@ def parse(expression: str) -> Cron | timedelta | datetime:
         return Cron(cron[1])
     if rate := re.fullmatch(_RATE, expression):
         return timedelta(**{rate[3] or f"{rate[1]}s": int(rate[2] or 1)})
-    if at := re.fullmatch(_AT, expression):
+    if at := re.fullmatch(r"at\(([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})\)", expression):
         try:
             return datetime.fromisoformat(at[1])
         except ValueError as error:
@@ -196,9 +194,6 @@ Workflow = Annotated[Literal["start", "stop", "fleet"], Rule(f"one of {', '.join
 _MAX_INPUT_BYTES = 261_844
 """Of the 262,144 of an execution's input, 300 less for what Scheduler puts in the place of its keywords. Source: AWS
 Step Functions developer guide, Service quotas."""
-
-_LATE = timedelta(hours=1)
-"""How long Scheduler tries a start (infra/triggers.py): until then a schedule is not over."""
 
 _timezones = cache(available_timezones)
 
@@ -314,7 +309,8 @@ class Schedule(Strict):
             start = start if start and start > now else None
             fires = (schedule.last if isinstance(schedule, Cron) else schedule).replace(tzinfo=ZoneInfo(self.timezone))
             last = min(fires, last or fires)
-        late = timedelta(minutes=self.flexible_window_minutes) + _LATE
+        # Scheduler tries a start for an hour (infra/triggers.py): until then a schedule is not over.
+        late = timedelta(hours=1, minutes=self.flexible_window_minutes)
         if last and (last < now - late or (start and (start > last or start == self.end))):
             return None
         return self.model_copy(update={"start": start})

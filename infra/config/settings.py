@@ -33,23 +33,6 @@ PROTOCOLS: Mapping[str, tuple[str, str]] = {
 }
 """What the endpoint of each SNS protocol is, in words and as a pattern."""
 
-MAX_TRIGGERS = 9
-"""Each adds a condition to the policy of the queue for dead letters, which has one and may have 10. Source: Amazon SQS
-developer guide, Policy quotas."""
-
-MAX_ADDED_RESOURCES = 300
-"""Of a stack's 500, for what the settings add. Source: AWS CloudFormation user guide, Quotas."""
-
-MAX_STATEMENT = 5_800
-"""Of the 6,144 characters of a managed policy, for the statement about image builders: into such a policy the CDK puts
-what a role's own has no room for. Source: IAM user guide, IAM and AWS STS quotas."""
-
-_MAX_RUNBOOK_URL = 600
-"""Of the 1,024 characters of an alarm's description. Source: Amazon CloudWatch API reference, PutMetricAlarm."""
-
-_MAX_QUOTED = 100
-"""Characters of a wrong value that are quoted."""
-
 _LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 """Source: Amazon CloudWatch Logs API reference, PutRetentionPolicy."""
 
@@ -80,10 +63,11 @@ StackName = Annotated[
         r"[A-Za-z][A-Za-z0-9-]{0,127}",
     ),
 ]
+# Of the 1,024 characters of an alarm's description. Source: Amazon CloudWatch API reference, PutMetricAlarm.
 RunbookUrl = Annotated[
     str,
-    Field(max_length=_MAX_RUNBOOK_URL),
-    Rule(f"{PROTOCOLS['https'][0]}, of at most {_MAX_RUNBOOK_URL} characters", PROTOCOLS["https"][1]),
+    Field(max_length=600),
+    Rule(f"{PROTOCOLS['https'][0]}, of at most 600 characters", PROTOCOLS["https"][1]),
 ]
 # Source: IAM API reference, CreatePolicy, PolicyName and Path.
 Boundary = Annotated[
@@ -175,7 +159,9 @@ class ImageBuilders(Strict):
             "Effect": "Allow",
             "Resource": [f"{arn}{name}" for name in self.names],
         }
-        if len(written(statement)) > MAX_STATEMENT:
+        # Of the 6,144 characters of a managed policy, into which the CDK puts what a role's own has no room for.
+        # Source: IAM user guide, IAM and AWS STS quotas.
+        if len(written(statement)) > 5_800:
             raise problem("must fit into an IAM policy: name fewer, with * for what differs")
         return self
 
@@ -206,7 +192,9 @@ class Settings(Strict):
         None, description="the name of an IAM managed policy that bounds every role"
     )
     schedules: list[Schedule] = Field([], description="what starts by itself at a time")
-    triggers: list[Trigger] = Field([], max_length=MAX_TRIGGERS, description="what starts by itself on an event")
+    # Each adds a condition to the policy of the queue for dead letters, which has one and may have 10. Source: Amazon
+    # SQS developer guide, Policy quotas.
+    triggers: list[Trigger] = Field([], max_length=9, description="what starts by itself on an event")
     event_bus: Bus = Field("default", description="name or ARN of the event bus for the results of starts")
     encryption_key: EncryptionKey | None = Field(
         None, description="the KMS key of log groups and queues: its ARN, or `true` for a key of the stack's own"
@@ -283,11 +271,11 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def _fit_into_a_stack(self) -> Self:
-        # A trigger is a rule, a role and its policy.
-        if len(self.subscribers) + len(self.schedules) + 3 * len(self.triggers) > MAX_ADDED_RESOURCES:
+        # Of a stack's 500 resources (AWS CloudFormation user guide, Quotas). A trigger is a rule, a role and a policy.
+        if len(self.subscribers) + len(self.schedules) + 3 * len(self.triggers) > 300:
             raise problem(
-                "subscribers, schedules, triggers: must fit into one CloudFormation stack: together at most "
-                f"{MAX_ADDED_RESOURCES}, a trigger counting as three; put the others into a second deployment"
+                "subscribers, schedules, triggers: must fit into one CloudFormation stack: together at most 300, a "
+                "trigger counting as three; put the others into a second deployment"
             )
         return self
 
@@ -433,4 +421,4 @@ def _close(key: str, keys: Iterable[str]) -> str:
 
 def _quoted(value: object) -> str:
     text = json.dumps(value, default=str)
-    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}..."
+    return text if len(text) <= 100 else f"{text[:100]}..."
