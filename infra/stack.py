@@ -1,5 +1,7 @@
 """The stack that joins the constructs."""
 
+from functools import partial
+
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -33,34 +35,27 @@ class StartImageBuilderStack(Stack):
         bus = settings.event_bus
         if not bus.startswith("arn:"):
             bus = self.format_arn(service="events", resource="event-bus", resource_name=bus)
-        stop = Workflow(
-            self,
+        workflow = partial(Workflow, self, functions=functions, storage=storage)
+        shared = ("validate_request", "describe_image_builder", "notify_operators")
+        stop = workflow(
             "StopImageBuilder",
             definition="stop_image_builder.asl.json",
             comment="Stops an AppStream 2.0 image builder, at once or after minutes in which it has to stay RUNNING",
-            functions=functions,
-            invokes=("validate_request", "describe_image_builder", "notify_operators", "stop_image_builder"),
-            storage=storage,
+            invokes=(*shared, "stop_image_builder"),
         )
-        start = Workflow(
-            self,
+        start = workflow(
             "StartImageBuilder",
             definition="start_image_builder.asl.json",
             comment="Starts an AppStream 2.0 image builder and waits until it is RUNNING",
-            functions=functions,
-            invokes=("validate_request", "describe_image_builder", "notify_operators", "start_image_builder"),
-            storage=storage,
+            invokes=(*shared, "start_image_builder"),
             starts=[stop],
             event_bus=bus,
         )
-        fleet = Workflow(
-            self,
+        fleet = workflow(
             "StartFleet",
             definition="start_fleet.asl.json",
             comment="Starts many AppStream 2.0 image builders, each by the workflow that starts one",
-            functions=functions,
             invokes=("list_image_builders", "notify_operators"),
-            storage=storage,
             runs=[start],
             distributed_map="ImageBuilder",
         )
