@@ -11,7 +11,6 @@ from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 from rich.console import Console
 
-from bench import demo_picture
 from cli import watch
 from cli.account import AccountError, connect
 from cli.history import Run, clock
@@ -212,7 +211,3 @@ def test_a_fleet_shows_how_many_of_its_executions_have_ended(items: Any, words: 
     text = plain(shown(run(*fleet), run(*fleet), run(*fleet, succeeded(9, {})), terminal=True))
     assert words in text
     assert all(len(line.rstrip()) <= 80 for line in text.splitlines())
-
-
-def test_the_picture_in_the_readme_shows_a_run_as_it_is_now() -> None:
-    assert demo_picture.PICTURE.read_text("utf-8") == watch.picture(demo_picture.recorded_run()), "run `make docs`"
