@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -224,12 +223,13 @@ def _plan(requests: Sequence[Mapping[str, Any]], max_concurrency: int) -> tuple[
     on_failure = sum(1 for each in requests if each.get("StopOnFailure") and not each.get("StopAfterMinutes"))
     longest = min(MAX_POLL_INTERVAL_SECONDS, WAIT_SECONDS) if on_failure else MAX_POLL_INTERVAL_SECONDS
 
-    def for_starts(at_once: int) -> Fraction:
-        return Fraction(CALLS_PER_SECOND) - Fraction(after + min(on_failure, count - at_once), WAIT_SECONDS)
+    def for_starts(at_once: int) -> int:
+        """Calls in WAIT_SECONDS that are left beside those of the auto-stops."""
+        return int(CALLS_PER_SECOND * WAIT_SECONDS) - after - min(on_failure, count - at_once)
 
     candidates = range(min(count, max_concurrency), 0, -1)
-    at_once = next(each for each in candidates if Fraction(each, longest) <= for_starts(each))
-    return at_once, max(POLL_INTERVAL_SECONDS, ceil(at_once / for_starts(at_once)))
+    at_once = next(each for each in candidates if each * WAIT_SECONDS <= for_starts(each) * longest)
+    return at_once, max(POLL_INTERVAL_SECONDS, ceil(at_once * WAIT_SECONDS / for_starts(at_once)))
 
 
 def _canonical(value: object) -> str:
