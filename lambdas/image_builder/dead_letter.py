@@ -21,7 +21,7 @@ def notice_of(record: Mapping[str, Any]) -> Notice:
     arn = attributes.get("SCHEDULE_ARN") or attributes.get("RULE_ARN") or "an unknown source"
     workflow, error = attributes.get("TARGET_ARN", ""), attributes.get("ERROR_CODE") or "Unknown"
     retries = attributes.get("RETRY_ATTEMPTS", "0")
-    name, request = arn.rpartition("/")[2], _json(record.get("body", ""))
+    name, request = arn.rpartition("/")[2], _request(record.get("body", ""))
     sent = record.get("attributes", {}).get("SentTimestamp")
     short = len(request) <= notification.MAX_ARGUMENT
     start = notification.start_command(workflow)
@@ -60,9 +60,10 @@ def notice_of(record: Mapping[str, Any]) -> Notice:
     )
 
 
-def _json(text: str) -> str:
-    """A text as JSON that is inert in a mail, a chat and a shell."""
+def _request(body: str) -> str:
+    """The request, without the event around it, as JSON that is inert in a mail, a chat and a shell."""
     try:
-        return json_argument(json.loads(text))
+        value = json.loads(body)
     except (ValueError, RecursionError):
-        return json_argument(text)
+        value = body
+    return json_argument(value.get("detail") if isinstance(value, dict) and "detail-type" in value else value)

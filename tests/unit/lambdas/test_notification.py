@@ -248,8 +248,8 @@ def test_a_dead_letter_names_its_schedule_and_has_the_command_to_start_by_hand()
     assert text.startswith("Schedule patch-night could not start its workflow.\n\nWHAT HAPPENED\nEventBridge Scheduler")
     assert "nothing was started. It tried 3 more times. It says: The role may not.\n" in text
     assert "WHEN AND WHO\nGiven up at 2026-11-26 01:20 UTC.\n" in text
-    (command,) = re.findall(r"--input '(.+)'\n", text)
-    assert json.loads(command) == SCHEDULED
+    (request,) = re.findall(r"--input '(.+)'\n", text)
+    assert json.loads(request) == SCHEDULED["detail"]
     assert notification.subject(letter()) == (
         "[FAILED] schedule patch-night, AccessDeniedException, eu-west-1, 111122223333"
     )
