@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.resources import files
+from itertools import repeat
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tests import scenarios
 from tests.infra.conftest import Assembly, listed
 from tests.scenarios import BUILDER, Scenario
 from tests.workflow.conftest import World
-from tests.workflow.engine import Execution, Handler
+from tests.workflow.engine import Execution, Handler, service_error
 
 pytestmark = pytest.mark.xdist_group("permissions")
 
@@ -280,8 +280,7 @@ def authorized_as(assembly: Assembly, alias: str) -> str:
 
 
 def nobody_can_be_notified(world: World) -> None:
-    error = {"Error": {"Code": "KMSDisabledException", "Message": "The key is disabled."}}
-    world.topic.errors = [ClientError(error, "Publish")] * 100  # type: ignore[arg-type]  # what is read of it
+    world.plan({"Publish": repeat(service_error("Publish", "KMSDisabledException"))})
 
 
 def image_builder_of(action: str) -> str:
