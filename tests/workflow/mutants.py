@@ -49,17 +49,9 @@ class Mutant(NamedTuple):
     """A workflow with one change."""
 
     source: Path
-    kind: str  # what is changed, for the totals
     place: str  # where, and how
     touch: str  # what a check has to touch to notice
     text: str  # the definition
-
-
-class Verdict(NamedTuple):
-    """What became of a mutant. `killer` is empty when it survived."""
-
-    mutant: Mutant
-    killer: str
 
 
 # The mutants
@@ -138,45 +130,45 @@ class Mutants:
                 yield from self._of_value(where, name, value)
 
     def _of_retrier(self, touch: str, where: Where, retrier: Any) -> Iterator[Mutant]:
-        yield self._without("Retrier removed", where, touch)
+        yield self._without(where, touch)
         for number, error in enumerate(retrier["ErrorEquals"]):
             one = touch if error == "States.ALL" else f"{touch}{error}"
-            yield self._with("error name of a Retrier", (*where, "ErrorEquals", number), "Nothing", one)
+            yield self._with((*where, "ErrorEquals", number), "Nothing", one)
         for member in NUMBERS.keys() & retrier:
             for change in NUMBERS[member]:
-                yield self._with("number of a Retrier", (*where, member), retrier[member] + change, touch)
+                yield self._with((*where, member), retrier[member] + change, touch)
         if "JitterStrategy" in retrier:
-            yield self._with("number of a Retrier", (*where, "JitterStrategy"), "NONE", touch)
+            yield self._with((*where, "JitterStrategy"), "NONE", touch)
 
     def _of_catcher(self, touch: str, where: Where, catcher: Any) -> Iterator[Mutant]:
-        yield self._without("Catch removed", where, touch)
+        yield self._without(where, touch)
         for number, _ in enumerate(catcher["ErrorEquals"]):
-            yield self._with("error name of a Catch", (*where, "ErrorEquals", number), "Nothing", touch)
+            yield self._with((*where, "ErrorEquals", number), "Nothing", touch)
         yield from self._of_members((*where, "Assign"), touch, catcher.get("Assign", {}))
         yield from self._other_targets((*where, "Next"), touch, catcher["Next"])
 
     def _of_rule(self, where: Where, rule: Any) -> Iterator[Mutant]:
         condition, at = _inner(rule["Condition"]), (*where, "Condition")
-        yield self._without("Choice rule removed", where, condition)
-        yield self._with("Choice condition", at, _expression(f"$not({condition})"), condition)
+        yield self._without(where, condition)
+        yield self._with(at, _expression(f"$not({condition})"), condition)
         if condition != "true":
-            yield self._with("Choice condition", at, _expression("true"), condition)
+            yield self._with(at, _expression("true"), condition)
         parts = condition.split(" and ")
         for number, part in enumerate(parts if len(parts) > 1 else []):
             weaker = " and ".join(parts[:number] + parts[number + 1 :])
-            yield self._with("Choice condition", at, _expression(weaker), condition, f"without {part}")
-        yield from self._of_expression(at, condition, "Choice condition")
+            yield self._with(at, _expression(weaker), condition, f"without {part}")
+        yield from self._of_expression(at, condition)
         yield from self._of_members((*where, "Assign"), f"{condition} is true", rule.get("Assign", {}))
         yield from self._other_targets((*where, "Next"), f"{condition} is true", rule["Next"])
 
     def _other_targets(self, where: Where, touch: str, target: str) -> Iterator[Mutant]:
         for other in TARGETS:
             if other not in (target, where[1]) and other in _at(self.tree, where[:1]):
-                yield self._with("target", where, other, touch)
+                yield self._with(where, other, touch)
 
     def _of_members(self, where: Where, touch: str, members: Any) -> Iterator[Mutant]:
         for member, value in members.items():
-            yield self._without(f"member of {where[-1]} removed", (*where, member), touch)
+            yield self._without((*where, member), touch)
             yield from self._of_value((*where, member), touch, value)
 
     def _of_value(self, where: Where, touch: str, value: Any) -> Iterator[Mutant]:
@@ -184,48 +176,45 @@ class Mutants:
             case dict():
                 yield from self._of_members(where, touch, value)
             case bool():
-                yield self._with("plain value", where, not value, touch)
+                yield self._with(where, not value, touch)
             case int():
-                yield self._with("plain value", where, value + 1, touch)
+                yield self._with(where, value + 1, touch)
             case None:
-                yield self._with("plain value", where, {}, touch)
+                yield self._with(where, {}, touch)
             case str() if value.startswith("{%"):
-                yield from self._of_expression(where, _inner(value), "expression")
+                yield from self._of_expression(where, _inner(value))
             case str() if not value.startswith("${"):
-                yield self._with("plain value", where, "", touch)
+                yield self._with(where, "", touch)
 
-    def _of_expression(self, where: Where, expression: str, kind: str) -> Iterator[Mutant]:
+    def _of_expression(self, where: Where, expression: str) -> Iterator[Mutant]:
         for word in WORDS.finditer(expression):
             text, begin, end = word.group(), word.start(), word.end()
-            others, touch = [(kind, other) for other in OTHER_WORDS.get(text, ())], expression
+            others, touch = OTHER_WORDS.get(text, ()), expression
             if re.search(r"\$error\.Error in \[[^\]]*$", expression[:begin]) and text.startswith("'"):
-                others, touch = [("error name of a Choice", "'Nothing'")], f"{expression}!{text.strip(chr(39))}"
+                others, touch = ("'Nothing'",), f"{expression}!{text.strip(chr(39))}"
             elif text.startswith("'") and text != "''":
-                others = [(f"text in {kind}", "''")]
+                others = ("''",)
             elif text[0].isdecimal():
                 number = float(text) if "." in text else int(text)
-                changes = (1, -1) if number > 0 else (1,)
-                others = [(f"number in {kind}", str(number + change)) for change in changes]
-            for name, other in others:
+                others = [str(number + change) for change in ((1, -1) if number > 0 else (1,))]
+            for other in others:
                 value = _expression(expression[:begin] + other + expression[end:])
                 # Long texts would fill the report.
-                yield self._with(name, where, value, touch, f"{text[:60]} to {other or 'nothing'} at {begin}")
+                yield self._with(where, value, touch, f"{text[:60]} to {other or 'nothing'} at {begin}")
 
-    def _with(self, kind: str, where: Where, value: Any, touch: str, how: str = "") -> Mutant:
+    def _with(self, where: Where, value: Any, touch: str, how: str = "") -> Mutant:
         changed = copy.deepcopy(self.tree)
         _at(changed, where[:-1])[where[-1]] = value
-        return Mutant(
-            self.path, kind, f"{self._place(where)}: {how or f'to {_short(value)}'}", touch, json.dumps(changed)
-        )
+        return Mutant(self.path, f"{self._place(where)}: {how or f'to {_short(value)}'}", touch, json.dumps(changed))
 
-    def _without(self, kind: str, where: Where, touch: str) -> Mutant:
+    def _without(self, where: Where, touch: str) -> Mutant:
         changed = copy.deepcopy(self.tree)
         holder = _at(changed, where[:-1])
         del holder[where[-1]]
         if not holder:
             # An empty Retry or Assign is not allowed everywhere; none at all is.
             del _at(changed, where[:-2])[where[-2]]
-        return Mutant(self.path, kind, f"{self._place(where)}: removed", touch, json.dumps(changed))
+        return Mutant(self.path, f"{self._place(where)}: removed", touch, json.dumps(changed))
 
     def _place(self, where: Where) -> str:
         """Where in the file, for a person: a rule by its Comment, an error by its name."""
@@ -339,21 +328,21 @@ _KILLS: Counter[tuple[str, int]] = Counter()
 """How many mutants with such a touch a check has killed in this process: it is likely to kill the next."""
 
 
-def judge(mutant: Mutant, numbers: Sequence[int]) -> Verdict:
-    """Run the checks of these numbers until one kills the mutant."""
+def killer_of(mutant: Mutant, numbers: Sequence[int]) -> str:
+    """Run the checks of these numbers until one kills the mutant. Returns: which; empty: it has survived."""
     from tests.workflow import engine
 
     text = substituted(mutant.text)
     try:
         engine._program(text)
     except Exception as problem:
-        return Verdict(mutant, f"no definition: {type(problem).__name__}")
+        return f"no definition: {type(problem).__name__}"
     try:
         for number in sorted(numbers, key=lambda number: -_KILLS[mutant.touch, number]):
             if _problem(checks()[number], mutant.source, text):
                 _KILLS[mutant.touch, number] += 1
-                return Verdict(mutant, checks()[number].name)
-        return Verdict(mutant, "")
+                return checks()[number].name
+        return ""
     finally:
         engine._program.cache_clear()
 
@@ -406,15 +395,15 @@ def _bounded(clock: Any) -> Iterator[None]:
 # The report
 
 
-def judge_all(chosen: Sequence[Mutant], checked: Sequence[int]) -> list[Verdict]:
-    """Judge the mutants by the checks of these numbers, two at a time."""
+def survivors_of(chosen: Sequence[Mutant], checked: Sequence[int]) -> list[str]:
+    """The places of the mutants that the checks of these numbers do not kill."""
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
         touched = dict(zip(checked, pool.map(touched_by, checked, chunksize=4), strict=True))
         # What takes too many states, as a week of polls does, checks no mutant.
         marks = {number: each.marks for number, each in touched.items() if not each.problem}
         assert len(marks) > 0.9 * len(checked), "not even the workflows as they are pass"
-        futures = [pool.submit(judge, mutant, likely_first(mutant, marks)) for mutant in chosen]
-        return [future.result() for future in futures]
+        killers = [pool.submit(killer_of, mutant, likely_first(mutant, marks)) for mutant in chosen]
+        return [mutant.place for mutant, killer in zip(chosen, killers, strict=True) if not killer.result()]
 
 
 def likely_first(mutant: Mutant, marks: Mapping[int, frozenset[str]]) -> list[int]:
@@ -431,22 +420,16 @@ def likely_first(mutant: Mutant, marks: Mapping[int, frozenset[str]]) -> list[in
 
 def main() -> int:
     """Judge all, print the report, give the exit status."""
-    began = time.monotonic()
-    verdicts = judge_all(mutants(), range(len(checks())))
-    survivors = [verdict.mutant for verdict in verdicts if not verdict.killer]
-    totals = Counter(verdict.mutant.kind for verdict in verdicts)
-    survived = Counter(mutant.kind for mutant in survivors)
-    for kind, total in sorted(totals.items()):
-        print(f"{kind:32} {total:4} {total - survived[kind]:4} killed")
-    unexplained = [mutant for mutant in survivors if mutant.place not in HARMLESS]
-    for mutant in survivors:
-        print(f"survived: {mutant.place}{f'  ({HARMLESS[mutant.place]})' if mutant.place in HARMLESS else ''}")
-    killed = 1 - len(survivors) / len(verdicts)
+    began, every = time.monotonic(), mutants()
+    survivors = survivors_of(every, range(len(checks())))
+    for place in survivors:
+        print(f"survived: {place}{f'  ({HARMLESS[place]})' if place in HARMLESS else ''}")
+    unexplained, outdated = set(survivors) - HARMLESS.keys(), HARMLESS.keys() - set(survivors)
+    killed = 1 - len(survivors) / len(every)
     print(
-        f"{len(verdicts)} mutants, {len(verdicts) - len(survivors)} killed ({killed:.1%}), {len(survivors)} survived, "
+        f"{len(every)} mutants, {len(every) - len(survivors)} killed ({killed:.1%}), {len(survivors)} survived, "
         f"{len(unexplained)} of them unexplained, {time.monotonic() - began:.0f} s"
     )
-    outdated = HARMLESS.keys() - {mutant.place for mutant in survivors}
     for place in sorted(outdated):
         print(f"no longer survives, or is no longer made: {place}")
     return int(killed < ENOUGH or bool(unexplained) or bool(outdated))
