@@ -43,11 +43,11 @@ ASYNCHRONOUS_TRIES = 3
 """How often Lambda runs a function for an event. Source: Lambda developer guide, Error handling for asynchronous
 invocation; infra/status_changes.py."""
 
-
 NEWEST = SimpleNamespace(respond=None)
 """The fake of the newest world, which all clients call."""
 
 QUOTA = quota.RetryQuota()
+"""Of all clients, full at the beginning of each world."""
 
 
 @cache
@@ -60,7 +60,7 @@ def clients() -> list[Any]:
             boto3.client("resourcegroupstaggingapi", config=appstream.READ),
         ]
     for client in made:
-        install(SimpleNamespace(respond=lambda *call: NEWEST.respond(*call)), client)  # type: ignore[arg-type]  # what it uses
+        install(NEWEST, client)  # type: ignore[arg-type]  # what it uses of the fake
     return made
 
 

@@ -184,7 +184,6 @@ class Model:
         lives: in order; the first began before everything.
         runs: by ARN.
         violations: of the contract, in words.
-        mistaken: how often an execution could not know that a start was somebody else's, and why.
     """
 
     def __init__(self, builder: Mapping[str, Any], troubles: Sequence[Trouble]) -> None:
@@ -207,7 +206,6 @@ class Model:
         self.past: list[tuple[float, ImageBuilder | None, Life]] = []
         self.runs: dict[str, Run] = {}
         self.violations: list[str] = []
-        self.mistaken: list[str] = []
         self._begin_life(None)
 
     def play(self, requests: Sequence[tuple[float, Mapping[str, Any]]], deeds: Sequence[Deed]) -> None:
@@ -498,10 +496,7 @@ class Model:
         if shown:
             return "foreign"
         helpless = any(since - SHORTEST_START <= at <= max(life.running, since + SHORTEST_START) for at in hindered)
-        if not helpless and (ran or life.began - since > SHORTEST_START):
-            return "foreign"
-        self.mistaken.append("hindered" if helpless else "a short RUNNING")
-        return claim
+        return claim if helpless or not (ran or life.began - since > SHORTEST_START) else "foreign"
 
 
 def _shows_end(polls: Sequence[Poll], life: Life, since: float, needed: int, called: float | None) -> tuple[bool, bool]:

@@ -5,7 +5,7 @@ from itertools import cycle, repeat
 
 import pytest
 
-from tests.scenarios import BUILDER, answers
+from tests.scenarios import BUILDER
 from tests.workflow.conftest import World
 from tests.workflow.engine import Execution, Invocation, run_handler
 from tests.workflow.scripted import POLL, fails, finds, starts
@@ -47,12 +47,6 @@ def test_the_last_poll_is_at_the_deadline_to_the_second(world: World, minutes: i
     execution = world.start({"state": [["PENDING", minutes * 60], ["RUNNING", None]]}, TimeoutMinutes=minutes)
     assert execution.output["WaitedSeconds"] == minutes * 60
     assert execution.output["Polls"] == sum(state.startswith("Wait") for state in execution.states)
-
-
-def test_minutes_between_attempts_count_towards_the_deadline(world: World) -> None:
-    code = "ConcurrentModificationException"
-    execution = world.start(faults=[answers("StartImageBuilder", code)], TimeoutMinutes=5)
-    assert (*world.failure(execution), sum(world.pauses)) == (code, "notify", 1, 5 * 60)
 
 
 # The Cause
