@@ -84,7 +84,6 @@ class Scenario:
 
     def _check_dry_run(self, run: Outcome) -> None:
         contracts.check("result", run.output)
-        assert set(run.output) == {"Outcome", "WouldStart", "Route", "Why", "ImageBuilder"}
         assert (run.output["Outcome"], run.output["Route"]) == ("DryRun", self.route)
         assert run.output["WouldStart"] is (self.route == "start")
         assert [call["operation"] for call in run.calls] == ["DescribeImageBuilders"]
@@ -92,8 +91,7 @@ class Scenario:
 
     def _check_success(self, run: Outcome) -> None:
         contracts.check("result", run.output)
-        agent = {"Agent"} if "AppstreamAgentVersion" in self.request else set()
-        assert set(run.output) == {"Outcome", "Started", "ImageBuilder", "Polls", "WaitedSeconds", "Advice"} | agent
+        assert ("Agent" in run.output) is ("AppstreamAgentVersion" in self.request)
         assert (run.output["Outcome"], run.output["Started"]) == (self.outcome, self.started)
         assert run.output["ImageBuilder"]["State"] == "RUNNING"
         assert len(run.messages) == self.request.get("NotifyOnSuccess", False)
@@ -103,7 +101,6 @@ class Scenario:
     def _check_failure(self, run: Outcome) -> None:
         contracts.check("cause", run.cause)
         assert (run.error, run.cause["Route"]) == (self.error, self.route)
-        assert set(run.cause) - {"ImageBuilder"} == {"Name", "Route", "Message", "Advice", "OperatorsNotified"}
         assert run.cause["OperatorsNotified"] is True
         if self.error == "InvalidRequest":
             assert run.calls == [], "a refused request reaches no AWS call"

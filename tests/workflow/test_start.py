@@ -253,7 +253,6 @@ def test_a_permanent_error_takes_its_route_at_once(world: World, function: str, 
     routing = errors()[error]
     assert world.failure(execution) == (error, routing["Route"], 1)
     assert (execution.cause["Message"], execution.cause["Advice"]) == ("So it is.", routing["Advice"])
-    assert set(execution.cause) == {"Name", "Route", "Message", "Advice", "OperatorsNotified"}
     assert len(world.pauses) == retries
 
 
@@ -410,29 +409,6 @@ def test_a_failure_that_the_workflow_could_not_notify_is_notified_by_its_event(w
 def test_a_success_that_cannot_be_notified_is_a_success(world: World) -> None:
     execution = world.start(script={"Publish": repeat(service_error("Publish"))}, NotifyOnSuccess=True)
     assert (execution.status, execution.output["Outcome"], world.topic.messages) == ("SUCCEEDED", "Running", [])
-
-
-def test_a_success_is_published_once_with_what_the_next_workflow_needs(world: World) -> None:
-    execution = world.start(starts=[finds("RUNNING")])
-    (entry,) = world.engine.announced
-    assert (entry["EventBusName"], entry["Source"]) == ("default", "start-image-builder")
-    assert entry["DetailType"] == "Image Builder Running"
-    assert entry["Detail"] == {
-        "Execution": ARN,
-        "Name": BUILDER,
-        "Outcome": "AlreadyRunning",
-        "Started": False,
-        "ImageBuilder": execution.output["ImageBuilder"],
-    }
-
-
-def test_a_failure_is_published_once_with_its_cause(world: World) -> None:
-    cause = world.start(starts=[finds("DELETING")]).cause
-    del cause["OperatorsNotified"]
-    (entry,) = world.engine.announced
-    assert (entry["EventBusName"], entry["Source"]) == ("default", "start-image-builder")
-    assert entry["DetailType"] == "Image Builder Start Failed"
-    assert entry["Detail"] == {"Execution": ARN, "Error": "ImageBuilderDeleting", **cause}
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "DELETING"])
