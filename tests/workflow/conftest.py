@@ -221,23 +221,23 @@ class World:
         return self._run(execution_input, arn, definitions.definition(definitions.FLEET))
 
     def _run(self, execution_input: Any, arn: str, definition: str) -> Execution:
-        began, outer = execution_result.now(), notify_operators.stepfunctions
-        ended: Execution | None = None
+        began, ended = execution_result.now(), None
 
         def describe(executionArn: str) -> dict[str, Any]:  # noqa: N803  # as boto3 names it
             return description(executionArn, began, execution_input, ended)
 
-        notify_operators.stepfunctions = lambda: SimpleNamespace(describe_execution=describe)  # type: ignore[assignment]  # what it uses of it
-        # boto3 waits between its own retries.
-        with patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self.clock.advance)):
+        with (
+            patch.object(notify_operators, "stepfunctions", lambda: SimpleNamespace(describe_execution=describe)),
+            # boto3 waits between its own retries.
+            patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self.clock.advance)),
+        ):
             execution = ended = self.engine.run(execution_input, arn, definition)
+            if execution.status != "SUCCEEDED":
+                self.deliver(execution, arn)
         if execution.status == "SUCCEEDED":
             contracts.check("result", execution.output)
-        else:
-            if "OperatorsNotified" in execution.cause_text:
-                contracts.check("cause", execution.cause)
-            self.deliver(execution, arn)
-        notify_operators.stepfunctions = outer
+        elif "OperatorsNotified" in execution.cause_text:
+            contracts.check("cause", execution.cause)
         return execution
 
     def deliver(self, execution: Execution, arn: str) -> None:

@@ -54,8 +54,10 @@ def test_a_start_by_somebody_else_gets_no_auto_stop_and_the_result_says_so(world
     assert why in world.topic.messages[0]["Message"]
 
 
-def test_each_attempt_has_an_auto_stop_of_its_own(world: World) -> None:
-    world.start(starts=[starts(), starts()], polls=[finds("STOPPED"), finds("RUNNING")], StopAfterMinutes=5)
+@pytest.mark.parametrize("second", [starts(), starts(lost=True), fails("States.Timeout")])
+def test_each_attempt_has_an_auto_stop_of_its_own(world: World, second: Any) -> None:
+    polls = [finds("STOPPED"), finds("PENDING"), finds("PENDING"), finds("RUNNING")]
+    world.start(starts=[starts(), second], polls=polls, StopAfterMinutes=5)
     assert world.scheduled == ["test-stop-1", "test-stop-2"]
 
 

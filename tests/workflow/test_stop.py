@@ -171,3 +171,4 @@ def test_a_start_by_somebody_else_after_the_stop_is_not_waited_for(world: World,
 def test_an_error_of_the_code_is_notified_as_one_of_a_stop(world: World) -> None:
     stop = world.stop(script={VALIDATE: repeat(fails("KeyError"))})
     assert (stop.error, stop.cause["Aim"], stop.cause["OperatorsNotified"]) == ("KeyError", "stop", True)
+    assert "Stop the image builder in the AppStream console" in stop.cause["Advice"]
