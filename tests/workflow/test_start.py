@@ -391,11 +391,23 @@ def test_a_success_is_notified_only_where_the_request_wants_it(world: World) -> 
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 1])
-@pytest.mark.parametrize(("script", "notify"), [(REFUSED, False), ({}, True)])
-def test_a_notification_is_tried_seven_times(world: World, script: Any, notify: bool, share: float) -> None:
+@pytest.mark.parametrize("workflow", ["run", "run_stop", "run_fleet"])
+def test_every_workflow_retries_its_first_function_and_its_notification(
+    world: World, workflow: str, share: float
+) -> None:
+    errors = repeat(fails("KeyError"))
+    refusals = [service_error("Publish")] * (TRIES - 1)
+    world.plan({VALIDATE: errors, "list_image_builders": errors, "Publish": refusals})
     with jitter(share):
-        world.start(script={"Publish": [service_error("Publish")] * (TRIES - 1), **script}, NotifyOnSuccess=notify)
-    assert world.pauses[-6:] == [share * seconds for seconds in (5, 10, 20, 40, 60, 60)]
+        execution = getattr(world, workflow)({"Name": BUILDER})
+    assert world.failure(execution) == ("KeyError", "notify", 1)
+    assert world.pauses == [share * seconds for seconds in (5, 10, 20, 40, 5, 10, 20, 40, 60, 60)]
+
+
+def test_the_notification_of_a_success_is_tried_seven_times(world: World) -> None:
+    with jitter(0.5):
+        world.start(script={"Publish": [service_error("Publish")] * (TRIES - 1)}, NotifyOnSuccess=True)
+    assert world.pauses[-6:] == [2.5, 5, 10, 20, 30, 30]
     assert len(world.topic.messages) == 1
 
 
