@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -27,7 +28,6 @@ from tests.workflow.scripted import (
     starts,
 )
 
-GENERAL = "Read the message. If AWS was busy"
 TRANSIENT = [
     "ConcurrentModificationException",
     "OperationNotPermittedException",
@@ -192,9 +192,11 @@ def test_a_joined_start_is_no_attempt(world: World) -> None:
     assert world.start(starts=joined, polls=[finds("STOPPED")] * 6).status == "SUCCEEDED"
 
 
-def test_a_start_is_waited_for_after_the_last_attempt(world: World) -> None:
-    execution = world.start(starts=[starts()] * 5, polls=[*[finds("STOPPED")] * 4, finds("RUNNING")])
-    assert (execution.status, execution.output["Started"]) == ("SUCCEEDED", True)
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_start_is_waited_for_after_the_last_attempt(world: World, lost: bool) -> None:
+    polls = [*[finds("STOPPED")] * 4, finds("PENDING"), finds("RUNNING")]
+    execution = world.start(starts=[starts(lost=lost)] * 5, polls=polls)
+    assert (execution.status, execution.output["Started"]) == ("SUCCEEDED", not lost)
 
 
 # A lost answer
@@ -305,6 +307,8 @@ def test_the_wait_after_an_error_ends_at_the_deadline(world: World, error: str, 
 
 # Read error
 
+unhandled = partial(returns, FunctionError="Unhandled")
+
 
 def not_invoked(handler: Handler, event: Any) -> dict[str, Any]:
     raise service_error("Invoke")
@@ -313,30 +317,31 @@ def not_invoked(handler: Handler, event: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("answer", "error", "message"),
     [
-        (returns(b'{"errorType": "Odd", "errorMessage": ""}', FunctionError="Unhandled"), "Odd", "No cause was given"),
-        (returns(b'{"errorType": "Odd"}', FunctionError="Unhandled"), "Odd", '{"errorType":"Odd"}'),
-        (returns(b'{"errorType": "Odd", "errorMessage": null}', FunctionError="Unhandled"), "Odd", '{"errorType":"Odd'),
-        (returns(b'{"errorType": "Odd", "errorMessage": {"a": 1}}', FunctionError="Unhandled"), "Odd", '{"errorType":'),
-        (returns(b'{"errorType": "Odd", "errorMessage": "\\"}{\\u0000"}', FunctionError="Unhandled"), "Odd", '"}{\0'),
-        (returns(b'"no object"', FunctionError="Unhandled"), "Exception", ""),
+        (unhandled(b'{"errorType": "Odd", "errorMessage": ""}'), "Odd", "No cause was given for Odd."),
+        (unhandled(b'{"errorType": "Odd"}'), "Odd", '{"errorType":"Odd"}'),
+        (unhandled(b'{"errorType": "Odd", "errorMessage": null}'), "Odd", '{"errorType":"Odd'),
+        (unhandled(b'{"errorType": "Odd", "errorMessage": {"a": 1}}'), "Odd", '{"errorType":'),
+        (unhandled(b'{"errorType": "Odd", "errorMessage": "\\"}{\\u0000"}'), "Odd", '"}{\0'),
+        (unhandled(b'"no object"'), "Exception", ""),
         (lambda *_: function_error("Odd", "{maintenance window}"), "Odd", "{maintenance window}"),
         (lambda *_: function_error("Odd", '{"Message": "cut of'), "Odd", '{"Message": "cut of'),
         (lambda *_: function_error("Odd", "\x01" * 30_000), "Odd", "\x01"),
         (not_invoked, "Lambda.InternalErrorException", "The service says no. (Service"),
+        # A Fail state may not end with an Error that begins with "States.".
+        (fails("States.Timeout"), "StatesTimeout", "No cause was given for States.Timeout."),
     ],
 )
-def test_a_cause_that_is_no_report_is_the_message(world: World, answer: Any, error: str, message: str) -> None:
-    execution = world.start(starts=[answer] * 5)
+@pytest.mark.parametrize("workflow", ["run", "run_stop", "run_fleet"])
+def test_a_cause_that_is_no_report_is_the_message(
+    world: World, workflow: str, answer: Any, error: str, message: str
+) -> None:
+    world.plan({VALIDATE: repeat(answer), "list_image_builders": repeat(answer)})
+    execution = getattr(world, workflow)({"Name": BUILDER})
     assert world.failure(execution) == (error, "notify", 1)
     assert execution.cause["Message"].startswith(message)
     assert len(execution.cause["Message"]) <= 2_000
-    assert execution.cause["Advice"].startswith(GENERAL)
-
-
-def test_an_error_of_step_functions_ends_it_under_a_name_that_a_fail_state_may_have(world: World) -> None:
-    execution = world.start(script={VALIDATE: [fails("States.Timeout")] * 5})
-    assert world.failure(execution) == ("StatesTimeout", "notify", 1)
-    assert execution.cause["Message"] == "No cause was given for States.Timeout."
+    general = {"run": "If AWS was busy", "run_stop": "Stop the image builder", "run_fleet": "Executions that the fleet"}
+    assert execution.cause["Advice"].startswith(f"Read the message. {general[workflow]}")
 
 
 # Read request: the name, whatever else is wrong with the input

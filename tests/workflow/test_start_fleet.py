@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from itertools import repeat
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -13,8 +12,8 @@ from cli import definition as definitions
 from lambdas import list_image_builders
 from local.fake_appstream.faults import Fault
 from tests.workflow.conftest import FLEET_ARN, World
-from tests.workflow.engine import Execution, function_error, run_handler, service_error
-from tests.workflow.scripted import fails
+from tests.workflow.engine import Execution, run_handler, service_error
+from tests.workflow.scripted import fails, jitter
 
 LIST = "list_image_builders"
 
@@ -125,10 +124,12 @@ def test_a_failure_without_an_execution_of_its_own_has_the_message_of_the_fleet(
     assert summary == "[FAILED] fleet, FleetStartIncomplete, us-east-1, 000000000000"
 
 
-def test_a_start_that_step_functions_throttles_is_retried_under_the_same_name(world: World) -> None:
-    world.plan({"StartExecution": [service_error("StartExecution", "Throttling")] * 6})
-    assert run(world, lambda _: ends(), ImageBuilders=["a"]).status == "SUCCEEDED"
-    assert world.scheduled == ["test-0"]
+@pytest.mark.parametrize("code", ["AWSStepFunctions", "ExecutionLimitExceeded", "SdkClient", "Throttling"])
+def test_a_start_that_step_functions_cannot_take_yet_is_retried_under_the_same_name(world: World, code: str) -> None:
+    world.plan({"StartExecution": [service_error("StartExecution", code)] * 6})
+    with jitter(0.5):
+        assert run(world, lambda _: ends(), ImageBuilders=["a"]).status == "SUCCEEDED"
+    assert (world.scheduled, world.pauses) == (["test-0"], [0, 2.5, 5, 10, 20, 30, 30])
 
 
 def test_a_failure_is_a_result_even_where_no_function_answers(world: World) -> None:
@@ -217,15 +218,6 @@ def test_a_refused_call_is_not_retried(world: World) -> None:
     add_fault(world, "GetResources", "AccessDenied")
     assert world.failure(run(world, **TAGGED)) == ("AccessDeniedException", "notify", 1)
     assert world.pauses == []
-
-
-@pytest.mark.parametrize("text", ["", "{odd", '{"errorMessage": 7}', '{"errorMessage": "{\\"Message\\": 1}"}'])
-def test_a_fleet_whose_function_cannot_be_reached_has_the_general_advice(world: World, text: str) -> None:
-    world.plan({LIST: repeat(lambda *_: function_error("Lambda.Unknown", text))})
-    fleet = run(world, ImageBuilders=["a"])
-    assert world.failure(fleet) == ("Lambda.Unknown", "notify", 1)
-    assert fleet.cause["Message"]
-    assert "start the fleet again" in fleet.cause["Advice"]
 
 
 def test_a_thousand_fit_into_the_quotas_even_when_all_fail(world: World) -> None:
