@@ -138,6 +138,17 @@ def test_an_outage_at_the_deadline_is_named(world: World, error: str) -> None:
     assert f"still PENDING after 5 minutes of waiting. The last poll failed: {error}." in execution.cause["Message"]
 
 
+def test_an_outage_from_the_beginning_to_the_deadline_is_named(world: World) -> None:
+    crash = repeat(fails("States.Timeout"))
+    execution = world.start(starts=crash, polls=crash, TimeoutMinutes=5)
+    assert world.failure(execution) == ("ImageBuilderStartTimedOut", "notify", 1)
+    message = (
+        "The state of the image builder is not known: no poll has succeeded. The last poll failed: States.Timeout."
+    )
+    assert execution.cause["Message"].startswith(message)
+    assert execution.cause["Advice"].startswith("See the image builder in the AppStream console")
+
+
 @pytest.mark.parametrize("error", [*PERMANENT, "SomethingNewException", "KeyError"])
 def test_two_refused_polls_in_a_row_end_the_execution(world: World, error: str) -> None:
     polls = [fails(error), finds("PENDING"), fails(error), fails("ThrottlingException"), *[fails(error, "No.")] * 2]

@@ -93,6 +93,7 @@ def test_tasks_that_fail_for_ever_end_within_the_hour_that_they_count(
     stop = world.stop(script={function: repeat(fails(error))})
     assert world.failure(stop) == ("ImageBuilderStopTimedOut", "notify", 1)
     assert f"The last error was {error}." in stop.cause["Message"]
+    assert stop.cause["Advice"].startswith("Stop the image builder in the AppStream console")
     assert stop.states.count(state) * (60 + hangs) <= 64 * MINUTE
 
 
