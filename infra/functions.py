@@ -20,7 +20,8 @@ SERVICE = "start-image-builder"
 """The dimension `service` of every metric, and a key of every log line."""
 
 FUNCTION_TIMEOUT = Duration.seconds(80)
-"""Above LONGEST_INVOCATION_SECONDS of lambdas/image_builder/appstream.py, so that the function raises its own error."""
+"""Above the limits of the calls to AppStream (lambdas/image_builder/appstream.py), so that the function raises its own
+error."""
 
 
 class Functions(Construct):

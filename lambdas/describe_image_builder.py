@@ -1,41 +1,28 @@
 """Lambda task "Poll image builder": describe it and say what its state means for a start or a stop."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.image_builder import appstream
-from lambdas.image_builder.metrics import counted_errors
 from lambdas.image_builder.state import BuilderStatus, Claim, Phase, status_of
 from lambdas.image_builder.stop import StopStatus, stop_status
+from lambdas.image_builder.telemetry import count, logger, metrics, task
 
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
-
-logger = Logger()
-metrics = Metrics()
 client = appstream.connect()
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
-def handler(event: dict[str, Any], context: "LambdaContext") -> BuilderStatus | StopStatus:
+@task
+def handler(event: dict[str, Any], context: object) -> BuilderStatus | StopStatus:
     """Poll an image builder.
 
-    Args:
-        event: {"Contract": "start" | "stop", "Request": a checked request of that contract, "Tracking": of the last
-            poll, "WaitedSeconds", "Execution": its ARN}.
-        context: of the invocation.
-
-    Raises:
-        RoutedError: the image builder could not be described.
+    The event: {"Contract": "start" | "stop", "Request": a checked request of that contract, "Tracking": of the last
+    poll, "WaitedSeconds", "Execution": its ARN}. Raises RoutedError when the image builder cannot be described.
     """
     request, tracking, waited = event["Request"], event["Tracking"], event["WaitedSeconds"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
-    metrics.add_metric("Polls", MetricUnit.Count, 1)
-    with counted_errors():
-        builder = appstream.describe(client, request["Name"])
+    count("Polls")
+    builder = appstream.describe(client, request["Name"])
     logger.info("Polled", state=builder["State"])
     if event["Contract"] == "stop":
         return stop_status(builder, request, tracking, waited)

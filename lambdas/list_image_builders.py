@@ -4,20 +4,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.image_builder import appstream
-from lambdas.image_builder.errors import routed
 from lambdas.image_builder.fleet import by_tag, failed_result, fleet, parse_fleet_request
-from lambdas.image_builder.request import InvalidRequest
+from lambdas.image_builder.telemetry import counted_refusals, logger, task
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_resourcegroupstaggingapi.client import ResourceGroupsTaggingAPIClient
 
-logger = Logger()
-metrics = Metrics()
 client = appstream.connect()
 
 
@@ -27,34 +21,21 @@ def tagging() -> "ResourceGroupsTaggingAPIClient":
     return boto3.client("resourcegroupstaggingapi", config=appstream.READ)
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
-def handler(event: dict[str, Any], context: "LambdaContext") -> Any:
+@task
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Check a fleet's execution input and list its image builders; or read why one of them failed.
 
-    Args:
-        event: {"Input": the execution input, "Execution": its ARN}; or {"Item": of the Map state, "Failure": its Error
-            and Cause, "Execution": the ARN of the fleet}.
-        context: of the invocation.
-
-    Returns:
-        A `Fleet`, or the result of the image builder that failed.
-
-    Raises:
-        RoutedError: InvalidRequest, with every problem; or the image builders that have the tag could not be listed.
+    The event: {"Input": the execution input, "Execution": its ARN}, or {"Item": of the Map state, "Failure": its Error
+    and Cause, "Execution": the ARN of the fleet}. Returns what `fleet` or `failed_result` returns. Raises RoutedError:
+    InvalidRequest, or that the image builders that have the tag could not be listed.
     """
     logger.append_keys(execution=event["Execution"])
-    metrics.add_metric("RequestsRefused", MetricUnit.Count, 0)
-    if "Failure" in event:
-        result = failed_result(event["Item"], event["Failure"])
-        logger.info("Image builder failed", result=result)
-        return result
-    try:
+    with counted_refusals():
+        if "Failure" in event:
+            result = failed_result(event["Item"], event["Failure"])
+            logger.info("Image builder failed", result=result)
+            return result
         request = parse_fleet_request(event["Input"])
         listed = fleet(request, *by_tag(tagging(), client, request["Tag"])) if "Tag" in request else fleet(request)
-    except InvalidRequest as problems:
-        metrics.add_metric("RequestsRefused", MetricUnit.Count, 1)
-        logger.warning("Request refused", problems=str(problems))
-        raise routed("InvalidRequest", str(problems)) from None
     logger.info("Fleet listed", image_builders=len(listed["Requests"]), gone=listed["Gone"])
     return listed

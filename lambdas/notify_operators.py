@@ -7,30 +7,26 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics, single_metric
-from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
 from lambdas.image_builder import dead_letter, execution_result
 from lambdas.image_builder.notification import Notice, mail, sns_message
 from lambdas.image_builder.request import STARTED_BY_EXECUTION
+from lambdas.image_builder.telemetry import count, count_apart, logger, metrics, task
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_stepfunctions.client import SFNClient
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Attributes: topic_arn: of the operators. chat: whether HTTPS subscribers get the form for chat. runbook_url."""
+    """Of the deployment."""
 
     topic_arn: str
-    chat: bool
+    chat: bool  # whether HTTPS subscribers get the form for chat
     runbook_url: str
 
 
-logger = Logger()
-metrics = Metrics()
 settings = Settings(os.environ["TOPIC_ARN"], os.environ["CHAT"] == "true", os.environ["RUNBOOK_URL"])
 # At worst a call takes 3 attempts of 2 + 5 seconds and pauses of 1 and 2: two fit into the function's time.
 CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5)
@@ -47,43 +43,32 @@ class NotYetKnown(Exception):
     """Step Functions does not show the result of an execution yet. Lambda retries after one minute, then two."""
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
-def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
+@task
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Notify the operators of the result of an execution, unless the workflow has, or of a start that never happened.
 
-    Args:
-        event: a status change event of Step Functions; or the workflow's own, {"detail": ...} without "detail-type", as
-            `image_builder.execution_result.read_execution_result` takes it; or {"Records": [...]}, one dead letter.
-        context: of the invocation.
-
-    Returns:
-        {"Notified": whether it published a message}, with its "Subject" and "Message" for the execution's history.
-
-    Raises:
-        NotYetKnown: an event came before Step Functions shows the result that it is about.
+    The event: a status change event of Step Functions; or the workflow's own, {"detail": ...} without "detail-type", as
+    `execution_result.read_execution_result` takes it; or {"Records": [...]}, one dead letter. Returns {"Notified":
+    whether it published a message}, with its "Subject" and "Message" for the execution's history. Raises NotYetKnown
+    when an event came before Step Functions shows the result that it is about.
     """
-    metrics.add_metric("OperatorsNotified", MetricUnit.Count, 0)
+    count("OperatorsNotified", 0)
     if "Records" in event:
         (record,) = event["Records"]
         metrics.add_dimension("Route", "undelivered")
         return _publish(dead_letter.notice_of(record))
     detail, is_event = event["detail"], "detail-type" in event
     logger.append_keys(execution=detail["executionArn"])
-    described = _describe(detail["executionArn"], required=is_event)
+    described = _describe(detail["executionArn"]) if is_event else _describe_if_possible(detail["executionArn"])
     # What an event shows of Error and Cause is not documented, and it leaves out a long input.
     result = execution_result.read_execution_result(described if is_event else detail)
     logger.append_keys(image_builder=result.name)
     if is_event and _is_superseded(detail, described):
         logger.info("Redriven since")
         return {"Notified": False}
-    if is_event and _is_stopped_with_its_fleet(described):
-        logger.info("Stopped with its fleet, which has a message")
-        _count_failure()
-        return {"Notified": False}
-    if is_event and _is_cancelled_auto_stop(described):
-        logger.info("An auto-stop that an operator cancelled")
-        _count_failure()
+    if is_event and (_is_stopped_with_its_fleet(described) or _is_cancelled_auto_stop(described)):
+        logger.info("Stopped with its fleet, which has a message, or an auto-stop that an operator cancelled")
+        count_apart("FailuresNotified")
         return {"Notified": False}
     metrics.add_dimension("Route", result.route or "success")
     answer: dict[str, Any] = {"Notified": False}
@@ -92,23 +77,20 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     else:
         answer = _publish(execution_result.notice_of(result, described))
     if result.error and not (is_event and result.notified):
-        # A fleet sends no message if each failed image builder has had its own, and counts all the same.
-        _count_failure()
+        # For the alarm that compares it with the executions that failed. A fleet sends no message if each failed image
+        # builder has had its own, and counts all the same.
+        count_apart("FailuresNotified")
     return answer
 
 
-def _count_failure() -> None:
-    """For the alarm that compares it with the executions that failed."""
-    with single_metric(name="FailuresNotified", unit=MetricUnit.Count, value=1):
-        pass
+def _describe(execution: str) -> Mapping[str, Any]:
+    return stepfunctions().describe_execution(executionArn=execution)
 
 
-def _describe(execution: str, *, required: bool) -> Mapping[str, Any]:
+def _describe_if_possible(execution: str) -> Mapping[str, Any]:
     try:
-        return stepfunctions().describe_execution(executionArn=execution)
+        return _describe(execution)
     except Exception:
-        if required:
-            raise
         # The workflow's own words are enough: only who started it and the command to start again are missing.
         logger.exception("The execution could not be described")
         return {}
@@ -131,10 +113,8 @@ def _is_superseded(detail: Mapping[str, Any], described: Mapping[str, Any]) -> b
 
 def _is_cancelled_auto_stop(described: Mapping[str, Any]) -> bool:
     """Whether an operator ended an auto-stop on purpose. Of another workflow, that Error silences nothing."""
-    is_stop = "StopImageBuilder" in described["executionArn"].split(":")[-2]
-    return (
-        is_stop and described["status"] == "ABORTED" and described.get("error") == execution_result.AUTO_STOP_CANCELLED
-    )
+    is_stop, aborted = "StopImageBuilder" in described["executionArn"].split(":")[-2], described["status"] == "ABORTED"
+    return is_stop and aborted and described.get("error") == execution_result.AUTO_STOP_CANCELLED
 
 
 def _is_stopped_with_its_fleet(described: Mapping[str, Any]) -> bool:
@@ -142,7 +122,7 @@ def _is_stopped_with_its_fleet(described: Mapping[str, Any]) -> bool:
     parent = execution_result.json_object(described.get("input")).get(STARTED_BY_EXECUTION)
     if described["status"] != "ABORTED" or not isinstance(parent, str):
         return False
-    fleet = _describe(parent, required=False)
+    fleet = _describe_if_possible(parent)
     is_fleet = not {"ImageBuilders", "Tag"}.isdisjoint(execution_result.request_of(fleet))
     return is_fleet and fleet["status"] in ("ABORTED", "TIMED_OUT")
 
@@ -150,6 +130,6 @@ def _is_stopped_with_its_fleet(described: Mapping[str, Any]) -> bool:
 def _publish(notice: Notice) -> dict[str, Any]:
     message = sns_message(notice, settings.runbook_url, with_chat=settings.chat)
     sns.publish(TopicArn=settings.topic_arn, **message)  # type: ignore[arg-type]  # each is a string
-    metrics.add_metric("OperatorsNotified", MetricUnit.Count, 1)
+    count("OperatorsNotified")
     logger.info("Operators notified", event=notice.event, error=notice.error)
     return {"Notified": True, "Subject": message["Subject"], "Message": mail(notice, settings.runbook_url)}

@@ -1,56 +1,41 @@
 """Lambda task "Start image builder": describe it and, only when it is STOPPED, call StartImageBuilder."""
 
-from typing import TYPE_CHECKING, Any
-
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from typing import Any
 
 from lambdas.image_builder import appstream
 from lambdas.image_builder.errors import RoutedError
-from lambdas.image_builder.metrics import counted_errors
 from lambdas.image_builder.state import BuilderStatus, Phase, phase_of, status_of, status_of_start
+from lambdas.image_builder.telemetry import count, logger, task
 
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
-
-logger = Logger()
-metrics = Metrics()
 client = appstream.connect()
 mutating_client = appstream.connect(appstream.MUTATE)
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
-def handler(event: dict[str, Any], context: "LambdaContext") -> BuilderStatus:
+@task
+def handler(event: dict[str, Any], context: object) -> BuilderStatus:
     """Start an image builder.
 
-    Args:
-        event: {"Request": a checked Request, "Tracking": of the last poll, "WaitedSeconds", "Execution": its ARN}.
-        context: of the invocation.
-
-    Raises:
-        RoutedError: the image builder could not be described, or AppStream refused the call. An answer that was lost is
-            no error: the status says that the start is presumed.
+    The event: {"Request": a checked request, "Tracking": of the last poll, "WaitedSeconds", "Execution": its ARN}.
+    Raises RoutedError when the image builder cannot be described or AppStream refuses the call. An answer that was lost
+    is no error: the status says that the start is presumed.
     """
     request, tracking, waited = event["Request"], event["Tracking"], event["WaitedSeconds"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
-    metrics.add_metric("StartAttempts", MetricUnit.Count, int(not request["DryRun"]))
-    with counted_errors():
-        before = appstream.describe(client, request["Name"])
-        if phase_of(before) is not Phase.STOPPED or request["DryRun"]:
-            metrics.add_metric("StartsAccepted", MetricUnit.Count, 0)
-            logger.info("Not started", state=before["State"], dry_run=request["DryRun"])
-            return status_of(before, request, tracking, waited)
+    count("StartAttempts", int(not request["DryRun"]))
+    before = appstream.describe(client, request["Name"])
+    if phase_of(before) is not Phase.STOPPED or request["DryRun"]:
+        count("StartsAccepted", 0)
+        logger.info("Not started", state=before["State"], dry_run=request["DryRun"])
+        return status_of(before, request, tracking, waited)
     try:
-        with counted_errors():
-            # An accepted start counts even where its answer shows no image builder.
-            builder = appstream.start(mutating_client, request["Name"], request.get("AppstreamAgentVersion")) or before
+        # An accepted start counts even where its answer shows no image builder.
+        builder = appstream.start(mutating_client, request["Name"], request.get("AppstreamAgentVersion")) or before
     except RoutedError as error:
         if not error.sent:
             raise
-        metrics.add_metric("StartsAccepted", MetricUnit.Count, 0)
+        count("StartsAccepted", 0)
         logger.warning("The answer to the start was lost", error=error.message)
         return status_of_start(before, request, tracking, waited, before=before, lost=error)
-    metrics.add_metric("StartsAccepted", MetricUnit.Count, 1)
+    count("StartsAccepted")
     logger.info("Start accepted", state=builder["State"])
     return status_of_start(builder, request, tracking, waited, before=before)

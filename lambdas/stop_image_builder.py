@@ -1,47 +1,33 @@
 """Lambda task "Stop image builder": describe it and, if it is RUNNING and no tag forbids it, stop it."""
 
-from typing import TYPE_CHECKING, Any
-
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from typing import Any
 
 from lambdas.image_builder import appstream
 from lambdas.image_builder.errors import RoutedError
-from lambdas.image_builder.metrics import counted_errors
 from lambdas.image_builder.stop import StopStatus, stop_status
+from lambdas.image_builder.telemetry import count, logger, task
 
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
-
-logger = Logger()
-metrics = Metrics()
 client = appstream.connect()
 mutating_client = appstream.connect(appstream.MUTATE)
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
-def handler(event: dict[str, Any], context: "LambdaContext") -> StopStatus:
+@task
+def handler(event: dict[str, Any], context: object) -> StopStatus:
     """Stop an image builder.
 
-    Args:
-        event: {"Request": a checked StopRequest, "Tracking": of the last poll, "WaitedSeconds", "Execution": its ARN}.
-        context: of the invocation.
-
-    Raises:
-        RoutedError: a call failed, and the image builder is not stopped by it.
+    The event: {"Request": a checked stop request, "Tracking": of the last poll, "WaitedSeconds", "Execution": its ARN}.
+    Raises RoutedError when a call failed and the image builder is not stopped by it.
     """
     request, tracking, waited = event["Request"], event["Tracking"], event["WaitedSeconds"]
     logger.append_keys(execution=event["Execution"], image_builder=request["Name"])
-    metrics.add_metric("StopAttempts", MetricUnit.Count, 1)
+    count("StopAttempts")
     called = skipped = False
-    with counted_errors():
-        builder = appstream.describe(client, request["Name"])
-        if builder["State"] == "RUNNING":
-            skipped = request["SkipTag"] in appstream.tags(client, builder["Arn"])
-            if not skipped:
-                builder, called = _stop(request["Name"], builder), True
-    metrics.add_metric("StopsAccepted", MetricUnit.Count, int(called))
+    builder = appstream.describe(client, request["Name"])
+    if builder["State"] == "RUNNING":
+        skipped = request["SkipTag"] in appstream.tags(client, builder["Arn"])
+        if not skipped:
+            builder, called = _stop(request["Name"], builder), True
+    count("StopsAccepted", int(called))
     logger.info("Stop attempted", state=builder["State"], called=called, skipped=skipped)
     return stop_status(builder, request, tracking, waited, called=called, skipped=skipped)
 

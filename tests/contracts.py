@@ -1,6 +1,7 @@
 """The contracts as JSON Schema (docs/*.schema.json), and inputs that they and the code must accept or refuse alike."""
 
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
+
+from lambdas.image_builder.request import STARTED_BY_EXECUTION, InvalidRequest
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -28,7 +31,7 @@ OPTIONS = {
     "DryRun": FLAGS,
     "name": JSON,
     "Surprise": JSON,
-    "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": JSON,
+    STARTED_BY_EXECUTION: JSON,
 }
 REQUESTS = st.fixed_dictionaries({}, optional={"Name": NAMES | JSON, **OPTIONS})
 FLEETS = st.fixed_dictionaries(
@@ -57,8 +60,17 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 @cache
 def registry() -> "Registry[Any]":
-    """In which the schemas refer to each other by their file names."""
+    """Where the schemas find each other by their file names."""
     return Registry().with_resources((name, Resource.from_contents(schema)) for name, schema in schemas().items())
+
+
+def refusal(parse: Callable[[Any], object], execution_input: object) -> str:
+    """The problems that the code has with an input; nothing where it accepts it."""
+    try:
+        parse(execution_input)
+    except InvalidRequest as problems:
+        return str(problems)
+    return ""
 
 
 @cache

@@ -6,6 +6,7 @@ import boto3
 from botocore.config import Config
 
 from lambdas.image_builder.errors import UNAVAILABLE, call, routed
+from lambdas.image_builder.telemetry import counted_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_appstream.client import AppStreamClient
@@ -13,38 +14,29 @@ if TYPE_CHECKING:
 ImageBuilder = dict[str, Any]
 """An ImageBuilder as boto3 returns it. Source: AppStream 2.0 API reference, ImageBuilder."""
 
-CONNECT_SECONDS = 2
+# FUNCTION_TIMEOUT (infra/functions.py) is above what a stop takes at worst: it describes, reads the tags and stops.
 READ_SECONDS = 5
-READ_ATTEMPTS = 3
-MUTATE_SECONDS = 25
-"""A slow answer is not a lost one: a call that changes something may take longer than a read does."""
-
-LONGEST_READ_SECONDS = READ_ATTEMPTS * (CONNECT_SECONDS + READ_SECONDS) + 1 + 2
-"""With the pauses of at most 1 and 2 seconds between three attempts. Source: botocore, standard retry mode."""
-
-LONGEST_MUTATE_SECONDS = CONNECT_SECONDS + MUTATE_SECONDS
-
-LONGEST_INVOCATION_SECONDS = 2 * LONGEST_READ_SECONDS + LONGEST_MUTATE_SECONDS
-"""A stop describes, reads the tags and stops. The functions' timeout is above this (infra/functions.py)."""
-
 READ = Config(
-    retries={"mode": "standard", "total_max_attempts": READ_ATTEMPTS},
-    connect_timeout=CONNECT_SECONDS,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    connect_timeout=2,
     read_timeout=READ_SECONDS,
 )
+# A slow answer is not a lost one: a call that changes something may take longer than a read does. One attempt: a second
+# one would be answered OperationNotPermittedException, and hide that the first one worked.
+MUTATE_SECONDS = 25
 MUTATE = Config(
-    # One attempt: a second one would be answered OperationNotPermittedException, and hide that the first one worked.
     retries={"mode": "standard", "total_max_attempts": 1},
-    connect_timeout=CONNECT_SECONDS,
+    connect_timeout=2,
     read_timeout=MUTATE_SECONDS,
 )
 
 
 def connect(config: Config = READ) -> "AppStreamClient":
-    """A client of this function's Region and role: for calls that read, or with MUTATE for calls that change."""
+    """A client for calls that read, or with MUTATE for calls that change something."""
     return boto3.client("appstream", config=config)
 
 
+@counted_errors()
 def describe(client: "AppStreamClient", name: str) -> ImageBuilder:
     """The image builder of that name, as it is now.
 
@@ -58,6 +50,7 @@ def describe(client: "AppStreamClient", name: str) -> ImageBuilder:
     raise routed(UNAVAILABLE, f"DescribeImageBuilders answered without the State of image builder {name}.")
 
 
+@counted_errors()
 def start(client: "AppStreamClient", name: str, agent_version: str | None) -> ImageBuilder | None:
     """Start a stopped image builder.
 
@@ -71,11 +64,13 @@ def start(client: "AppStreamClient", name: str, agent_version: str | None) -> Im
     return _shown(call(lambda: client.start_image_builder(Name=name, **version)))
 
 
+@counted_errors()
 def stop(client: "AppStreamClient", name: str) -> ImageBuilder | None:
     """Stop a running image builder. Returns and raises what `start` does."""
     return _shown(call(lambda: client.stop_image_builder(Name=name)))
 
 
+@counted_errors()
 def tags(client: "AppStreamClient", arn: str) -> dict[str, str]:
     """The tags of an image builder, by key. Raises what `describe` does."""
     return dict(call(lambda: client.list_tags_for_resource(ResourceArn=arn)).get("Tags", {}))

@@ -5,10 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.image_builder.notification import Notice, Reference, Step, command, console, json_argument, part
-
-_MAX_ARGUMENT = 600
-"""Characters of a request in a command: chat shows steps of 1,000."""
+from lambdas.image_builder import notification
+from lambdas.image_builder.notification import Notice, Reference, Step, console, json_argument
 
 
 def notice_of(record: Mapping[str, Any]) -> Notice:
@@ -25,11 +23,8 @@ def notice_of(record: Mapping[str, Any]) -> Notice:
     retries = attributes.get("RETRY_ATTEMPTS", "0")
     name, request = arn.rpartition("/")[2], _json(record.get("body", ""))
     sent = record.get("attributes", {}).get("SentTimestamp")
-    short = len(request) <= _MAX_ARGUMENT
-    start = command(
-        *("aws", "stepfunctions", "--region", part(workflow, 3), "start-execution"),
-        *("--state-machine-arn", workflow, "--input"),
-    )
+    short = len(request) <= notification.MAX_ARGUMENT
+    start = notification.start_command(workflow)
     return Notice(
         outcome="FAILED",
         name=f"{kind.lower()} {name}",

@@ -1,84 +1,37 @@
-"""Canonical AWS error codes: one name for each thing that can go wrong, with its route and advice as data."""
+"""Canonical AWS error codes: one name for each thing that can go wrong; its aliases, route and advice are data."""
 
 import json
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
-from botocore.exceptions import ClientError, ConnectionError, ConnectTimeoutError, EndpointConnectionError
-from botocore.exceptions import HTTPClientError as BotocoreHTTPClientError
+from botocore import exceptions
 
 THROTTLING = "ThrottlingException"
 UNAVAILABLE = "ServiceUnavailableException"
-ACCESS_DENIED = "AccessDeniedException"
-VALIDATION = "ValidationException"
-NOT_PERMITTED = "OperationNotPermittedException"
 UNKNOWN = "Unknown"
 
-ALIASES: Mapping[str, str] = {
-    # botocore, standard retry mode, throttling errors (botocore/retries/standard.py); Amazon EC2 API, Error codes.
-    "Throttling": THROTTLING,
-    "ThrottledException": THROTTLING,
-    "RequestThrottled": THROTTLING,
-    "RequestThrottledException": THROTTLING,
-    "TooManyRequestsException": THROTTLING,
-    "RequestLimitExceeded": THROTTLING,
-    "RequestLimitExceededException": THROTTLING,
-    "SlowDown": THROTTLING,
-    # AppStream 2.0 API reference, Common errors; botocore, transient errors; Amazon EC2 API, Error codes.
-    "ServiceUnavailable": UNAVAILABLE,
-    "InternalError": UNAVAILABLE,
-    "InternalFailure": UNAVAILABLE,
-    "InternalServerError": UNAVAILABLE,
-    "InternalServerException": UNAVAILABLE,
-    "InternalServiceError": UNAVAILABLE,
-    # Resource Groups Tagging API reference, GetResources.
-    "InternalServiceException": UNAVAILABLE,
-    "RequestTimeout": UNAVAILABLE,
-    "RequestTimeoutException": UNAVAILABLE,
-    "RequestAbortedException": UNAVAILABLE,
-    # AppStream 2.0 API reference, UpdateImageBuilder and DeleteImageBuilder: the image builder is in use.
-    "ResourceInUseException": NOT_PERMITTED,
-    # AppStream 2.0 API reference, Common errors and StartImageBuilder; Amazon EC2 API, Error codes.
-    "ValidationError": VALIDATION,
-    "InvalidParameterCombination": VALIDATION,
-    "InvalidParameterCombinationException": VALIDATION,
-    "InvalidParameterException": VALIDATION,
-    "InvalidParameterValue": VALIDATION,
-    "InvalidParameterValueException": VALIDATION,
-    "MissingParameter": VALIDATION,
-    # AppStream 2.0 API reference, Common errors; AWS Signature Version 4, Troubleshooting: the credentials of the role.
-    "AccessDenied": ACCESS_DENIED,
-    "UnauthorizedOperation": ACCESS_DENIED,
-    "NotAuthorized": ACCESS_DENIED,
-    "OptInRequired": ACCESS_DENIED,
-    "ExpiredToken": ACCESS_DENIED,
-    "ExpiredTokenException": ACCESS_DENIED,
-    "IncompleteSignature": ACCESS_DENIED,
-    "InvalidClientTokenId": ACCESS_DENIED,
-    "InvalidSignatureException": ACCESS_DENIED,
-    "MissingAuthenticationToken": ACCESS_DENIED,
-    "MissingAuthenticationTokenException": ACCESS_DENIED,
-    "RequestExpired": ACCESS_DENIED,
-    "SignatureDoesNotMatch": ACCESS_DENIED,
-    "UnrecognizedClient": ACCESS_DENIED,
-    "UnrecognizedClientException": ACCESS_DENIED,
-}
-"""Each alias, with where AWS documents it, and its canonical code."""
-
 _MAX_CODE = 60
+# Characters, as JSON. A Cause has 32,768 at most. Source: AWS Step Functions API reference, HistoryEvent details.
 _MAX_MESSAGE = 8_000
-"""Characters, as JSON. A Cause has 32,768 at most. Source: AWS Step Functions API reference, HistoryEvent details."""
 
 
-class Routing(TypedDict):
-    """What the advice table says of an error: the route `fail` or `notify`, and what to do."""
+@cache
+def advice_table() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+    """What to do about "Errors", "Uncaught" executions (by status), "StateChangeReason" and "ImageBuilderErrors"."""
+    table: dict[str, dict[str, dict[str, Any]]] = json.loads(Path(__file__).with_name("advice.json").read_text("utf-8"))
+    return table
 
-    Route: str
-    Advice: str
-    Source: str
+
+def errors() -> Mapping[str, Mapping[str, Any]]:
+    """By canonical code: the Route, `fail` or `notify`, the Advice, and the Aliases; each with where AWS says so."""
+    return advice_table()["Errors"]
+
+
+# The canonical code of each alias.
+ALIASES: Mapping[str, str] = {alias: code for code, each in errors().items() for alias in each.get("Aliases", ())}
 
 
 class RoutedError(Exception):
@@ -97,24 +50,24 @@ class RoutedError(Exception):
         super().__init__(json.dumps(self.report()))
 
     def report(self) -> dict[str, str]:
-        """What the workflow reads of this error."""
-        routing = routing_of(type(self).__name__)
+        """What the workflow reads of this error. What nobody has heard of goes to an operator."""
+        routing = errors().get(type(self).__name__, errors()[UNKNOWN])
         return {"Message": self.message, "Route": routing["Route"], "Advice": routing["Advice"]}
 
 
-def cut(text: str, most: int) -> str:
+def cut(text: str, most: int, end: str = "...") -> str:
     """The text, cut so that it takes at most so many characters as JSON in ASCII, where one can take twelve."""
     if len(json.dumps(text)) <= most:
         return text
     kept = text[:most]
-    while len(json.dumps(kept)) > most - 3:
-        kept = kept[: len(kept) * 3 // 4]
-    return f"{kept}..."
+    while len(json.dumps(kept + end)) > most:
+        kept = kept[: len(kept) * 7 // 8]
+    return kept + end
 
 
 def routed(code: str, message: str, *, sent: bool = False) -> RoutedError:
     """An exception whose class is named after a canonical code: Step Functions matches the class name."""
-    kind: type[RoutedError] = type(code, (RoutedError,), {"__doc__": f"AWS answered {code}."})
+    kind: type[RoutedError] = type(code, (RoutedError,), {})
     return kind(message, sent=sent)
 
 
@@ -143,29 +96,16 @@ def call(operation: Callable[[], Any]) -> dict[str, Any]:
     """
     try:
         answer: dict[str, Any] = operation()
-    except ClientError as error:
+    except exceptions.ClientError as error:
         details = error.response.get("Error", {})
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
         # Without a code in the answer, botocore puts the HTTP status in its place.
         original = str(details.get("Code") or UNKNOWN)
         code = canonical(original, int(original) if original.isdecimal() and len(original) == 3 else status)
-        message = str(details.get("Message") or error)
         # A 5xx does not say that nothing was done.
-        raise routed(code, f"{original}: {message}", sent=code == UNAVAILABLE) from error
-    except (EndpointConnectionError, ConnectTimeoutError) as error:
+        raise routed(code, f"{original}: {details.get('Message') or error}", sent=code == UNAVAILABLE) from error
+    except (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError) as error:
         raise routed(UNAVAILABLE, f"{type(error).__name__}: {error}") from error
-    except (BotocoreHTTPClientError, ConnectionError) as error:
+    except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
         raise routed(UNAVAILABLE, f"No answer. {type(error).__name__}: {error}", sent=True) from error
     return answer
-
-
-def routing_of(code: str) -> Routing:
-    """The route of a canonical error and what to do about it. What nobody has heard of goes to an operator."""
-    return errors().get(code) or errors()[UNKNOWN]
-
-
-@cache
-def errors() -> Mapping[str, Routing]:
-    """The advice table's section about errors, by canonical code."""
-    table: dict[str, dict[str, Routing]] = json.loads(Path(__file__).with_name("advice.json").read_text("utf-8"))
-    return table["Errors"]

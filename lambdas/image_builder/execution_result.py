@@ -3,58 +3,38 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from lambdas.image_builder import notification
+from lambdas.image_builder.errors import advice_table
 from lambdas.image_builder.notification import Notice, Reference, Step, command, console, json_argument, part
 from lambdas.image_builder.request import STARTED_BY_EXECUTION, InvalidRequest, is_builder_name, parse_request
 
-SCHEDULE_SOURCE = "start-image-builder.schedule"
-"""The source of the event that a schedule makes of its request (infra/triggers.py)."""
-
+SCHEDULE_SOURCE = "start-image-builder.schedule"  # of the event that a schedule makes (infra/triggers.py)
+# The Error with which `make cancel-auto-stop` and `make extend-auto-stop` stop an execution of the stop workflow.
 AUTO_STOP_CANCELLED = "AutoStopCancelled"
-"""The Error with which `make cancel-auto-stop` and `make extend-auto-stop` stop an execution of the stop workflow."""
-
-_MAX_SHOWN_REQUEST = 600
-"""Characters of a request in a command: chat shows steps of 1,000. A longer one is read from the execution."""
-
-_ACTORS = {"": "", "fail": "the requester", "notify": "an operator", "uncaught": "an operator"}
-
+_ACTORS = {"": "", "fail": "the requester"}
 _NOT_BILLED = ("STOPPED", "STOPPING", "FAILED", "DELETING")
 _GENERIC_CODES = ("INTERNAL_ERROR", "INTERNAL_SERVICE_ERROR", "VALIDATION_ERROR")
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionResult:
-    """What operators need to know about an execution that ended. Texts are as they came: `quote` makes them inert.
+    """What operators need to know about an execution that ended. Texts are as they came: `quote` makes them inert."""
 
-    Attributes:
-        execution: its ARN.
-        status: SUCCEEDED, FAILED, TIMED_OUT or ABORTED, as Step Functions names it.
-        aim: "start", "stop" or "fleet"; empty where the execution did not say.
-        name: of the image builder; None where the request named none that can exist.
-        error: why it failed; empty for a success.
-        route: who acts: "fail", the requester; "notify", an operator; "uncaught", an operator, as the workflow did not
-            route the error. Empty for a success.
-        message: what happened.
-        advice: what to do.
-        builder: the last known description of the image builder; empty where there is none.
-        notified: whether the workflow has notified the operators itself.
-        attempts: how often the workflow tried; 0 where that is not known.
-    """
-
-    execution: str
-    status: str
-    aim: str = ""
-    name: str | None = None
-    error: str = ""
-    route: str = ""
-    message: str = ""
-    advice: str = ""
-    builder: Mapping[str, Any] | None = None
-    notified: bool = False
-    attempts: int = 0
+    execution: str  # its ARN
+    status: str  # SUCCEEDED, FAILED, TIMED_OUT or ABORTED, as Step Functions names it
+    aim: str = ""  # "start", "stop" or "fleet"; empty where the execution did not say
+    name: str | None = None  # of the image builder; None where the request named none that can exist
+    error: str = ""  # why it failed; empty for a success
+    route: str = ""  # "fail", "notify", or "uncaught" where the workflow did not route it; empty for a success
+    message: str = ""  # what happened
+    advice: str = ""  # what to do
+    builder: Mapping[str, Any] = field(default_factory=dict)  # as it was last described
+    notified: bool = False  # whether the workflow has notified the operators itself
+    attempts: int = 0  # how often the workflow tried; 0 where that is not known
 
     @property
     def section(self) -> str:
@@ -65,7 +45,7 @@ class ExecutionResult:
     @property
     def state(self) -> str:
         """The last known State of the image builder, or nothing."""
-        return str((self.builder or {}).get("State") or "")
+        return str(self.builder.get("State") or "")
 
 
 def read_execution_result(detail: Mapping[str, Any]) -> ExecutionResult:
@@ -96,16 +76,16 @@ def read_execution_result(detail: Mapping[str, Any]) -> ExecutionResult:
             notified=cause.get("OperatorsNotified") is True,
             attempts=attempts if isinstance(attempts, int) else 0,
         )
-    error, message, advice = _UNCAUGHT.get(status, _UNCAUGHT["FAILED"])
+    uncaught = advice_table()["Uncaught"].get(status, advice_table()["Uncaught"]["FAILED"])
     said = str(text)[:8_000] if text else "No cause was given."
     return ExecutionResult(
         execution,
         status,
         name=_name(request_of(detail).get("Name")),
-        error=detail.get("error") or error,
+        error=detail.get("error") or uncaught["Error"],
         route="uncaught",
-        message=f"{message} {said}",
-        advice=advice,
+        message=f"{uncaught['Message']} {said}",
+        advice=uncaught["Advice"],
     )
 
 
@@ -129,7 +109,7 @@ def notice_of(result: ExecutionResult, described: Mapping[str, Any]) -> Notice:
         described: what DescribeExecution answers; empty where it did not answer.
     """
     arn = result.execution
-    reported = _reported_code(result.builder or {}) if result.error == "ImageBuilderFailed" else ""
+    reported = _reported_code(result.builder) if result.error == "ImageBuilderFailed" else ""
     builders = "Image builders" if result.aim == "fleet" else "Image builder"
     return Notice(
         outcome="FAILED" if result.error else "RUNNING",
@@ -152,26 +132,6 @@ def notice_of(result: ExecutionResult, described: Mapping[str, Any]) -> Notice:
         event=f"ImageBuilderStart{result.status.title().replace('_', '')}",
         section=result.section,
     )
-
-
-_UNCAUGHT = {
-    "TIMED_OUT": (
-        "States.Timeout",
-        "Step Functions ended the execution at the time limit of its state machine (TimeoutSeconds).",
-        "See in the execution's event list what took the time: the workflow's own deadlines are far below that limit.",
-    ),
-    "ABORTED": (
-        "Aborted",
-        "Someone stopped the execution (StopExecution) before it ended. A start that AppStream has accepted goes on.",
-        "If that was not intended, find the caller of StopExecution in AWS CloudTrail.",
-    ),
-    "FAILED": (
-        "Unknown",
-        "The workflow failed in a way that it cannot handle.",
-        "See the execution's last event, and report the error to the maintainers of this workflow.",
-    ),
-}
-"""By status: Error, message and advice about an execution that the workflow did not end by itself."""
 
 
 def _success(execution: str, output: Mapping[str, Any]) -> ExecutionResult:
@@ -220,28 +180,28 @@ def _reported_code(builder: Mapping[str, Any]) -> str:
 
 
 def _steps(result: ExecutionResult, described: Mapping[str, Any]) -> list[Step]:
-    steps = [Step(result.advice)] if result.advice else []
-    appstream = ("aws", "appstream", "--region", part(result.execution, 3))
+    arn, steps = result.execution, [Step(result.advice)] if result.advice else []
     if result.route in ("notify", "uncaught"):
         if result.name:
-            describe = command(*appstream, "describe-image-builders", "--names", result.name)
+            describe = command("appstream", arn, "describe-image-builders", "--names", result.name)
             steps.append(Step("See the state of the image builder: it is billed while it is RUNNING.", describe))
-        query = f"filter execution = {json_argument(result.execution)} | sort @timestamp"
+        query = f"filter execution = {json_argument(arn)} | sort @timestamp"
         steps.append(
             Step("Read the log lines of the execution in CloudWatch Logs Insights, over the stack's log groups.", query)
         )
     if result.name and (result.aim == "stop" or result.error in ("", "AutoStopNotScheduled")):
-        stop = command(*appstream, "stop-image-builder", "--name", result.name)
+        stop = command("appstream", arn, "stop-image-builder", "--name", result.name)
         return [*steps, Step("Stop the image builder by hand when nobody needs it.", stop)]
     return [*steps, *_start_again(result, described)] if result.error else steps
 
 
 def _start_again(result: ExecutionResult, described: Mapping[str, Any]) -> list[Step]:
-    arn, states = result.execution, ("aws", "stepfunctions", "--region", part(result.execution, 3))
+    arn = result.execution
     machine = described.get("stateMachineAliasArn") or described.get("stateMachineArn")
     machine = machine or arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
-    start = command(*states, "start-execution", "--state-machine-arn", machine, "--input")
-    read = command(*states, "describe-execution", "--execution-arn", arn, "--query", "input", "--output", "text")
+    start = notification.start_command(machine)
+    describe = command("stepfunctions", arn, "describe-execution", "--execution-arn", arn)
+    read = f"{describe} --query input --output text"
     if result.route == "fail":
         return [
             Step("Save the input of the execution, and correct it.", f"{read} > request.json"),
@@ -255,7 +215,7 @@ def _start_again(result: ExecutionResult, described: Mapping[str, Any]) -> list[
         shown = json_argument(request)
     except (InvalidRequest, RecursionError):
         shown = ""
-    same = f"'{shown}'" if 0 < len(shown) <= _MAX_SHOWN_REQUEST else f'"$({read})"'
+    same = f"'{shown}'" if 0 < len(shown) <= notification.MAX_ARGUMENT else f'"$({read})"'
     return [Step(f"Start again with the same request, {when}.{fleet}", f"{start} {same}")]
 
 

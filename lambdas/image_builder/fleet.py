@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from math import ceil
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from lambdas.image_builder.errors import call
 from lambdas.image_builder.execution_result import json_object, leading_members, read_execution_result
@@ -14,8 +13,8 @@ from lambdas.image_builder.request import (
     POLL_INTERVAL_SECONDS,
     Field,
     InvalidRequest,
+    integer,
     is_builder_name,
-    is_integer,
     parse,
     parse_request,
 )
@@ -25,70 +24,19 @@ if TYPE_CHECKING:
     from mypy_boto3_appstream.client import AppStreamClient
     from mypy_boto3_resourcegroupstaggingapi.client import ResourceGroupsTaggingAPIClient
 
-MAX_BUILDERS = 1_000
-"""Image builders in a fleet: as many as have results that fit into the output of a state."""
-
+MAX_BUILDERS = 1_000  # as many as have results that fit into the output of a state
+# Of the output of a state, and of a variable. Source: AWS Step Functions developer guide, Service quotas.
 STATE_BYTES = 262_144
-"""Of the output of a state, and of a variable. Source: AWS Step Functions developer guide, Service quotas."""
-
-RESULTS_BYTES = 248_000
-"""For the results, beside the names of what is gone."""
-
-RESULT_BYTES = 248
-"""Of one result without its message: an index, a name of 101 characters, an Error of 60, and the keys."""
-
-CALLS_PER_SECOND = 4.5
-"""To AppStream by the polls of a fleet and of its auto-stops together, and starts (statemachine/start_fleet.asl.json,
-"Wait for start slot"). AWS does not publish AppStream's limits; five a second are a usual one."""
-
-MAX_POLL_INTERVAL_SECONDS = 300
-"""The longest PollIntervalSeconds of a request."""
-
+RESULTS_BYTES = 248_000  # for the results, beside the names of what is gone, at most 10,600 bytes
+RESULT_BYTES = 248  # of one without its message: an index, a name of 101 characters, an Error of 60, and the keys
 _MAX_MESSAGE = 1_000
 _MAX_ERROR = 60
 _MAX_GONE = 100
-"""Names of image builders that no longer exist. They take at most 10,600 bytes."""
 
-
-class Tag(TypedDict):
-    """A resource tag."""
-
-    Key: str
-    Value: str
-
-
-class FleetRequest(TypedDict):
-    """A request for a fleet that keeps the contract, with every default filled in.
-
-    Attributes:
-        ImageBuilders: names, or requests of the workflow that starts one image builder, as they came.
-        Tag: instead of those: every image builder that has this tag.
-        Defaults: fields of each request that does not have them itself.
-        MaxConcurrency: how many image builders are started at the same time.
-    """
-
-    ImageBuilders: NotRequired[list[Any]]
-    Tag: NotRequired[Tag]
-    Defaults: dict[str, Any]
-    MaxConcurrency: int
-
-
-class Fleet(TypedDict):
-    """What the workflow starts.
-
-    Attributes:
-        Requests: one for each image builder.
-        Defaults: fields of each request that does not have them itself.
-        MaxConcurrency: how many image builders are started at the same time.
-        MessageLength: characters of a failure's message that fit into the results.
-        Gone: image builders that the tagging API lists and AppStream does not know; at most 100 names.
-    """
-
-    Requests: list[dict[str, Any]]
-    Defaults: dict[str, Any]
-    MaxConcurrency: int
-    MessageLength: int
-    Gone: list[str]
+# To AppStream by the polls of a fleet and of its auto-stops together, and starts (statemachine/start_fleet.asl.json,
+# "Wait for start slot"). AWS does not publish AppStream's limits; five a second are a usual one.
+CALLS_PER_SECOND = 4.5
+MAX_POLL_INTERVAL_SECONDS = 300  # of a request
 
 
 def _is_tag(value: object) -> bool:
@@ -103,6 +51,7 @@ def _is_tag(value: object) -> bool:
 
 
 FLEET_FIELDS: Mapping[str, Field] = {
+    # Not how many there are: the same name may come twice.
     "ImageBuilders": Field(
         f"a list of 1 to {MAX_BUILDERS} names or requests of image builders",
         lambda value: isinstance(value, list) and bool(value),
@@ -116,38 +65,28 @@ FLEET_FIELDS: Mapping[str, Field] = {
     ),
     # All at the same time by default: the starts are spread, and the more image builders there are, the longer is the
     # interval between two polls of each, so that the load on AppStream does not grow. Measured in docs/performance.md.
-    "MaxConcurrency": Field(
-        f"an integer from 1 to {MAX_BUILDERS}", lambda value: is_integer(value, 1, MAX_BUILDERS), default=MAX_BUILDERS
-    ),
+    "MaxConcurrency": integer(1, MAX_BUILDERS, default=MAX_BUILDERS),
 }
 
 
-def parse_fleet_request(execution_input: object) -> FleetRequest:
-    """Check an execution input against the contract of a fleet, but not the request of each image builder.
-
-    Args:
-        execution_input: the request itself, or an EventBridge event whose `detail` is the request.
-
-    Raises:
-        InvalidRequest: the input breaks the contract; the message lists every problem.
-    """
+def parse_fleet_request(execution_input: object) -> dict[str, Any]:
+    """A request for a fleet: see `parse`. The request of each image builder is not checked."""
     request = parse(execution_input, FLEET_FIELDS)
     if ("ImageBuilders" in request) is ("Tag" in request):
         raise InvalidRequest("ImageBuilders, Tag: exactly one of the two is required")
     try:
-        parse_request({"Name": "any", **request["Defaults"]})  # type: ignore[dict-item]  # checked
+        parse_request({"Name": "any", **request["Defaults"]})
     except InvalidRequest as problems:
         raise InvalidRequest(f"Defaults: {problems}") from None
-    if "ImageBuilders" in request:
-        distinct(request["ImageBuilders"])  # type: ignore[arg-type]  # checked
-    return request  # type: ignore[return-value]  # checked
+    return request
 
 
-def parse_whole_fleet_request(execution_input: object) -> FleetRequest:
+def parse_whole_fleet_request(execution_input: object) -> dict[str, Any]:
     """The same, and the request of each image builder too: for schedules, whose requests are known at synth."""
     fleet = parse_fleet_request(execution_input)
-    problems = []
-    for place, request in enumerate(fleet.get("ImageBuilders", [])):
+    named, problems = fleet.get("ImageBuilders", []), []
+    distinct(named)
+    for place, request in enumerate(named):
         try:
             parse_request({**fleet["Defaults"], **_request(request)})
         except InvalidRequest as found:
@@ -178,13 +117,18 @@ def distinct(entries: Sequence[Any]) -> list[dict[str, Any]]:
     return [request for _, request in requests.values()]
 
 
-def fleet(request: FleetRequest, tagged: Sequence[str] = (), gone: Sequence[str] = ()) -> Fleet:
+def fleet(request: Mapping[str, Any], tagged: Sequence[str] = (), gone: Sequence[str] = ()) -> dict[str, Any]:
     """What the workflow starts for a request.
 
     Args:
         request: that keeps the contract.
         tagged: the image builders that have its Tag.
         gone: image builders that had it, and no longer exist.
+
+    Returns:
+        "Requests": one for each image builder. "Defaults": fields of each request that does not have them itself.
+        "MaxConcurrency": how many run at the same time. "MessageLength": characters of a failure's message that fit
+        into the results. "Gone": at most 100 names.
 
     Raises:
         InvalidRequest: no image builder has the tag, too many have it, or the requests do not fit into a state.
@@ -197,7 +141,7 @@ def fleet(request: FleetRequest, tagged: Sequence[str] = (), gone: Sequence[str]
     at_once, seconds = _plan([{**request["Defaults"], **each} for each in requests], request["MaxConcurrency"])
     # A character of a quoted message takes at most 4 bytes in JSON.
     room = (RESULTS_BYTES // len(requests) - RESULT_BYTES) // 4
-    listed: Fleet = {
+    listed = {
         "Requests": requests,
         "Defaults": {"PollIntervalSeconds": seconds, **request["Defaults"]},
         "MaxConcurrency": at_once,
@@ -240,7 +184,7 @@ def failed_result(item: Mapping[str, Any], failure: Mapping[str, Any]) -> dict[s
 
 
 def by_tag(
-    tagging: "ResourceGroupsTaggingAPIClient", client: "AppStreamClient", tag: Tag
+    tagging: "ResourceGroupsTaggingAPIClient", client: "AppStreamClient", tag: Mapping[str, str]
 ) -> tuple[list[str], list[str]]:
     """The image builders of this account and Region that have a tag: those that exist, and those that are gone.
 
@@ -279,18 +223,15 @@ def _plan(requests: Sequence[Mapping[str, Any]], max_concurrency: int) -> tuple[
     on_failure = sum(1 for each in requests if each.get("StopOnFailure") and not each.get("StopAfterMinutes"))
     longest = min(MAX_POLL_INTERVAL_SECONDS, WAIT_SECONDS) if on_failure else MAX_POLL_INTERVAL_SECONDS
 
-    def for_starts(at_once: int) -> Fraction:
-        return Fraction(CALLS_PER_SECOND) - Fraction(after + min(on_failure, count - at_once), WAIT_SECONDS)
+    def for_starts(at_once: int) -> int:
+        """Calls in WAIT_SECONDS that are left beside those of the auto-stops."""
+        return int(CALLS_PER_SECOND * WAIT_SECONDS) - after - min(on_failure, count - at_once)
 
     candidates = range(min(count, max_concurrency), 0, -1)
-    at_once = next(each for each in candidates if Fraction(each, longest) <= for_starts(each))
-    return at_once, max(POLL_INTERVAL_SECONDS, ceil(at_once / for_starts(at_once)))
+    at_once = next(each for each in candidates if each * WAIT_SECONDS <= for_starts(each) * longest)
+    return at_once, max(POLL_INTERVAL_SECONDS, ceil(at_once * WAIT_SECONDS / for_starts(at_once)))
 
 
 def _canonical(value: object) -> str:
     """A JSON value as a text that only equal values have: 1 and 1.0 are equal, 1 and true are not."""
-
-    def number(text: str) -> float:
-        return int(float(text)) if float(text).is_integer() else float(text)
-
-    return json.dumps(json.loads(json.dumps(value), parse_float=number), sort_keys=True)
+    return json.dumps(json.loads(json.dumps(value), parse_int=float), sort_keys=True)

@@ -12,42 +12,35 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from lambdas.image_builder.errors import cut
+
+# By partition. The consoles of the isolated partitions are not public: messages name the ARN only.
 _CONSOLE_HOSTS = {"aws": "console.aws.amazon.com", "aws-us-gov": "console.amazonaws-us-gov.com"}
-"""By partition. The consoles of the isolated partitions are not public: messages name the ARN only."""
-
+# Source: Amazon SNS API reference, Publish.
 MAX_SNS_BYTES = 262_144
-_MAX_SUBJECT = 99
-"""Bytes of a message; characters of a Subject, ASCII. Source: Amazon SNS API reference, Publish."""
-
-_MAX_CHAT_TITLE = 250
+_MAX_SUBJECT = 99  # ASCII characters
+_MIN_NAME = 12  # characters of the name that a subject keeps; then the cause is cut
+# Characters. Source: Amazon Q Developer in chat applications administrator guide, Custom notifications.
 _MAX_CHAT_DESCRIPTION = 8_000
 _MAX_CHAT_TEXT = 1_000
-"""Characters. Source: Amazon Q Developer in chat applications administrator guide, Custom notifications."""
-
-_RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
-"""The function's code has it too (infra/bundling.py)."""
-
-_MIN_NAME = 12
-"""Characters of the name that a subject keeps; then the cause is cut."""
-
+MAX_ARGUMENT = 600  # of a request in the command of a step
+_RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"  # in the function's code too (infra/bundling.py)
 _LINK = re.compile(r"://|www\.|@|\.[a-z]{2,}/", re.IGNORECASE)
+# Each character of Slack's and Teams' markdown, and its full-width form, which reads alike and means nothing.
 _MARKDOWN = str.maketrans({char: chr(ord(char) + 0xFEE0) for char in "*~`[]<>|@#\\"})
-"""Each character of Slack's and Teams' markdown, and its full-width form, which reads alike and means nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing to do. Attributes: text: a sentence. command: for a shell, from `command`; empty without one."""
+class Step(NamedTuple):
+    """One thing to do: a sentence, and a command for a shell, from `command`; empty without one."""
 
     text: str
     command: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A thing that a notice is about. Attributes: heading: its kind. text: which one. url: in the console, or empty."""
+class Reference(NamedTuple):
+    """A thing that a notice is about: its kind, which one it is, and its page in the console or nothing."""
 
     heading: str
     text: str
@@ -56,37 +49,21 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What operators are notified of.
+    """What operators are notified of. Texts are as they came: what sends them quotes them."""
 
-    Attributes:
-        outcome: "FAILED" or "RUNNING".
-        name: of the image builder, the fleet or the schedule.
-        cause: the most specific code; empty for a success.
-        headline: one line, without its full stop.
-        message: what happened.
-        error: the Error of the execution; empty for a success. The runbook has a section for it.
-        actor: who has to act; empty where nobody has to.
-        steps: what to do, in order.
-        history: when it began and ended, and who started it.
-        references: in the order in which an operator needs them.
-        arn: of the execution, or of what could not start one. Messages with the same one share a chat thread.
-        event: the kind of event that chat shows.
-        section: of the runbook; empty without one.
-    """
-
-    outcome: str
-    name: str
-    cause: str
-    headline: str
-    message: str
-    error: str
-    actor: str
-    steps: Sequence[Step]
-    history: Sequence[str]
-    references: Sequence[Reference]
-    arn: str
-    event: str
-    section: str
+    outcome: str  # "FAILED" or "RUNNING"
+    name: str  # of the image builder, the fleet or the schedule
+    cause: str  # the most specific code; empty for a success
+    headline: str  # one line, without its full stop
+    message: str  # what happened
+    error: str  # the Error of the execution; empty for a success
+    actor: str  # who has to act; empty where nobody has to
+    steps: Sequence[Step]  # in order
+    history: Sequence[str]  # when it began and ended, and who started it
+    references: Sequence[Reference]  # in the order in which an operator needs them
+    arn: str  # of the execution, or of what could not start one; messages with the same one share a chat thread
+    event: str  # the kind of event that chat shows
+    section: str  # of the runbook; empty without one
 
 
 def quote(text: object, most: int = 8_000, *, markdown: bool = False) -> str:
@@ -116,9 +93,15 @@ def json_argument(value: object) -> str:
     return unsafe.sub(lambda char: f"\\u{ord(char[0]):04x}", json.dumps(value))
 
 
-def command(*words: str) -> str:
-    """A shell command of one line; each word is quoted for a POSIX shell. What is not printable becomes `?`."""
+def command(service: str, arn: str, *words: str) -> str:
+    """A command of the AWS CLI in the Region of an ARN, for a POSIX shell. What is not printable becomes `?`."""
+    words = ("aws", service, "--region", part(arn, 3), *words)
     return shlex.join("".join(char if char.isprintable() else "?" for char in word) for word in words)
+
+
+def start_command(machine: str) -> str:
+    """The command that starts an execution of a state machine or an alias, but for the request at its end."""
+    return command("stepfunctions", machine, "start-execution", "--state-machine-arn", machine, "--input")
 
 
 def part(arn: str, index: int) -> str:
@@ -144,10 +127,12 @@ def sns_message(notice: Notice, runbook_url: str, *, with_chat: bool) -> dict[st
         with_chat: whether HTTPS subscribers get the form for chat.
     """
     line, text = subject(notice), mail(notice, runbook_url)
+    # What matters comes first, so the end is cut.
+    end = f"... (cut: {len(text)} characters)\n"
     if not with_chat:
-        return {"Subject": line, "Message": _cut(text, MAX_SNS_BYTES)}
+        return {"Subject": line, "Message": cut(text, MAX_SNS_BYTES, end)}
     custom = chat(notice, runbook_url)
-    forms = {"default": _cut(text, MAX_SNS_BYTES - _size(custom) - 100), "https": custom}
+    forms = {"default": cut(text, MAX_SNS_BYTES - len(json.dumps(custom)) - 100, end), "https": custom}
     return {"Subject": line, "MessageStructure": "json", "Message": json.dumps(forms, ensure_ascii=False)}
 
 
@@ -164,21 +149,20 @@ def subject(notice: Notice) -> str:
 def mail(notice: Notice, runbook_url: str) -> str:
     """Plain text. Paragraphs are single lines: mail programs wrap them to the width of the screen."""
     steps = [f"{quote(step.text)}\n   {step.command}".rstrip() for step in _steps(notice, runbook_url)]
-    if notice.section and runbook_url:
-        steps.append(f"The runbook has more: {runbook_url}#{_anchor(notice)}")
+    if link := _runbook_link(notice, runbook_url):
+        steps.append(f"The runbook has more: {link}")
+    to_do = f"WHAT TO DO ({notice.actor})" if notice.actor else "WHAT TO DO"
+    references = [
+        "\n".join(filter(None, (each.heading.upper(), quote(each.text, MAX_SNS_BYTES), each.url)))
+        for each in notice.references
+    ]
     paragraphs = [
         f"{quote(notice.headline)}.",
         f"WHAT HAPPENED\n{quote(notice.message)}",
         f"Error: {quote(notice.error)}" if notice.error else "",
-        "\n".join(
-            [f"WHAT TO DO ({notice.actor})" if notice.actor else "WHAT TO DO"]
-            + [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
-        ),
+        "\n".join([to_do, *(f"{number}. {step}" for number, step in enumerate(steps, start=1))]),
         "\n".join(["WHEN AND WHO", *map(quote, notice.history)]) if notice.history else "",
-        *(
-            "\n".join(filter(None, (each.heading.upper(), quote(each.text, MAX_SNS_BYTES), each.url)))
-            for each in notice.references
-        ),
+        *references,
     ]
     return "\n\n".join(filter(None, paragraphs)) + "\n"
 
@@ -190,8 +174,8 @@ def chat(notice: Notice, runbook_url: str) -> str:
         return quote(value, most, markdown=True)
 
     steps = [f"{text(step.text)} `{step.command}`".removesuffix(" ``") for step in _steps(notice, runbook_url)]
-    if notice.section and runbook_url:
-        steps.append(f"<{runbook_url}#{_anchor(notice)}|Open: runbook>")
+    if link := _runbook_link(notice, runbook_url):
+        steps.append(f"<{link}|Open: runbook>")
     steps += [f"<{each.url}|Open: {each.heading.lower()}>" for each in reversed(notice.references) if each.url]
     context = {
         "Error": notice.error,
@@ -200,7 +184,7 @@ def chat(notice: Notice, runbook_url: str) -> str:
         **{each.heading: each.text for each in notice.references},
     }
     outcome = f"[{notice.outcome}] "
-    title = outcome + text(subject(notice).removeprefix(outcome), _MAX_CHAT_TITLE - len(outcome))
+    title = outcome + text(subject(notice).removeprefix(outcome))
     notification: dict[str, Any] = {
         "version": "1.0",
         "source": "custom",
@@ -246,8 +230,9 @@ def _runbook() -> Mapping[str, Sequence[str]]:
     return steps
 
 
-def _anchor(notice: Notice) -> str:
-    return urllib.parse.quote(notice.section[:100], errors="replace")
+def _runbook_link(notice: Notice, runbook_url: str) -> str:
+    section = urllib.parse.quote(notice.section[:100], errors="replace")
+    return f"{runbook_url}#{section}" if section and runbook_url else ""
 
 
 def _ascii(text: str) -> str:
@@ -256,16 +241,3 @@ def _ascii(text: str) -> str:
 
 def _short(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: max(0, most - 3)]}..."
-
-
-def _size(text: str) -> int:
-    """Bytes of a text inside JSON: as much as SNS counts of it, or more."""
-    return len(json.dumps(text, ensure_ascii=False).encode())
-
-
-def _cut(text: str, most: int) -> str:
-    """A text of at most so many bytes inside JSON. What matters comes first, so the end is cut."""
-    note, keep = "", len(text)
-    while keep and (size := _size(text[:keep] + note)) > most:
-        note, keep = f"... (cut: {len(text)} characters)\n", max(0, keep * most // size - 50)
-    return text[:keep] + note

@@ -6,47 +6,16 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import Any
 
+# Step Functions adds this key to the input of a nested execution; it is not part of the request.
 STARTED_BY_EXECUTION = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
-"""Step Functions adds this key to the input of a nested execution; it is not part of the request."""
-
+# On average RUNNING is detected half an interval late; docs/performance.md has the curve.
 POLL_INTERVAL_SECONDS = 23
-"""The poll interval. On average RUNNING is detected half an interval late; docs/performance.md has the curve."""
-
+# So that the message of a hostile input stays far below the 32,768 characters of a Cause.
 _MAX_PROBLEMS = 20
-"""Problems listed at most, so that the message of a hostile input stays far below the 32,768 characters of a Cause."""
-
-_MAX_QUOTED = 60
-"""Characters of a wrong value or key that are quoted back."""
-
-
-_MAX_SHORT_NAME = 73
-"""Characters: EventBridge names its executions with as many."""
-
-
-class Request(TypedDict):
-    """A request for a start that keeps the contract, with every default filled in."""
-
-    Name: str
-    TimeoutMinutes: int
-    PollIntervalSeconds: int
-    NotifyOnSuccess: bool
-    RequireNetworkInterface: bool
-    DryRun: bool
-    StopOnFailure: bool
-    SkipTag: str
-    AppstreamAgentVersion: NotRequired[str]
-    StopAfterMinutes: NotRequired[int]
-
-
-class StopRequest(TypedDict):
-    """A request for a stop that keeps the contract, with every default filled in."""
-
-    Name: str
-    StopAfterMinutes: int
-    TimeoutMinutes: int
-    SkipTag: str
+_MAX_QUOTED = 60  # characters of a wrong value or key
+_MAX_SHORT_NAME = 73  # characters: EventBridge names its executions with as many
 
 
 class InvalidRequest(Exception):
@@ -55,18 +24,11 @@ class InvalidRequest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of the request.
+    """One field of a request."""
 
-    Attributes:
-        rule: what a value must be, in words: ends up in error messages and in the documentation.
-        accepts: whether a value keeps the rule.
-        default: the value of a request without the field; None when there is no such value.
-        required: whether a request without the field is refused.
-    """
-
-    rule: str
+    rule: str  # what a value must be, in words: ends up in error messages and in the documentation
     accepts: Callable[[object], bool]
-    default: object = None
+    default: object = None  # of a request without the field; None when there is no such value
     required: bool = False
 
 
@@ -82,87 +44,78 @@ def _is_agent_version(value: object) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= 100 and value.isprintable()
 
 
-def is_integer(value: object, least: int, most: int) -> bool:
-    """Whether a value is an integer within bounds."""
-    # As in JSON Schema, 60.0 is an integer; true is not.
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and least <= value <= most and value == int(value)  # type: ignore[operator, call-overload]  # a number
-
-
-def _is_timeout(value: object) -> bool:
-    return is_integer(value, 5, 720)
-
-
 def _is_tag_key(value: object) -> bool:
     # Source: AppStream 2.0 API reference, TagResource.
     return isinstance(value, str) and re.fullmatch(r"(?!aws:)[\w .:/=+@-]{1,128}", value) is not None
 
 
-def _is_boolean(value: object) -> bool:
-    return isinstance(value, bool)
+def integer(least: int, most: int, default: int | None = None) -> Field:
+    """A field with an integer within bounds. As in JSON Schema, 60.0 is an integer; true is not."""
+
+    def accepts(value: object) -> bool:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and least <= value <= most and value == int(value)  # type: ignore[operator, call-overload]  # a number
+
+    return Field(f"an integer from {least} to {most}", accepts, default)
 
 
-_SKIP_TAG = Field("a tag key of 1 to 128 characters", _is_tag_key, default="Skip_Stop")
+_FLAG = Field("true or false", lambda value: isinstance(value, bool), default=False)
 _NAME = Field(
     "the name of an image builder: 1 to 101 letters, digits, '_', '.' or '-', the first a letter or digit",
     is_builder_name,
     required=True,
 )
+_SKIP_TAG = Field("a tag key of 1 to 128 characters", _is_tag_key, default="Skip_Stop")
 
 FIELDS: Mapping[str, Field] = {
     "Name": _NAME,
-    "AppstreamAgentVersion": Field(
-        "a string of 1 to 100 printable characters, such as LATEST",
-        _is_agent_version,
-    ),
-    "TimeoutMinutes": Field("an integer from 5 to 720", _is_timeout, default=60),
-    "PollIntervalSeconds": Field(
-        "an integer from 10 to 300", lambda value: is_integer(value, 10, 300), default=POLL_INTERVAL_SECONDS
-    ),
-    "NotifyOnSuccess": Field("true or false", _is_boolean, default=False),
-    "RequireNetworkInterface": Field("true or false", _is_boolean, default=False),
-    "StopAfterMinutes": Field("an integer from 1 to 10080", lambda value: is_integer(value, 1, 10_080)),
-    "StopOnFailure": Field("true or false", _is_boolean, default=False),
+    "AppstreamAgentVersion": Field("a string of 1 to 100 printable characters, such as LATEST", _is_agent_version),
+    "TimeoutMinutes": integer(5, 720, default=60),
+    "PollIntervalSeconds": integer(10, 300, default=POLL_INTERVAL_SECONDS),
+    "NotifyOnSuccess": _FLAG,
+    "RequireNetworkInterface": _FLAG,
+    "StopAfterMinutes": integer(1, 10_080),
+    "StopOnFailure": _FLAG,
     "SkipTag": _SKIP_TAG,
-    "DryRun": Field("true or false", _is_boolean, default=False),
+    "DryRun": _FLAG,
 }
 """Of a request for a start."""
 
 STOP_FIELDS: Mapping[str, Field] = {
     "Name": _NAME,
-    "StopAfterMinutes": Field("an integer from 0 to 10080", lambda value: is_integer(value, 0, 10_080), default=0),
-    "TimeoutMinutes": Field("an integer from 5 to 720", _is_timeout, default=60),
+    "StopAfterMinutes": integer(0, 10_080, default=0),
+    "TimeoutMinutes": integer(5, 720, default=60),
     "SkipTag": _SKIP_TAG,
 }
 """Of a request for a stop."""
 
 
-def parse_request(execution_input: object) -> Request:
-    """Check an execution input against the contract and fill in the defaults.
+def parse_request(execution_input: object) -> dict[str, Any]:
+    """A request for a start: see `parse`."""
+    return parse(execution_input, FIELDS)
+
+
+def parse_stop_request(execution_input: object) -> dict[str, Any]:
+    """A request for a stop: see `parse`."""
+    return parse(execution_input, STOP_FIELDS)
+
+
+def parse(execution_input: object, fields: Mapping[str, Field]) -> dict[str, Any]:
+    """Check an execution input against a contract and fill in the defaults.
 
     Args:
         execution_input: the request itself, or an EventBridge event whose `detail` is the request.
-
-    Returns:
-        The request with its defaults, `TimeoutMinutes` in minutes.
+        fields: of the contract.
 
     Raises:
         InvalidRequest: the input breaks the contract; the message lists every problem.
     """
-    return parse(execution_input, FIELDS)  # type: ignore[return-value]  # checked
-
-
-def parse_stop_request(execution_input: object) -> StopRequest:
-    """The same for a stop: `StopAfterMinutes` and `TimeoutMinutes` in minutes. Raises InvalidRequest."""
-    return parse(execution_input, STOP_FIELDS)  # type: ignore[return-value]  # checked
-
-
-def parse(execution_input: object, fields: Mapping[str, Field]) -> dict[str, object]:
-    """An input with these fields: checked, with its defaults. Raises InvalidRequest."""
     request = _unwrap(execution_input, next(iter(fields)))
     problems = list(_problems(request, fields))
+    if len(problems) > _MAX_PROBLEMS:
+        problems[_MAX_PROBLEMS:] = [f"and {len(problems) - _MAX_PROBLEMS} more"]
     if problems:
-        raise _invalid(problems)
+        raise InvalidRequest("; ".join(problems))
     values = {name: request.get(name, field.default) for name, field in fields.items()}
     # Integers may come as 60.0.
     return {
@@ -172,17 +125,16 @@ def parse(execution_input: object, fields: Mapping[str, Field]) -> dict[str, obj
 
 def _unwrap(execution_input: object, first: str) -> dict[str, object]:
     """The request inside an input: EventBridge puts it under `detail`, beside `detail-type`."""
+    rule = f"a JSON object with at least {first}"
     if not isinstance(execution_input, dict):
-        raise _invalid([f"the input must be a JSON object with at least {first}, not {_quote(execution_input)}"])
+        raise InvalidRequest(f"the input must be {rule}, not {_quote(execution_input)}")
     if "detail-type" not in execution_input:
         return execution_input
     if "detail" not in execution_input:
-        raise _invalid(
-            [f"detail: is required in an EventBridge event: the request, a JSON object with at least {first}"]
-        )
+        raise InvalidRequest(f"detail: is required in an EventBridge event: the request, {rule}")
     detail = execution_input["detail"]
     if not isinstance(detail, dict):
-        raise _invalid([f"detail: must be the request, a JSON object with at least {first}, not {_quote(detail)}"])
+        raise InvalidRequest(f"detail: must be the request, {rule}, not {_quote(detail)}")
     return detail
 
 
@@ -193,16 +145,11 @@ def _problems(request: dict[str, object], fields: Mapping[str, Field]) -> Iterat
                 yield f"{name}: is required: {field.rule}"
         elif not field.accepts(request[name]):
             yield f"{name}: must be {field.rule}, not {_quote(request[name])}"
-    for key in request:
-        if key not in fields and key != STARTED_BY_EXECUTION:
-            yield _unknown(key, fields)
-
-
-def _unknown(key: str, fields: Mapping[str, Field]) -> str:
     lower = {name.lower(): name for name in fields}
-    close = difflib.get_close_matches(key[:_MAX_QUOTED].lower(), lower, n=1)
-    hint = f"did you mean {lower[close[0]]}?" if close else f"the fields are {', '.join(fields)}"
-    return f"{_quote(key)}: is not a field of the request: {hint}"
+    for key in (key for key in request if key not in (*fields, STARTED_BY_EXECUTION)):
+        close = difflib.get_close_matches(key[:_MAX_QUOTED].lower(), lower, n=1)
+        hint = f"did you mean {lower[close[0]]}?" if close else f"the fields are {', '.join(fields)}"
+        yield f"{_quote(key)}: is not a field of the request: {hint}"
 
 
 def _quote(value: object) -> str:
@@ -211,13 +158,6 @@ def _quote(value: object) -> str:
         return "an object" if isinstance(value, dict) else "a list"
     text = json.dumps(value)
     return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}..."
-
-
-def _invalid(problems: list[str]) -> InvalidRequest:
-    listed = problems[:_MAX_PROBLEMS]
-    if len(problems) > _MAX_PROBLEMS:
-        listed.append(f"and {len(problems) - _MAX_PROBLEMS} more")
-    return InvalidRequest("; ".join(listed))
 
 
 def short_name(execution_arn: str) -> str:

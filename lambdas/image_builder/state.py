@@ -4,12 +4,11 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
-from pathlib import Path
+from itertools import accumulate
 from typing import Any, TypedDict
 
 from lambdas.image_builder.appstream import ImageBuilder
-from lambdas.image_builder.errors import RoutedError, cut
+from lambdas.image_builder.errors import RoutedError, advice_table, cut
 
 
 class Phase(StrEnum):
@@ -24,31 +23,29 @@ class Phase(StrEnum):
     DELETING = "Deleting"
 
 
+STARTING = ("PENDING", "UPDATING_AGENT")
+MAINTENANCE = ("REBOOTING", "UPDATING")
+ENDED = ("STOPPING", "STOPPED", "DELETING", "FAILED")
+_SYNCING = ("PENDING_QUALIFICATION", "PENDING_SYNCING_APPS", "SYNCING_APPS", "PENDING_IMAGE_IMPORT")
+
+# Every ImageBuilderState that AppStream models. Source: AppStream 2.0 API reference, ImageBuilder, State.
 PHASES: Mapping[str, Phase] = {
+    **dict.fromkeys((*STARTING, *MAINTENANCE, *_SYNCING, "STOPPING", "SNAPSHOTTING"), Phase.TRANSITIONAL),
     "STOPPED": Phase.STOPPED,
     "RUNNING": Phase.RUNNING,
     "FAILED": Phase.FAILED,
     "DELETING": Phase.DELETING,
-    "PENDING": Phase.TRANSITIONAL,
-    "UPDATING_AGENT": Phase.TRANSITIONAL,
-    "REBOOTING": Phase.TRANSITIONAL,
-    "UPDATING": Phase.TRANSITIONAL,
-    "PENDING_QUALIFICATION": Phase.TRANSITIONAL,
-    "PENDING_SYNCING_APPS": Phase.TRANSITIONAL,
-    "SYNCING_APPS": Phase.TRANSITIONAL,
-    "PENDING_IMAGE_IMPORT": Phase.TRANSITIONAL,
-    "STOPPING": Phase.TRANSITIONAL,
-    "SNAPSHOTTING": Phase.TRANSITIONAL,
 }
-"""Every ImageBuilderState that AppStream models. Source: AppStream 2.0 API reference, ImageBuilder, State."""
 
+# After the function that starts has broken off, RUNNING within so many seconds of waiting is no start of its own: a
+# start takes at least 5 minutes (AppStream 2.0 administration guide, Image Builder Actions), tasks that hang included.
 SURE_SECONDS = 100
-"""After the function that starts has broken off, RUNNING within so many seconds of waiting is no start of its own: a
-start takes at least 5 minutes (AppStream 2.0 administration guide, Image Builder Actions), tasks that hang included."""
-
-STARTING = ("PENDING", "UPDATING_AGENT")
-MAINTENANCE = ("REBOOTING", "UPDATING")
-ENDED = ("STOPPING", "STOPPED", "DELETING", "FAILED")
+# Characters for the image builder, of a Cause's 32,768 and of a state's 262,144 bytes. Source: AWS Step Functions
+# developer guide, Service quotas.
+MAX_SEEN, MAX_BUILDER = 12_000, 100_000
+_MAX_REASONS = 6_000
+_MAX_ADVICE = 1_500
+UNKNOWN_ADVICE = "See the image builder in the AppStream console."
 
 
 class Claim(StrEnum):
@@ -61,76 +58,36 @@ class Claim(StrEnum):
     """AppStream accepted this execution's call."""
 
 
-class Step(TypedDict):
-    """A state that a poll found, and the seconds waited until then."""
-
-    State: str
-    WaitedSeconds: int
-
-
 class Tracking(TypedDict):
-    """What the workflow carries from one poll to the next.
+    """What the workflow carries from one poll to the next."""
 
-    Attributes:
-        Claim: on the start that is under way.
-        Ran: whether a poll has found RUNNING under this claim, and no reboot or update since.
-        CrashedSeconds: seconds waited when the function broke off under this claim; null where it did not.
-        AgentVersionBefore: AppstreamAgentVersion before the start; null where AppStream does not say.
-        Progress: the states that polls found, in order, each once in a row.
-    """
-
-    Claim: Claim
-    Ran: bool
-    CrashedSeconds: int | None
-    AgentVersionBefore: str | None
-    Progress: list[Step]
+    Claim: Claim  # on the start that is under way
+    Ran: bool  # whether a poll has found RUNNING under this claim, and no reboot or update since
+    CrashedSeconds: int | None  # seconds waited when the function broke off under this claim
+    AgentVersionBefore: str | None  # AppstreamAgentVersion before the start; None where AppStream does not say
+    Progress: list[dict[str, Any]]  # the states that polls found, in order, with the seconds waited until then
 
 
-class Problem(TypedDict):
-    """Why a start ends without success, as the workflow fails with it: Error, Route, and texts for a person."""
-
-    Error: str
-    Route: str
-    Message: str
-    Advice: str
+Problem = dict[str, str]
+"""Why a start or a stop ends without success, as the workflow fails with it: Error, Route, Message and Advice."""
 
 
 class BuilderStatus(TypedDict):
-    """What one poll means for the workflow.
-
-    Attributes:
-        Phase: of the image builder.
-        Tracking: for the next poll.
-        PollSeconds: until the next poll.
-        ImageBuilder: every field that AppStream returned; timestamps as ISO 8601 strings in UTC.
-        Seen: {"ImageBuilder": ...}, short enough for a Cause.
-        Result: of the execution if it ends now, without Polls and the auto-stop that is scheduled.
-        Problem: the failure that the phase means, if it means one.
-        TimedOut: the failure if the deadline has passed.
-        DryRun: what a run would do: WouldStart, Route and Why.
-        LostAnswer: why it is not known whether AppStream took the call to start; null where it is known.
-    """
+    """What one poll means for the workflow."""
 
     Phase: Phase
-    Tracking: Tracking
-    PollSeconds: int
-    ImageBuilder: dict[str, Any]
-    Seen: dict[str, Any]
-    Result: dict[str, Any]
-    Problem: Problem
-    TimedOut: Problem
-    DryRun: dict[str, Any]
-    LostAnswer: Problem | None
+    Tracking: Tracking  # for the next poll
+    PollSeconds: int  # until the next poll
+    ImageBuilder: dict[str, Any]  # every field that AppStream returned; timestamps as ISO 8601 strings in UTC
+    Seen: dict[str, Any]  # {"ImageBuilder": ...}, short enough for a Cause
+    Result: dict[str, Any]  # of the execution if it ends now, without Polls and the auto-stop that is scheduled
+    Problem: Problem  # the failure that the phase means, if it means one
+    TimedOut: Problem  # the failure if the deadline has passed
+    DryRun: dict[str, Any]  # what a run would do: WouldStart, Route and Why
+    LostAnswer: Problem | None  # why it is not known whether AppStream took the call to start
 
 
-MAX_SEEN = 12_000
-"""Characters of a Cause's 32,768 for the image builder."""
-
-MAX_BUILDER = 100_000
-"""Characters of a state's 262,144 bytes. Source: AWS Step Functions developer guide, Service quotas."""
-
-_MAX_REASONS = 6_000
-_MAX_ADVICE = 1_500
+_NEW = {"Claim": Claim.NONE, "Ran": False, "CrashedSeconds": None, "AgentVersionBefore": None, "Progress": []}
 
 
 def phase_of(builder: ImageBuilder) -> Phase:
@@ -142,11 +99,7 @@ def ends_start(state: str, *, ran: bool) -> bool:
     """Whether a state shows that a start which was under way is over.
 
     The workflows that start and stop share this rule. PENDING after RUNNING is somebody else's start, unless a poll has
-    found a reboot or an update between.
-
-    Args:
-        state: that a poll found.
-        ran: whether an earlier poll found RUNNING, and none a reboot or an update since.
+    found a reboot or an update between: `ran` is whether an earlier poll found RUNNING, and none those since.
     """
     return state in ENDED or (ran and state in STARTING)
 
@@ -163,18 +116,18 @@ def status_of(
 
     Args:
         builder: as AppStream returned it.
-        request: a checked Request.
+        request: a checked request.
         tracking: of the poll before; {} for the first.
         waited_seconds: that the execution has waited so far.
     """
-    before = _tracking(tracking)
-    claim = Claim.NONE if ends_start(builder["State"], ran=before["Ran"]) else before["Claim"]
+    state, before = builder["State"], {**_NEW, **tracking}
     crashed = before["CrashedSeconds"]
-    if builder["State"] == "RUNNING" and crashed is not None and waited_seconds - crashed < SURE_SECONDS:
-        # The function broke off before it said what it had found: an image builder that was RUNNING.
-        claim = Claim.NONE
-    ran = claim is not Claim.NONE and still_ran(builder["State"], ran=before["Ran"])
-    return _status(builder, request, _next(before, builder, claim, ran, waited_seconds), waited_seconds)
+    # The function broke off before it said what it had found: an image builder that was RUNNING.
+    was_running = state == "RUNNING" and crashed is not None and waited_seconds - crashed < SURE_SECONDS
+    over = was_running or ends_start(state, ran=before["Ran"])
+    claim = Claim.NONE if over else Claim(before["Claim"])
+    ran = claim is not Claim.NONE and still_ran(state, ran=before["Ran"])
+    return _status(builder, request, {**before, "Claim": claim, "Ran": ran}, waited_seconds)
 
 
 def status_of_start(
@@ -188,31 +141,23 @@ def status_of_start(
 ) -> BuilderStatus:
     """What AppStream's answer to a call to start means.
 
-    Args:
-        builder: as AppStream returned it, or as it was before the call.
-        request: a checked Request.
-        tracking: of the poll before.
-        waited_seconds: that the execution has waited so far.
-        before: the image builder as it was described before the call.
-        lost: why the answer was lost; None where AppStream accepted the call.
+    It takes what `status_of` takes, the image builder as it was described `before` the call, and why the answer was
+    `lost`; None where AppStream accepted the call.
     """
-    claim = Claim.CONFIRMED if lost is None else Claim.PRESUMED
-    known = _tracking(tracking)
-    known["CrashedSeconds"] = None
-    known["AgentVersionBefore"] = before.get("AppstreamAgentVersion")
-    after = _next(known, builder, claim, False, waited_seconds)
+    after = {
+        **_NEW,
+        "Claim": Claim.PRESUMED if lost else Claim.CONFIRMED,
+        "AgentVersionBefore": before.get("AppstreamAgentVersion"),
+        "Progress": tracking.get("Progress", []),
+    }
     status = _status(builder, request, after, waited_seconds)
     if status["Phase"] is Phase.STOPPED:
         # The call was sent: an answer that still says STOPPED must not start it once more.
         status["Phase"] = Phase.TRANSITIONAL
-    if lost is not None:
+    if lost:
         report = lost.report()
-        status["LostAnswer"] = {
-            "Error": type(lost).__name__,
-            "Route": report["Route"],
-            "Message": f"The last call to start it got no clear answer. {report['Message']}",
-            "Advice": report["Advice"],
-        }
+        message = f"The last call to start it got no clear answer. {report['Message']}"
+        status["LostAnswer"] = _failure(type(lost).__name__, report["Route"], message, report["Advice"])
     return status
 
 
@@ -233,78 +178,61 @@ def poll_seconds(waited_seconds: int, request: Mapping[str, Any], *, own_start: 
 
 def json_safe(value: Any) -> Any:
     """The same value with every timestamp as an ISO 8601 string in UTC, such as 2026-01-31T22:00:00Z."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, Mapping):
-        return {key: json_safe(member) for key, member in value.items()}
-    if isinstance(value, list):
-        return [json_safe(member) for member in value]
-    return value
+
+    def timestamp(time: datetime) -> str:
+        return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+    return json.loads(json.dumps(value, default=timestamp))
 
 
 def bounded(builder: Mapping[str, Any], most: int) -> dict[str, Any]:
     """A JSON-safe image builder of at most so many characters as JSON: state and reasons first, then what fits."""
     if _size(builder) <= most:
         return dict(builder)
-    first = ("Name", "State", "StateChangeReason", "Arn")
+    short = _cut(dict(builder))
+    reported = short.pop("ImageBuilderErrors", [])
+    first = {key: short[key] for key in ("Name", "State", "StateChangeReason", "Arn") if key in short}
     kept: dict[str, Any] = {}
-    errors: list[Any] = []
-    for key in (*first, *(key for key in builder if key not in (*first, "ImageBuilderErrors"))):
-        value = _cut(builder.get(key))
-        if key in builder and _size(kept) + _size(value) + len(key) < most // 2:
+    for key, value in (first | short).items():
+        if _size(kept | {key: value}) < most // 2:
             kept[key] = value
-    for error in _cut(builder.get("ImageBuilderErrors", [])):
-        if _size(kept) + _size([*errors, error]) + 30 > most:
-            break
-        errors.append(error)
-    return {**kept, "ImageBuilderErrors": errors}
+    sizes = accumulate(_size(error) + 2 for error in reported)
+    room = most - _size(kept) - 30
+    return {**kept, "ImageBuilderErrors": [error for error, size in zip(reported, sizes, strict=True) if size < room]}
 
 
 def advice_for(member: str, code: str | None) -> str:
     """One sentence on what to do about a code of StateChangeReason or ImageBuilderErrors."""
-    entry = _advice_table().get(member, {}).get(code or "")
+    entry = advice_table()[member].get(code or "")
     return entry["Advice"] if entry else UNKNOWN_ADVICE
 
 
-UNKNOWN_ADVICE = "See the image builder in the AppStream console."
-
-
-def _tracking(tracking: Mapping[str, Any]) -> Tracking:
-    return {
-        "Claim": Claim(tracking.get("Claim", Claim.NONE)),
-        "Ran": tracking.get("Ran", False),
-        "CrashedSeconds": tracking.get("CrashedSeconds"),
-        "AgentVersionBefore": tracking.get("AgentVersionBefore"),
-        "Progress": tracking.get("Progress", []),
-    }
-
-
-def _next(before: Tracking, builder: ImageBuilder, claim: Claim, ran: bool, waited_seconds: int) -> Tracking:
-    progress, state = before["Progress"], builder["State"]
-    if not progress or progress[-1]["State"] != state:
-        progress = [*progress, {"State": state, "WaitedSeconds": waited_seconds}]
-    known = before["AgentVersionBefore"] or builder.get("AppstreamAgentVersion")
-    return {**before, "Claim": claim, "Ran": ran, "AgentVersionBefore": known, "Progress": progress[-50:]}
-
-
 def _status(
-    builder: ImageBuilder, request: Mapping[str, Any], tracking: Tracking, waited_seconds: int
+    builder: ImageBuilder, request: Mapping[str, Any], before: Mapping[str, Any], waited_seconds: int
 ) -> BuilderStatus:
-    phase = phase_of(builder)
+    state, phase, progress = builder["State"], phase_of(builder), before["Progress"]
     if phase is Phase.RUNNING and request["RequireNetworkInterface"] and not _has_network_interface(builder):
         phase = Phase.TRANSITIONAL
-    own_start = tracking["Claim"] is not Claim.NONE
+    if not progress or progress[-1]["State"] != state:
+        progress = [*progress, {"State": state, "WaitedSeconds": waited_seconds}]
+    tracking: Tracking = {
+        "Claim": before["Claim"],
+        "Ran": before["Ran"],
+        "CrashedSeconds": before["CrashedSeconds"],
+        "AgentVersionBefore": before["AgentVersionBefore"] or builder.get("AppstreamAgentVersion"),
+        "Progress": progress[-50:],
+    }
     safe = bounded(json_safe(builder), MAX_BUILDER)
     return {
         "Phase": phase,
         "Tracking": tracking,
-        "PollSeconds": poll_seconds(waited_seconds, request, own_start=own_start),
+        "PollSeconds": poll_seconds(waited_seconds, request, own_start=tracking["Claim"] is not Claim.NONE),
         "ImageBuilder": safe,
         "Seen": {"ImageBuilder": bounded(safe, MAX_SEEN)},
         "Result": _result(safe, request, tracking, waited_seconds),
         "Problem": _problem(builder, phase),
-        "TimedOut": _timed_out(builder, request),
-        "DryRun": _dry_run(builder, phase),
+        "TimedOut": _timed_out(state, request["TimeoutMinutes"]),
+        "DryRun": _dry_run(state, phase),
         "LostAnswer": None,
     }
 
@@ -320,35 +248,29 @@ def _problem(builder: ImageBuilder, phase: Phase) -> Problem:
     if phase is Phase.DELETING:
         advice = "Name another image builder, or create this one again when it is gone."
         return _failure("ImageBuilderDeleting", "fail", "The image builder is being deleted.", advice)
-    again = " again, although it was started" if phase is Phase.STOPPED else ""
-    reported = list(_reported(builder))
-    reasons = "; ".join(reason for reason, _ in reported)
-    message = f"The image builder is {builder['State']}{again}. {reasons or 'AppStream gives no reason.'}"
-    advice = " ".join(dict.fromkeys(advice for _, advice in reported))[:_MAX_ADVICE] or UNKNOWN_ADVICE
+    again, then = "", "A FAILED image builder cannot be started: delete it, and create it again once this is fixed."
     if phase is Phase.STOPPED:
+        again = " again, although it was started"
         then = "AWS CloudTrail lists who called StopImageBuilder. Start the execution again once this is fixed."
-    else:
-        then = "A FAILED image builder cannot be started: delete it, and create it again once this is fixed."
+    reported = list(_reported(builder))
+    reasons = "; ".join(reason for reason, _ in reported) or "AppStream gives no reason."
+    message = f"The image builder is {builder['State']}{again}. {reasons}"
+    advice = " ".join(dict.fromkeys(advice for _, advice in reported))[:_MAX_ADVICE] or UNKNOWN_ADVICE
     return _failure("ImageBuilderFailed", "notify", cut(message, _MAX_REASONS), f"{advice} {then}")
 
 
 def _reported(builder: ImageBuilder) -> Iterator[tuple[str, str]]:
     """What AppStream reports as wrong with an image builder, and the advice for it."""
     reason = builder.get("StateChangeReason", {})
-    if reason:
-        yield _line(reason.get("Code"), reason.get("Message")), advice_for("StateChangeReason", reason.get("Code"))
+    found = [("StateChangeReason", reason.get("Code"), reason.get("Message"))] if reason else []
     for error in builder.get("ImageBuilderErrors", []):
-        code = error.get("ErrorCode")
-        yield _line(code, error.get("ErrorMessage")), advice_for("ImageBuilderErrors", code)
+        found.append(("ImageBuilderErrors", error.get("ErrorCode"), error.get("ErrorMessage")))
+    for member, code, message in found:
+        yield ": ".join(filter(None, [code, message])) or "no code", advice_for(member, code)
 
 
-def _line(code: str | None, message: str | None) -> str:
-    return ": ".join(filter(None, [code, message])) or "no code"
-
-
-def _timed_out(builder: ImageBuilder, request: Mapping[str, Any]) -> Problem:
+def _timed_out(state: str, minutes: int) -> Problem:
     """The failure of a start whose deadline has passed."""
-    state, minutes = builder["State"], request["TimeoutMinutes"]
     if state == "RUNNING":
         message = f"The image builder is RUNNING, but has no network interface after {minutes} minutes of waiting."
         advice = "It is billed now: stop it if nobody can use it. Check the subnet in its VpcConfig for free addresses."
@@ -365,15 +287,14 @@ def _failure(error: str, route: str, message: str, advice: str) -> Problem:
     return {"Error": error, "Route": route, "Message": message, "Advice": advice}
 
 
-def _dry_run(builder: ImageBuilder, phase: Phase) -> dict[str, Any]:
-    state = builder["State"]
+def _dry_run(state: str, phase: Phase) -> dict[str, Any]:
+    without = " without a network interface" if state == "RUNNING" else ""
     route, why = {
         Phase.STOPPED: ("start", "It is STOPPED: a run would start it."),
         Phase.RUNNING: ("done", "It is RUNNING: a run would report that and do nothing."),
         Phase.TRANSITIONAL: (
             "wait",
-            f"It is {state}{' without a network interface' if state == 'RUNNING' else ''}: a run would wait for it, "
-            "and start it when it is STOPPED.",
+            f"It is {state}{without}: a run would wait for it, and start it when it is STOPPED.",
         ),
         Phase.FAILED: ("notify", "It is FAILED, and cannot be started: a run would fail as ImageBuilderFailed."),
         Phase.DELETING: ("fail", "It is being deleted: a run would fail as ImageBuilderDeleting."),
@@ -422,9 +343,3 @@ def _cut(value: Any) -> Any:
     if isinstance(value, list):
         return [_cut(member) for member in value]
     return value
-
-
-@cache
-def _advice_table() -> dict[str, dict[str, dict[str, str]]]:
-    table: dict[str, dict[str, dict[str, str]]] = json.loads(Path(__file__).with_name("advice.json").read_text("utf-8"))
-    return table

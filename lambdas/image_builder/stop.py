@@ -17,19 +17,16 @@ from lambdas.image_builder.state import (
     still_ran,
 )
 
+# Between two polls while an auto-stop waits. Shorter than the shortest start, so that none by others goes unseen.
 WAIT_SECONDS = 240
-"""Between two polls while an auto-stop waits. Shorter than the shortest start, so that none by others goes unseen."""
-
+# Polls of the longest wait, a week: with every other one, 9 events each, below the 25,000 events of a history. Source:
+# AWS Step Functions developer guide, Service quotas.
 MOST_WAITS = 2_260
-"""Polls of the longest wait, a week: with every other one, 9 events each, below the 25,000 events of a history. Source:
-AWS Step Functions developer guide, Service quotas."""
-
+# Until the poll that confirms an answer by which an auto-stop would end: two in a row, as one may be stale. With
+# WAIT_SECONDS less than 300, the shortest start: both polls meet a start by somebody else.
 CONFIRM_SECONDS = 20
-"""Until the poll that confirms an answer by which an auto-stop would end: two in a row, as one may be stale. With
-WAIT_SECONDS less than 300, the shortest start: both polls meet a start by somebody else."""
-
+# For which an auto-stop waits for RUNNING: the longest TimeoutMinutes of a start, and an hour.
 STARTING_MINUTES = 780
-"""For which an auto-stop waits for RUNNING: the longest TimeoutMinutes of a start, and an hour."""
 
 
 class Action(StrEnum):
@@ -42,45 +39,26 @@ class Action(StrEnum):
 
 
 class StopTracking(TypedDict):
-    """What the workflow carries from one poll to the next.
+    """What the workflow carries from one poll to the next."""
 
-    Attributes:
-        Ran: whether a poll has found RUNNING, and none a reboot or an update since.
-        RunningSince: seconds waited when RUNNING was first found; null before.
-        Ended: polls in a row that found the start over.
-        Called: whether StopImageBuilder was accepted, or sent without an answer.
-    """
-
-    Ran: bool
-    RunningSince: int | None
-    Ended: int
-    Called: bool
+    Ran: bool  # whether a poll has found RUNNING, and none a reboot or an update since
+    RunningSince: int | None  # seconds waited when RUNNING was first found
+    Ended: int  # polls in a row that found the start over
+    Called: bool  # whether StopImageBuilder was accepted, or sent without an answer
 
 
 class StopStatus(TypedDict):
-    """What one poll means for a stop.
-
-    Attributes:
-        Action: what to do next.
-        Tracking: for the next poll.
-        PollSeconds: until the next poll.
-        DeadlineSeconds: seconds of waiting after which the stop is given up.
-        Outcome: Stopped, AlreadyStopped, Skipped or LeftAlone; empty unless done.
-        Why: in a sentence; empty unless done.
-        ImageBuilder: every field that AppStream returned; timestamps as ISO 8601 strings in UTC.
-        Seen: {"ImageBuilder": ...}, short enough for a Cause.
-        TimedOut: the failure if the deadline has passed.
-    """
+    """What one poll means for a stop."""
 
     Action: Action
-    Tracking: StopTracking
-    PollSeconds: int
-    DeadlineSeconds: int
-    Outcome: str
-    Why: str
-    ImageBuilder: dict[str, Any]
-    Seen: dict[str, Any]
-    TimedOut: Problem
+    Tracking: StopTracking  # for the next poll
+    PollSeconds: int  # until the next poll
+    DeadlineSeconds: int  # seconds of waiting after which the stop is given up
+    Outcome: str  # Stopped, AlreadyStopped, Skipped or LeftAlone; empty unless done
+    Why: str  # in a sentence; empty unless done
+    ImageBuilder: dict[str, Any]  # every field that AppStream returned; timestamps as ISO 8601 strings in UTC
+    Seen: dict[str, Any]  # {"ImageBuilder": ...}, short enough for a Cause
+    TimedOut: Problem  # the failure if the deadline has passed
 
 
 def stop_status(
@@ -94,21 +72,23 @@ def stop_status(
 ) -> StopStatus:
     """What a poll means for a stop.
 
-    Args:
-        builder: as AppStream returned it.
-        request: a checked StopRequest.
-        tracking: of the poll before; {} for the first.
-        waited_seconds: that the execution has waited so far.
-        called: whether StopImageBuilder was accepted just now, or sent without an answer.
-        skipped: whether the tag forbids the stop.
+    It takes what `state.status_of` takes, and whether StopImageBuilder was `called` just now (accepted, or sent without
+    an answer), or `skipped` because of the tag.
     """
-    state = builder["State"]
-    after = _follow(state, tracking, waited_seconds, called)
+    state, ran, since = builder["State"], tracking.get("Ran", False), tracking.get("RunningSince")
+    ended = ends_start(state, ran=ran)
+    after: StopTracking = {
+        # An answer that a second one has yet to confirm changes nothing else.
+        "Ran": ran if ended else still_ran(state, ran=ran),
+        "RunningSince": waited_seconds if since is None and state == "RUNNING" else since,
+        "Ended": tracking.get("Ended", 0) + 1 if ended else 0,
+        "Called": called or tracking.get("Called", False),
+    }
     due = _due(request, after)
     deadline = (STARTING_MINUTES * 60 if due is None else due) + request["TimeoutMinutes"] * 60
-    outcome, why = (
-        ("Skipped", f"It carries the tag {request['SkipTag']}.") if skipped else _outcome(state, request, after)
-    )
+    outcome, why = _outcome(state, request, after)
+    if skipped:
+        outcome, why = "Skipped", f"It carries the tag {request['SkipTag']}."
     safe = bounded(json_safe(builder), MAX_BUILDER)
     if outcome:
         action = Action.DONE
@@ -127,20 +107,7 @@ def stop_status(
         "Why": why,
         "ImageBuilder": safe,
         "Seen": {"ImageBuilder": bounded(safe, MAX_SEEN)},
-        "TimedOut": _timed_out(state, request, after, due),
-    }
-
-
-def _follow(state: str, tracking: Mapping[str, Any], waited_seconds: int, called: bool) -> StopTracking:
-    ran = tracking.get("Ran", False)
-    ended = ends_start(state, ran=ran)
-    since = tracking.get("RunningSince")
-    return {
-        # An answer that a second one has yet to confirm changes nothing else.
-        "Ran": ran if ended else still_ran(state, ran=ran),
-        "RunningSince": waited_seconds if since is None and state == "RUNNING" else since,
-        "Ended": tracking.get("Ended", 0) + 1 if ended else 0,
-        "Called": called or tracking.get("Called", False),
+        "TimedOut": _timed_out(state, request["TimeoutMinutes"], due),
     }
 
 
@@ -177,18 +144,23 @@ def _pause(request: Mapping[str, Any], tracking: StopTracking, due: int | None, 
     return int(min(max(30, (waited_seconds - due) // 10), 300))
 
 
-def _timed_out(state: str, request: Mapping[str, Any], tracking: StopTracking, due: int | None) -> Problem:
-    minutes = request["TimeoutMinutes"]
+# By the last known State.
+_ADVICE = {
+    "RUNNING": "Stop the image builder in the AppStream console: it is billed while it runs.",
+    "STOPPING": "The stop was accepted, and does not end. Open an AWS Support case if it is STOPPING for much longer.",
+    "SNAPSHOTTING": "An image is being created. It cannot be stopped until that has ended: "
+    "then stop it if it is RUNNING.",
+}
+
+
+def _timed_out(state: str, minutes: int, due: int | None) -> Problem:
+    since = f"{minutes} minutes after it was due to be stopped"
     if due is None:
-        message = f"The image builder is still {state} {STARTING_MINUTES // 60} hours after its start."
-    else:
-        message = f"The image builder is still {state} {minutes} minutes after it was due to be stopped."
-    if state == "RUNNING":
-        advice = "Stop the image builder in the AppStream console: it is billed while it runs."
-    elif state == "STOPPING":
-        advice = "The stop was accepted, and does not end. Open an AWS Support case if it is STOPPING for much longer."
-    elif state == "SNAPSHOTTING":
-        advice = "An image is being created. It cannot be stopped until that has ended: then stop it if it is RUNNING."
-    else:
-        advice = f"No action is possible while it is {state}. Stop it when it is RUNNING: it is billed from then on."
-    return {"Error": "ImageBuilderStopTimedOut", "Route": "notify", "Message": message, "Advice": advice}
+        since = f"{STARTING_MINUTES // 60} hours after its start"
+    other = f"No action is possible while it is {state}. Stop it when it is RUNNING: it is billed from then on."
+    return {
+        "Error": "ImageBuilderStopTimedOut",
+        "Route": "notify",
+        "Message": f"The image builder is still {state} {since}.",
+        "Advice": _ADVICE.get(state, other),
+    }

@@ -98,20 +98,6 @@ def test_the_name_is_that_of_the_request_if_an_image_builder_can_have_it(
     assert read_execution_result(detail("ABORTED", input=None)).name is None
 
 
-@pytest.mark.parametrize(
-    ("started", "says"),
-    [(True, "This execution started it. The execution waited 7 minutes"), (False, "It was running, or someone else")],
-)
-def test_a_success_says_who_started_the_image_builder(started: bool, says: str) -> None:
-    builder = {"Name": "gold", "State": "RUNNING"}
-    output = {"Started": started, "WaitedSeconds": 412, "ImageBuilder": builder, "Advice": "It is billed."}
-    for form in (output, json.dumps(output)):
-        result = read_execution_result(detail("SUCCEEDED", output=form))
-        assert (result.name, result.state, result.error, result.route) == ("gold", "RUNNING", "", "")
-        assert (result.section, result.advice) == ("", "It is billed.")
-        assert result.message.startswith(says)
-
-
 anything = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from([*CAUSE, "detail", "State"]), inner),

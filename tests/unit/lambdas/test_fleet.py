@@ -8,7 +8,6 @@ import pytest
 
 from lambdas.image_builder.fleet import (
     CALLS_PER_SECOND,
-    MAX_BUILDERS,
     MAX_POLL_INTERVAL_SECONDS,
     RESULT_BYTES,
     STATE_BYTES,
@@ -18,18 +17,17 @@ from lambdas.image_builder.fleet import (
     parse_fleet_request,
     parse_whole_fleet_request,
 )
-from lambdas.image_builder.request import InvalidRequest
+from lambdas.image_builder.request import STARTED_BY_EXECUTION
 from lambdas.image_builder.stop import WAIT_SECONDS
-
-
-def refused(execution_input: object) -> str:
-    with pytest.raises(InvalidRequest) as caught:
-        listed(execution_input)
-    return str(caught.value)
+from tests.contracts import refusal
 
 
 def listed(execution_input: object, tagged: Sequence[str] = (), gone: Sequence[str] = ()) -> Any:
     return fleet(parse_fleet_request(execution_input), tagged, gone)
+
+
+def refused(execution_input: object) -> str:
+    return refusal(listed, execution_input)
 
 
 def names(count: int) -> list[str]:
@@ -79,36 +77,29 @@ def test_a_fleet_and_its_auto_stops_together_poll_at_the_planned_rate(
     assert at_once == min(count, most) or more > CALLS_PER_SECOND
 
 
-def test_stop_on_failure_lets_all_run_at_the_same_time_and_stop_after_minutes_does_not() -> None:
-    for field, concurrency in (({"StopOnFailure": True}, 1_000), ({"StopAfterMinutes": 60}, 100)):
-        found = listed({"ImageBuilders": names(1_000), "Defaults": field})
-        assert found["MaxConcurrency"] == concurrency
-
-
 def test_only_a_request_with_an_auto_stop_counts_as_one() -> None:
     mixed = [{"Name": name, "StopAfterMinutes": 5} for name in names(200)] + [{"Name": "last"}]
     found = listed({"ImageBuilders": mixed})
     assert found["Defaults"] == {"PollIntervalSeconds": ceil(201 / (CALLS_PER_SECOND - 200 / WAIT_SECONDS))}
 
 
-def test_an_event_carries_a_fleet_in_its_detail() -> None:
-    assert listed({"detail-type": "Start", "detail": {"ImageBuilders": ["a"]}})["Requests"] == [{"Name": "a"}]
+def test_an_event_or_a_nested_execution_carries_a_fleet() -> None:
+    nested = {"ImageBuilders": ["a"], STARTED_BY_EXECUTION: "arn"}
+    assert listed({"detail-type": "Start", "detail": nested})["Requests"] == [{"Name": "a"}]
 
 
-def test_the_same_builder_five_times_is_one() -> None:
+def test_the_same_image_builder_named_again_is_one() -> None:
     assert distinct(["a", "b", "a", {"Name": "a"}, "a", "a"]) == [{"Name": "a"}, {"Name": "b"}]
+    assert len(listed({"ImageBuilders": names(1_000) * 2})["Requests"]) == 1_000
 
 
 def test_two_different_requests_for_one_image_builder_are_refused() -> None:
     problem = "ImageBuilders[2]: differs from the request in ImageBuilders[1] for the same image builder"
     assert refused({"ImageBuilders": ["b", "a", {"Name": "a", "DryRun": True}]}) == problem
     # 1 and true are not equal, 1 and 1.0 are.
-    assert "ImageBuilders[1]: differs" in refused({"ImageBuilders": stops(1, True)})
-    assert len(listed({"ImageBuilders": stops(60, 60.0)})["Requests"]) == 1
-
-
-def stops(*minutes: object) -> list[dict[str, Any]]:
-    return [{"Name": "a", "StopAfterMinutes": each} for each in minutes]
+    one, true, real = ({"Name": "a", "StopAfterMinutes": each} for each in (1, True, 1.0))
+    assert "ImageBuilders[1]: differs" in refused({"ImageBuilders": [one, true]})
+    assert listed({"ImageBuilders": [one, real]})["Requests"] == [one]
 
 
 def test_an_invalid_request_among_valid_ones_fails_in_its_own_execution() -> None:
@@ -123,14 +114,9 @@ def test_an_invalid_request_among_valid_ones_fails_in_its_own_execution() -> Non
         ({}, "ImageBuilders, Tag: exactly one of the two is required"),
         ({"ImageBuilders": ["a"], "Tag": {"Key": "k", "Value": "v"}}, "ImageBuilders, Tag: exactly one"),
         ({"ImageBuilders": []}, "ImageBuilders: must be a list of 1 to 1000 names or requests"),
-        ({"ImageBuilders": "a"}, "ImageBuilders: must be a list"),
         ({"ImageBuilders": [f"b{n}" for n in range(1_001)]}, "ImageBuilders: must be a list of 1 to 1000"),
         ({"ImageBuilders": ["a"], "MaxConcurrency": 0}, "MaxConcurrency: must be an integer from 1 to 1000, not 0"),
-        ({"ImageBuilders": ["a"], "MaxConcurrency": True}, "MaxConcurrency: must be an integer"),
-        (
-            {"ImageBuilders": ["a"], "Defaults": {"Name": "b"}},
-            "Defaults: must be an object with fields of a request other",
-        ),
+        ({"ImageBuilders": ["a"], "Defaults": {"Name": "b"}}, "Defaults: must be an object with fields of a request o"),
         ({"ImageBuilders": ["a"], "Defaults": {"TimeoutMinutes": 1}}, "Defaults: TimeoutMinutes: must be an integer"),
         ({"ImageBuilders": ["a"], "Defaults": {"Night": 1}}, 'Defaults: "Night": is not a field of the request'),
         ({"Tag": {"Key": "k"}}, 'Tag: must be an object {"Key"'),
@@ -149,14 +135,6 @@ def test_an_invalid_fleet_is_refused_by_field(execution_input: object, problem: 
     assert "hunter2" not in refused(execution_input)
 
 
-def test_the_key_of_nested_executions_is_ignored() -> None:
-    assert listed({"ImageBuilders": ["a"], "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn"})["Requests"]
-
-
-def test_a_thousand_named_twice_are_a_thousand() -> None:
-    assert len(listed({"ImageBuilders": names(1_000) * 2})["Requests"]) == MAX_BUILDERS
-
-
 TAG = {"Tag": {"Key": "Patch", "Value": "tuesday\n"}}
 
 
@@ -168,9 +146,8 @@ def test_image_builders_with_the_tag_are_listed_and_those_that_are_gone_are_name
 
 @pytest.mark.parametrize(("count", "says"), [(0, "none has it (1 had it and are gone)"), (1_001, "1001 have it")])
 def test_a_tag_of_no_image_builder_or_of_too_many_is_refused(count: int, says: str) -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        listed(TAG, names(count), ["gone"])
-    assert str(caught.value) == f'Tag: 1 to 1000 image builders must have the tag "Patch": "tuesday\\n", and {says}'
+    problem = refusal(lambda tag: listed(tag, names(count), ["gone"]), TAG)
+    assert problem == f'Tag: 1 to 1000 image builders must have the tag "Patch": "tuesday\\n", and {says}'
 
 
 ITEM = {"Index": 999, "Request": {"Name": "n" * 101}, "MessageLength": 1_000}
@@ -198,19 +175,8 @@ OWN = {"Route": "notify", "Message": "It broke.", "Advice": "Fix it.", "Operator
         ({**DESCRIBED, "Cause": json.dumps(OWN)}, "ImageBuilderFailed", "It broke.", True),
         ({**DESCRIBED, "Cause": "no JSON"}, "ImageBuilderFailed", "no JSON", True),
         ({**DESCRIBED, "Cause": '{"Message": 7}'}, "ImageBuilderFailed", '{"Message": 7}', True),
-        (
-            {"ExecutionArn": "arn", "Status": "TIMED_OUT"},
-            "States.Timeout",
-            "Step Functions ended the execution at",
-            True,
-        ),
-        (
-            {"ExecutionArn": "arn", "Status": "ABORTED", "Cause": "{maintenance window}"},
-            "Aborted",
-            "Someone stopped the execution (StopExecution) before it ended. "
-            "A start that AppStream has accepted goes on. {maintenance window}",
-            True,
-        ),
+        ({"ExecutionArn": "arn", "Status": "TIMED_OUT"}, "States.Timeout", "Step Functions ended the execution", True),
+        ({"ExecutionArn": "arn", "Status": "ABORTED", "Cause": "{night}"}, "Aborted", "Someone stopped the exec", True),
         # An emulator hands on the execution's own Error and Cause.
         (OWN, "States.TaskFailed", "It broke.", True),
         # The execution was not started.
@@ -235,5 +201,5 @@ def test_a_failure_whose_cause_was_cut_is_read_as_far_as_it_goes() -> None:
 def test_what_is_known_at_synth_is_checked_whole() -> None:
     good: dict[str, Any] = {"ImageBuilders": ["a", {"Name": "b"}], "Defaults": {"StopOnFailure": True}}
     assert parse_whole_fleet_request(good)["ImageBuilders"] == good["ImageBuilders"]
-    with pytest.raises(InvalidRequest, match=r"ImageBuilders\[1\]: TimeoutMinutes: must be"):
-        parse_whole_fleet_request({"ImageBuilders": ["a", {"Name": "b", "TimeoutMinutes": 1}]})
+    problem = refusal(parse_whole_fleet_request, {"ImageBuilders": ["a", {"Name": "b", "TimeoutMinutes": 1}]})
+    assert problem.startswith("ImageBuilders[1]: TimeoutMinutes: must be")

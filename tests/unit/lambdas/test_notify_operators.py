@@ -9,26 +9,27 @@ from typing import Any
 import pytest
 
 from lambdas import notify_operators
+from lambdas.image_builder.request import STARTED_BY_EXECUTION
 from lambdas.notify_operators import NotYetKnown
 
-ARN = "arn:aws:states:us-east-1:000000000000:execution:StartImageBuilder:test"
+EXECUTIONS = "arn:aws:states:us-east-1:000000000000:execution"
+ARN = f"{EXECUTIONS}:StartImageBuilder:test"
 CAUSE = {"Name": "gold", "Route": "notify", "Message": "It broke.", "Advice": "Fix it."}
-FLEET = ARN.replace("StartImageBuilder", "StartFleet")
 SUBJECT = "[FAILED] gold, Odd, us-east-1, 000000000000"
 STOPPED = 1_795_656_000_000
 CONTEXT = SimpleNamespace(
     function_name="f", memory_limit_in_mb=256, invoked_function_arn="arn", aws_request_id="1", function_version="1"
 )
+NO_ANSWER = ConnectionError("No answer.")
 
 
 def failed(**cause: Any) -> dict[str, Any]:
     return {"executionArn": ARN, "status": "FAILED", "error": "Odd", "cause": json.dumps(CAUSE | cause)}
 
 
-STATUS_CHANGE = {
-    "detail-type": "Step Functions Execution Status Change",
-    "detail": {"executionArn": ARN, "status": "FAILED", "stopDate": STOPPED, "input": None, "error": "Not this."},
-}
+def event(**detail: Any) -> dict[str, Any]:
+    detail = {"executionArn": ARN, "status": "FAILED", "stopDate": STOPPED, "input": None, **detail}
+    return {"detail-type": "Step Functions Execution Status Change", "detail": detail}
 
 
 @pytest.fixture
@@ -38,32 +39,26 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return messages
 
 
-OF_WORKFLOWS = {
-    workflow: f"arn:aws:states:us-east-1:000000000000:execution:S-{workflow}ImageBuilderStateMachine1A:x"
-    for workflow in ("Start", "Stop")
-}
-
-
 @pytest.fixture
 def described(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What DescribeExecution answers next; an exception is raised."""
     answers: list[Any] = []
 
     def describe_execution(executionArn: str) -> Any:  # noqa: N803  # as boto3 names it
-        assert executionArn in (ARN, FLEET, *OF_WORKFLOWS.values())
+        assert executionArn.startswith(EXECUTIONS)
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    client = SimpleNamespace(describe_execution=describe_execution)
-    monkeypatch.setattr(notify_operators, "stepfunctions", lambda: client)
+    monkeypatch.setattr(
+        notify_operators, "stepfunctions", lambda: SimpleNamespace(describe_execution=describe_execution)
+    )
     return answers
 
 
-def notify(event: dict[str, Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = notify_operators.handler(event, CONTEXT)
-    return answer
+def notify(event: dict[str, Any]) -> Any:
+    return notify_operators.handler(event, CONTEXT)
 
 
 def metrics(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -73,20 +68,10 @@ def metrics(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 def test_it_publishes_the_mail_and_answers_with_it(published: list[Any], described: list[Any]) -> None:
     described.append({"input": '{"Name": "gold"}', "startDate": datetime.now(UTC), "stateMachineAliasArn": "alias"})
     answer = notify({"detail": failed()})
-    (message,) = published
-    assert message == {"TopicArn": "arn:aws:sns:us-east-1:000000000000:operators", "Subject": SUBJECT} | {
-        "Message": answer["Message"]
-    }
-    assert answer == {"Notified": True, "Subject": SUBJECT, "Message": message["Message"]}
-    assert '--state-machine-arn alias --input \'{"Name": "gold"}\'' in message["Message"]
-
-
-def test_an_execution_that_cannot_be_described_is_notified_all_the_same(
-    published: list[Any], described: list[Any]
-) -> None:
-    described.append(ConnectionError("No answer."))
-    assert notify({"detail": failed()})["Notified"] is True
-    assert len(published) == 1
+    mail = {"Subject": SUBJECT, "Message": answer["Message"]}
+    assert published == [{"TopicArn": "arn:aws:sns:us-east-1:000000000000:operators", **mail}]
+    assert answer == {"Notified": True, **mail}
+    assert '--state-machine-arn alias --input \'{"Name": "gold"}\'' in answer["Message"]
 
 
 def test_with_chat_https_subscribers_get_the_notification_and_all_others_the_mail(
@@ -101,7 +86,7 @@ def test_with_chat_https_subscribers_get_the_notification_and_all_others_the_mai
 
 
 @pytest.mark.parametrize(
-    ("event", "cause", "sends", "counts"),
+    ("is_event", "cause", "sends", "counts"),
     [
         (False, {}, True, True),
         (False, {"Route": "fail"}, True, True),
@@ -116,26 +101,27 @@ def test_each_failure_is_counted_once_and_each_message_by_route(
     published: list[Any],
     described: list[Any],
     capsys: pytest.CaptureFixture[str],
-    event: bool,
+    is_event: bool,
     cause: Any,
     sends: bool,
     counts: bool,
 ) -> None:
     described.append(failed(**cause))
-    assert notify(STATUS_CHANGE if event else {"detail": failed(**cause)})["Notified"] is sends
-    assert len(published) == sends
+    # Of an event only the execution and its status count.
+    answer = notify(event(error="Not this.") if is_event else {"detail": failed(**cause)})
+    assert [message["Subject"] for message in published] == [SUBJECT] * sends
+    assert answer["Notified"] is sends
     *without_route, metric = metrics(capsys)
     assert (sum(metric["OperatorsNotified"]), metric["Route"]) == (sends, cause.get("Route", "notify"))
-    assert [(one["FailuresNotified"], one["service"]) for one in without_route] == (
-        [([1.0], "start-image-builder")] if counts else []
-    )
+    counted = [(one["FailuresNotified"], one["service"]) for one in without_route]
+    assert counted == [([1.0], "start-image-builder")] * counts
 
 
 def test_a_message_that_cannot_be_published_is_not_counted(
     described: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def publish(**_: Any) -> None:
-        raise ConnectionError
+        raise NO_ANSWER
 
     monkeypatch.setattr(notify_operators, "sns", SimpleNamespace(publish=publish))
     described.append({})
@@ -144,9 +130,14 @@ def test_a_message_that_cannot_be_published_is_not_counted(
     assert "FailuresNotified" not in capsys.readouterr().out
 
 
-def test_of_an_event_only_the_execution_and_its_status_count(published: list[Any], described: list[Any]) -> None:
-    described.append(failed())
-    assert notify(STATUS_CHANGE)["Subject"] == SUBJECT
+def test_an_execution_that_cannot_be_described_is_notified_by_the_workflow_and_retried_by_an_event(
+    published: list[Any], described: list[Any]
+) -> None:
+    described += [NO_ANSWER, NO_ANSWER]
+    assert notify({"detail": failed()})["Notified"] is True
+    with pytest.raises(ConnectionError):
+        notify(event())
+    assert len(published) == 1
 
 
 @pytest.mark.parametrize("redriven", [None, STOPPED - 1])
@@ -154,13 +145,12 @@ def test_a_result_that_step_functions_does_not_show_yet_is_retried(
     published: list[Any], described: list[Any], redriven: int | None
 ) -> None:
     # DescribeExecution is eventually consistent, after a redrive as well.
-    stale: dict[str, Any] = {"executionArn": ARN, "status": "RUNNING", "input": "{}"}
-    if redriven:
-        stale["redriveDate"] = datetime.fromtimestamp(redriven / 1_000, UTC)
+    date = redriven and datetime.fromtimestamp(redriven / 1_000, UTC)
+    stale = {"executionArn": ARN, "status": "RUNNING", "input": "{}", "redriveDate": date}
     described += [stale, failed(OperatorsNotified=True)]
     with pytest.raises(NotYetKnown, match="is FAILED; DescribeExecution shows RUNNING"):
-        notify(STATUS_CHANGE)
-    assert notify(STATUS_CHANGE) == {"Notified": False}
+        notify(event())
+    assert notify(event()) == {"Notified": False}
     assert published == []
 
 
@@ -170,55 +160,42 @@ def test_a_failure_that_has_been_redriven_since_is_not_notified(
 ) -> None:
     redriven = datetime.fromtimestamp((STOPPED + 60_000) / 1_000, UTC)
     described.append({"executionArn": ARN, "status": status, "redriveDate": redriven, "input": "{}"})
-    assert notify(STATUS_CHANGE) == {"Notified": False}
+    assert notify(event()) == {"Notified": False}
     assert published == []
 
 
+IN_A_FLEET = {"input": json.dumps({"Name": "gold", STARTED_BY_EXECUTION: f"{EXECUTIONS}:StartFleet:f"})}
+OF_A_STOP = {"executionArn": f"{EXECUTIONS}:S-StopImageBuilderStateMachine1A:x"}
+
+
 @pytest.mark.parametrize(
-    ("parent", "sends"),
+    ("stopped", "fleet", "sends"),
     [
-        ({"status": "ABORTED", "input": '{"ImageBuilders": ["gold"]}'}, False),
-        ({"status": "TIMED_OUT", "input": '{"detail-type": "x", "detail": {"Tag": {}}}'}, False),
-        ({"status": "RUNNING", "input": '{"ImageBuilders": ["gold"]}'}, True),
-        # The start of an auto-stop.
-        ({"status": "ABORTED", "input": '{"Name": "gold"}'}, True),
-        (ConnectionError("No answer."), True),
+        (IN_A_FLEET, {"status": "ABORTED", "input": '{"ImageBuilders": ["gold"]}'}, False),
+        (IN_A_FLEET, {"status": "TIMED_OUT", "input": '{"detail-type": "x", "detail": {"Tag": {}}}'}, False),
+        (IN_A_FLEET, {"status": "RUNNING", "input": '{"ImageBuilders": ["gold"]}'}, True),
+        # By the start of an auto-stop.
+        (IN_A_FLEET, {"status": "ABORTED", "input": '{"Name": "gold"}'}, True),
+        (IN_A_FLEET, NO_ANSWER, True),
+        # An auto-stop that an operator cancels.
+        ({**OF_A_STOP, "error": "AutoStopCancelled"}, None, False),
+        ({**OF_A_STOP, "error": "Other"}, None, True),
+        ({"error": "AutoStopCancelled"}, None, True),
     ],
 )
-def test_an_execution_stopped_with_its_fleet_is_covered_by_the_message_of_the_fleet(
-    published: list[Any], described: list[Any], capsys: pytest.CaptureFixture[str], parent: Any, sends: bool
-) -> None:
-    execution_input = json.dumps({"Name": "gold", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": FLEET})
-    stopped = {"executionArn": ARN, "status": "ABORTED", "stopDate": STOPPED}
-    described += [{**stopped, "input": execution_input}, parent]
-    assert notify({**STATUS_CHANGE, "detail": stopped})["Notified"] is sends
-    assert len(published) == sends
-    assert capsys.readouterr().out.count('"FailuresNotified":[1.0]') == 1
-
-
-@pytest.mark.parametrize(
-    ("workflow", "error", "sends"),
-    [("Stop", "AutoStopCancelled", 0), ("Stop", "Other", 1), ("Start", "AutoStopCancelled", 1)],
-)
-def test_an_auto_stop_that_an_operator_cancels_sends_no_message(
+def test_an_execution_stopped_on_purpose_is_counted_and_sends_no_message_of_its_own(
     published: list[Any],
     described: list[Any],
     capsys: pytest.CaptureFixture[str],
-    workflow: str,
-    error: str,
-    sends: int,
+    stopped: dict[str, Any],
+    fleet: Any,
+    sends: bool,
 ) -> None:
-    stopped = {"executionArn": OF_WORKFLOWS[workflow], "status": "ABORTED", "stopDate": STOPPED, "error": error}
-    described.append({**stopped, "input": '{"Name": "gold"}'})
-    assert notify({**STATUS_CHANGE, "detail": stopped})["Notified"] is bool(sends)
+    execution = {"executionArn": ARN, "status": "ABORTED", "input": '{"Name": "gold"}', **stopped}
+    described += [execution, fleet]
+    assert notify(event(executionArn=execution["executionArn"], status="ABORTED"))["Notified"] is sends
     assert len(published) == sends
     assert capsys.readouterr().out.count('"FailuresNotified":[1.0]') == 1
-
-
-def test_an_event_of_an_execution_that_cannot_be_described_is_retried(described: list[Any]) -> None:
-    described.append(ConnectionError("No answer."))
-    with pytest.raises(ConnectionError):
-        notify(STATUS_CHANGE)
 
 
 def test_a_dead_letter_is_notified_and_is_no_failed_execution(

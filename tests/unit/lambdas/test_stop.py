@@ -7,6 +7,7 @@ from lambdas.image_builder.request import parse_stop_request
 from lambdas.image_builder.stop import CONFIRM_SECONDS, STARTING_MINUTES, WAIT_SECONDS, Action, stop_status
 
 MINUTE = 60
+STARTED_AGAIN = "This execution stopped it, and somebody has started it again since."
 
 
 def polls(states: list[tuple[int, str]], **request: Any) -> Any:
@@ -30,6 +31,7 @@ def polls(states: list[tuple[int, str]], **request: Any) -> Any:
         ([(0, "PENDING")], {"StopAfterMinutes": 5}, Action.WAIT, WAIT_SECONDS),
         ([(0, "RUNNING")], {"StopAfterMinutes": 1}, Action.WAIT, 60),
         ([(100, "RUNNING"), (160, "RUNNING")], {"StopAfterMinutes": 1}, Action.STOP, 30),
+        # With CONFIRM_SECONDS less than 300: two polls find the shortest start by somebody else.
         ([(0, "RUNNING")], {"StopAfterMinutes": 10_080}, Action.WAIT, 268),
         ([(0, "PENDING"), (STARTING_MINUTES * MINUTE, "PENDING")], {"StopAfterMinutes": 5}, Action.WAIT, WAIT_SECONDS),
         ([((STARTING_MINUTES + 60) * MINUTE, "PENDING")], {"StopAfterMinutes": 5}, Action.TIMED_OUT, 0),
@@ -45,13 +47,11 @@ def test_what_to_do_and_when_to_poll_next(
     assert (found["Action"], found["PollSeconds"]) == (action, seconds)
 
 
-def test_the_shortest_start_by_somebody_else_is_found_by_two_polls() -> None:
-    assert 268 + CONFIRM_SECONDS < 300
-
-
 def test_the_deadline_follows_the_time_when_the_stop_is_due() -> None:
     request = {"StopAfterMinutes": 30, "TimeoutMinutes": 10}
-    assert polls([(0, "PENDING")], **request)["DeadlineSeconds"] == (STARTING_MINUTES + 10) * MINUTE
+    starting = polls([(0, "PENDING")], **request)
+    assert starting["DeadlineSeconds"] == (STARTING_MINUTES + 10) * MINUTE
+    assert "still PENDING 13 hours after its start" in starting["TimedOut"]["Message"]
     assert polls([(0, "PENDING"), (500, "RUNNING")], **request)["DeadlineSeconds"] == 500 + 40 * MINUTE
     assert polls([(0, "RUNNING")], TimeoutMinutes=10)["DeadlineSeconds"] == 10 * MINUTE
 
@@ -72,12 +72,6 @@ def test_a_stop_that_is_given_up_has_advice_that_is_possible(state: str, message
     assert advice in timed_out["Advice"]
 
 
-def test_an_auto_stop_that_never_sees_running_says_so() -> None:
-    assert (
-        "still PENDING 13 hours after its start" in polls([(0, "PENDING")], StopAfterMinutes=5)["TimedOut"]["Message"]
-    )
-
-
 @pytest.mark.parametrize(
     ("states", "outcome", "why"),
     [
@@ -85,24 +79,15 @@ def test_an_auto_stop_that_never_sees_running_says_so() -> None:
         (["RUNNING", "STOPPING"], "", ""),
         (["RUNNING", "RUNNING"], "", ""),
         (["RUNNING", "PENDING"], "", ""),
-        (
-            ["RUNNING", "PENDING", "PENDING"],
-            "Stopped",
-            "This execution stopped it, and somebody has started it again since.",
-        ),
+        (["RUNNING", "PENDING", "PENDING"], "Stopped", STARTED_AGAIN),
     ],
 )
 def test_after_the_call_the_polls_show_whether_it_took_effect(states: list[str], outcome: str, why: str) -> None:
     request = parse_stop_request({"Name": "gold"})
-    tracking: Any = stop_status({"State": states[0]}, request, {}, 0, called=True)["Tracking"]
+    found = stop_status({"State": states[0]}, request, {}, 0, called=True)
+    assert found["Action"] is Action.WAIT
     for state in states[1:]:
-        found = stop_status({"State": state}, request, tracking, 30)
-        tracking = found["Tracking"]
+        found = stop_status({"State": state}, request, found["Tracking"], 30)
     assert (found["Outcome"], found["Why"]) == (outcome, why)
-
-
-def test_a_call_that_did_not_take_effect_is_repeated_by_the_next_poll() -> None:
-    request = parse_stop_request({"Name": "gold"})
-    called = stop_status({"State": "RUNNING"}, request, {}, 0, called=True)
-    assert called["Action"] is Action.WAIT
-    assert stop_status({"State": "RUNNING"}, request, called["Tracking"], 30)["Action"] is Action.STOP
+    # A call that did not take effect is repeated.
+    assert (found["Action"] is Action.STOP) is (states[-1] == "RUNNING")
