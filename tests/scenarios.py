@@ -9,7 +9,6 @@ import pytest
 from lambdas.image_builder.notification import quote
 from tests import contracts
 
-FOR_EVER = None
 BUILDER = "golden-image"
 """Stands for the scenario's own builder in a request; each run puts its own name there."""
 
@@ -65,61 +64,44 @@ class Scenario:
 
     def check(self, run: Outcome) -> None:
         """Assert that the run ended as it has to."""
-        if run.status == "SUCCEEDED":
-            contracts.check("result", run.output)
-        else:
-            contracts.check("cause", run.cause)
+        assert run.status == ("FAILED" if self.error else "SUCCEEDED"), (run.error, run.cause, run.output)
         assert run.starts == self.starts
         assert {call["operation"] for call in run.calls} <= {"DescribeImageBuilders", "StartImageBuilder"}
-        effective = [call for call in run.calls if call["effective"]]
-        assert all(call["state_before"] == "STOPPED" for call in effective)
+        assert all(call["state_before"] == "STOPPED" for call in run.calls if call["effective"])
         if self.error:
             self._check_failure(run)
         elif self.outcome == "DryRun":
             self._check_dry_run(run)
         else:
             self._check_success(run)
-        self._check_events(run)
 
-    def _check_events(self, run: Outcome) -> None:
-        if self.outcome == "DryRun" and not self.error:
-            assert run.events == []
-            return
+    def _check_event(self, run: Outcome, kind: str, said: Mapping[str, Any]) -> None:
         (event,) = run.events
         contracts.check("events", event)
-        assert event["detail-type"] == ("Image Builder Start Failed" if self.error else "Image Builder Running")
-        said = {"Error": run.error, **run.cause} if self.error else run.output
+        assert event["detail-type"] == kind
         shared = event["detail"].keys() & said.keys()
         assert {key: event["detail"][key] for key in shared} == {key: said[key] for key in shared}
 
     def _check_dry_run(self, run: Outcome) -> None:
-        assert run.status == "SUCCEEDED", (run.error, run.cause)
-        assert set(run.output) == {"Outcome", "WouldStart", "Route", "Why", "ImageBuilder"}
+        contracts.check("result", run.output)
         assert (run.output["Outcome"], run.output["Route"]) == ("DryRun", self.route)
         assert run.output["WouldStart"] is (self.route == "start")
         assert [call["operation"] for call in run.calls] == ["DescribeImageBuilders"]
-        assert run.messages == []
+        assert (run.messages, run.events) == ([], [])
 
     def _check_success(self, run: Outcome) -> None:
-        assert run.status == "SUCCEEDED", (run.error, run.cause)
-        agent = {"Agent"} if "AppstreamAgentVersion" in self.request else set()
-        assert set(run.output) == {"Outcome", "Started", "ImageBuilder", "Polls", "WaitedSeconds", "Advice"} | agent
-        assert run.output["Outcome"] == self.outcome
-        assert run.output["Started"] is self.started
+        contracts.check("result", run.output)
+        assert ("Agent" in run.output) is ("AppstreamAgentVersion" in self.request)
+        assert (run.output["Outcome"], run.output["Started"]) == (self.outcome, self.started)
         assert run.output["ImageBuilder"]["State"] == "RUNNING"
-        assert run.output["ImageBuilder"]["CreatedTime"].endswith("Z")
-        assert type(run.output["Polls"]) is int
-        assert type(run.output["WaitedSeconds"]) is int
-        wanted = isinstance(self.request, dict) and self.request.get("NotifyOnSuccess", False)
-        assert len(run.messages) == wanted
+        assert len(run.messages) == self.request.get("NotifyOnSuccess", False)
         assert all("is running." in message for message in run.messages)
+        self._check_event(run, "Image Builder Running", run.output)
 
     def _check_failure(self, run: Outcome) -> None:
-        assert run.status == "FAILED", run.output
-        assert run.error == self.error
-        assert set(run.cause) - {"ImageBuilder"} == {"Name", "Route", "Message", "Advice", "OperatorsNotified"}
+        contracts.check("cause", run.cause)
+        assert (run.error, run.cause["Route"]) == (self.error, self.route)
         assert run.cause["OperatorsNotified"] is True
-        assert run.cause["Route"] == self.route
         if self.error == "InvalidRequest":
             assert run.calls == [], "a refused request reaches no AWS call"
         assert run.cause["Advice"]
@@ -128,45 +110,40 @@ class Scenario:
         assert self.error in message
         assert quote(run.cause["Message"]) in message
         assert quote(run.cause["Advice"]) in message
+        self._check_event(run, "Image Builder Start Failed", {"Error": run.error, **run.cause})
 
 
 def parametrize(scenarios: Sequence[Scenario]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("scenario", scenarios, ids=lambda scenario: scenario.id)
 
 
-def start_answers(code: str, times: int | None = FOR_EVER) -> Mapping[str, Any]:
+def answers(operation: str, code: str, times: int | None = None, **when: Any) -> Mapping[str, Any]:
+    """A fault: AppStream answers so many calls with an error code. times: None: all."""
     return {
-        "operation": "StartImageBuilder",
-        "times": times,
+        "operation": operation,
         "error": {"code": code, "message": f"{code} is the answer."},
+        "times": times,
+        **when,
     }
 
 
-def describe_answers(code: str, times: int | None = FOR_EVER) -> Mapping[str, Any]:
-    return {
-        "operation": "DescribeImageBuilders",
-        "times": times,
-        "error": {"code": code, "message": f"{code} is the answer."},
-    }
+def fails(id_: str, error: str, route: str, **more: Any) -> Scenario:
+    """A run that fails, and starts nothing if nothing else is said."""
+    return Scenario(id_, **{"starts": 0, "error": error, "route": route, **more})
 
 
 def ends(code: str, route: str, canonical: str = "") -> Scenario:
     """AppStream answers every start with the code."""
-    return Scenario(
-        f"{code}-at-every-start",
-        faults=[start_answers(code)],
-        error=canonical or code,
-        route=route,
-        starts=0,
-        message=f"{code}: {code} is the answer.",
-    )
+    faults, message = [answers("StartImageBuilder", code)], f"{code}: {code} is the answer."
+    return fails(f"{code}-at-every-start", canonical or code, route, faults=faults, message=message)
 
 
 def recovers(code: str, times: int) -> Scenario:
     """AppStream answers some starts with the code, then behaves."""
-    return Scenario(f"{code}-{times}-times", faults=[start_answers(code, times)])
+    return Scenario(f"{code}-{times}-times", faults=[answers("StartImageBuilder", code, times)])
 
 
+FIVE_MINUTES = {"Name": BUILDER, "TimeoutMinutes": 5}
 ENDS = [
     # The errors of the StartImageBuilder page, and OperationNotPermittedException, which AppStream models as well.
     ends("ConcurrentModificationException", "notify"),
@@ -192,40 +169,29 @@ RECOVERIES = [
     recovers("InternalFailure", 4),
 ]
 
+DESCRIBE = "DescribeImageBuilders"
 POLLS = [
-    Scenario("a-poll-is-throttled", faults=[{**describe_answers("ThrottlingException", 4), "skip": 2}]),
-    Scenario(
-        "every-poll-is-denied",
-        faults=[describe_answers("AccessDeniedException")],
-        error="AccessDeniedException",
-        route="notify",
-        starts=0,
+    Scenario("a-poll-is-throttled", faults=[answers(DESCRIBE, "ThrottlingException", 4, skip=2)]),
+    fails(
+        "every-poll-is-denied", "AccessDeniedException", "notify", faults=[answers(DESCRIBE, "AccessDeniedException")]
     ),
-    Scenario(
+    fails(
         "gone-while-starting",
-        faults=[{**describe_answers("ResourceNotFoundException"), "skip": 2}],
-        error="ResourceNotFoundException",
-        route="fail",
+        "ResourceNotFoundException",
+        "fail",
+        faults=[answers(DESCRIBE, "ResourceNotFoundException", skip=2)],
+        starts=1,
     ),
-    Scenario(
+    fails(
         "an-answer-without-state-at-every-poll",
-        faults=[
-            {
-                "operation": "DescribeImageBuilders",
-                "times": None,
-                "skip": 1,
-                "answer": {"ImageBuilders": [{"Name": "x"}]},
-            }
-        ],
-        request={"Name": BUILDER, "TimeoutMinutes": 5},
-        error="ImageBuilderStartTimedOut",
-        route="notify",
+        "ImageBuilderStartTimedOut",
+        "notify",
+        faults=[{"operation": DESCRIBE, "times": None, "skip": 1, "answer": {"ImageBuilders": [{"Name": "x"}]}}],
+        request=FIVE_MINUTES,
+        starts=1,
         message="The last poll failed: ServiceUnavailableException.",
     ),
-    Scenario(
-        "an-empty-list-once",
-        faults=[{"operation": "DescribeImageBuilders", "times": 1, "answer": {"ImageBuilders": []}}],
-    ),
+    Scenario("an-empty-list-once", faults=[{"operation": DESCRIBE, "times": 1, "answer": {"ImageBuilders": []}}]),
 ]
 
 NETWORK = [
@@ -236,13 +202,12 @@ NETWORK = [
         started=False,
     ),
     Scenario("the-start-never-arrives", faults=[{"operation": "StartImageBuilder", "drop": "before", "times": 1}]),
-    Scenario(
+    fails(
         "no-answer-ever",
+        "ServiceUnavailableException",
+        "notify",
         faults=[{"operation": "*", "drop": "before", "times": None}],
-        request={"Name": BUILDER, "TimeoutMinutes": 5},
-        error="ServiceUnavailableException",
-        route="notify",
-        starts=0,
+        request=FIVE_MINUTES,
         message="No answer. ConnectionClosedError",
     ),
 ]
@@ -255,13 +220,12 @@ STATES = [
         {"durations": {"network_interface": 200}},
         request={"Name": BUILDER, "RequireNetworkInterface": True},
     ),
-    Scenario(
+    fails(
         "no-network-interface-ever",
-        {"state": "RUNNING", "durations": {"network_interface": 100_000}},
-        request={"Name": BUILDER, "RequireNetworkInterface": True, "TimeoutMinutes": 5},
-        error="ImageBuilderStartTimedOut",
-        route="notify",
-        starts=0,
+        "ImageBuilderStartTimedOut",
+        "notify",
+        builder={"state": "RUNNING", "durations": {"network_interface": 100_000}},
+        request={**FIVE_MINUTES, "RequireNetworkInterface": True},
         message="RUNNING, but has no network interface after 5 minutes",
     ),
     Scenario("a-success-notifies-if-requested", request={"Name": BUILDER, "NotifyOnSuccess": True}),
@@ -274,17 +238,12 @@ STATES = [
         Scenario(f"{state.lower()}-is-waited-out", {"state": [[state, 200], ["STOPPED", None]]})
         for state in ("STOPPING", "SNAPSHOTTING")
     ),
-    Scenario(
-        "failed",
-        {"state": "FAILED"},
-        error="ImageBuilderFailed",
-        route="notify",
-        starts=0,
-        message="The image builder is FAILED",
-    ),
-    Scenario(
+    fails("failed", "ImageBuilderFailed", "notify", builder={"state": "FAILED"}, message="The image builder is FAILED"),
+    fails(
         "fails-while-starting",
-        {
+        "ImageBuilderFailed",
+        "notify",
+        builder={
             "next_start": {
                 "stages": [["PENDING", 120], ["FAILED", None]],
                 "at_end": {
@@ -295,80 +254,64 @@ STATES = [
                 },
             },
         },
-        error="ImageBuilderFailed",
-        route="notify",
+        starts=1,
         message="INTERNAL_ERROR: It broke.; SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES: No free addresses.",
     ),
-    Scenario("deleting", {"state": "DELETING"}, error="ImageBuilderDeleting", route="fail", starts=0),
+    fails("deleting", "ImageBuilderDeleting", "fail", builder={"state": "DELETING"}),
     Scenario("falls-back-to-stopped-once", {"next_start": [["PENDING", 60], ["STOPPED", None]]}, starts=2),
-    Scenario("no-such-builder", None, error="ResourceNotFoundException", route="fail", starts=0),
+    fails("no-such-builder", "ResourceNotFoundException", "fail", builder=None),
     *(
-        Scenario(
+        fails(
             f"stuck-in-{state.lower()}",
-            {"state": state},
-            request={"Name": BUILDER, "TimeoutMinutes": 5},
-            error="ImageBuilderStartTimedOut",
-            route="notify",
-            starts=0,
+            "ImageBuilderStartTimedOut",
+            "notify",
+            builder={"state": state},
+            request=FIVE_MINUTES,
             message=f"still {state} after 5 minutes",
         )
         for state in ("PENDING", "STOPPING", "SOMETHING_NEW")
     ),
 ]
 
-
-def dry_run(builder: Mapping[str, Any], route: str) -> Scenario:
-    """A dry run describes, and says what a run would do about such a builder."""
-    request = {"Name": BUILDER, "DryRun": True}
-    return Scenario(f"dry-run-{builder['state']}", builder, request=request, outcome="DryRun", route=route, starts=0)
-
-
+DRY_RUN = {"Name": BUILDER, "DryRun": True}
 DRY_RUNS = [
-    dry_run({"state": "STOPPED"}, "start"),
-    dry_run({"state": "RUNNING"}, "done"),
-    dry_run({"state": "PENDING"}, "wait"),
-    dry_run({"state": "STOPPING"}, "wait"),
-    dry_run({"state": "SOMETHING_NEW"}, "wait"),
-    dry_run({"state": "FAILED"}, "notify"),
-    dry_run({"state": "DELETING"}, "fail"),
-    Scenario(
-        "dry-run-of-no-builder",
-        None,
-        request={"Name": BUILDER, "DryRun": True},
-        error="ResourceNotFoundException",
-        route="fail",
-        starts=0,
+    *(
+        Scenario(f"dry-run-{state}", {"state": state}, request=DRY_RUN, outcome="DryRun", route=route, starts=0)
+        for state, route in {
+            "STOPPED": "start",
+            "RUNNING": "done",
+            "PENDING": "wait",
+            "STOPPING": "wait",
+            "SOMETHING_NEW": "wait",
+            "FAILED": "notify",
+            "DELETING": "fail",
+        }.items()
     ),
+    fails("dry-run-of-no-builder", "ResourceNotFoundException", "fail", builder=None, request=DRY_RUN),
 ]
 
-
-def refused(name: str, execution_input: Any, message: str) -> Scenario:
-    return Scenario(name, request=execution_input, error="InvalidRequest", route="fail", starts=0, message=message)
-
-
 BAD_INPUT = [
-    refused("nothing", {}, "Name: is required"),
-    refused("null", None, "the input must be a JSON object"),
-    refused("a-list", [{"Name": BUILDER}], "the input must be a JSON object"),
-    refused("a-string", BUILDER, "the input must be a JSON object"),
-    refused("empty-name", {"Name": ""}, "Name: must be"),
-    refused("long-name", {"Name": "g" * 102}, "Name: must be"),
-    refused("unicode-name", {"Name": "gölden-\U0001f5bc"}, "Name: must be"),
-    refused("control-character", {"Name": "golden\n\x00"}, "Name: must be"),
-    refused("number-for-name", {"Name": 7}, "Name: must be"),
-    refused("misspelt-field", {"Name": BUILDER, "TimeoutMinute": 30}, "did you mean TimeoutMinutes?"),
-    refused("dry-run-in-words", {"Name": BUILDER, "DryRun": "yes"}, "DryRun: must be true or false"),
-    refused("bad-dry-run", {"Name": "", "DryRun": True}, "Name: must be"),
-    refused("wrong-type", {"Name": BUILDER, "TimeoutMinutes": "30"}, "TimeoutMinutes: must be an integer"),
-    refused("out-of-range", {"Name": BUILDER, "TimeoutMinutes": 721}, "TimeoutMinutes: must be an integer"),
-    refused("quotes-and-braces", {"Name": "\"}'{% $states %} \\"}, "Name: must be"),
-    refused("event-without-detail", {"detail-type": "Start", "source": "x"}, "detail: is required"),
-    refused("event-with-a-list", {"detail-type": "Start", "detail": [1]}, "detail: must be the request"),
-    refused(
-        "every-problem-at-once",
-        {"TimeoutMinutes": 1, "Nmae": "x"},
-        'TimeoutMinutes: must be an integer from 5 to 720, not 1; "Nmae"',
-    ),
+    fails(id_, "InvalidRequest", "fail", request=execution_input, message=message)
+    for id_, execution_input, message in [
+        ("nothing", {}, "Name: is required"),
+        ("null", None, "the input must be a JSON object"),
+        ("a-list", [{"Name": BUILDER}], "the input must be a JSON object"),
+        ("a-string", BUILDER, "the input must be a JSON object"),
+        ("unicode-name", {"Name": "gölden-\U0001f5bc"}, "Name: must be"),
+        ("control-character", {"Name": "golden\n\x00"}, "Name: must be"),
+        ("number-for-name", {"Name": 7}, "Name: must be"),
+        ("misspelt-field", {"Name": BUILDER, "TimeoutMinute": 30}, "did you mean TimeoutMinutes?"),
+        ("bad-dry-run", {"Name": "", "DryRun": True}, "Name: must be"),
+        ("wrong-type", {"Name": BUILDER, "TimeoutMinutes": "30"}, "TimeoutMinutes: must be an integer"),
+        ("quotes-and-braces", {"Name": "\"}'{% $states %} \\"}, "Name: must be"),
+        ("event-without-detail", {"detail-type": "Start", "source": "x"}, "detail: is required"),
+        ("event-with-a-list", {"detail-type": "Start", "detail": [1]}, "detail: must be the request"),
+        (
+            "every-problem-at-once",
+            {"TimeoutMinutes": 1, "Nmae": "x"},
+            'TimeoutMinutes: must be an integer from 5 to 720, not 1; "Nmae"',
+        ),
+    ]
 ]
 
 GOOD_INPUT = [

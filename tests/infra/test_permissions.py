@@ -8,13 +8,12 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tests import scenarios
 from tests.infra.conftest import THROUGH_THE_ALIAS, Assembly, listed
 from tests.scenarios import BUILDER, Scenario
 from tests.workflow.conftest import World
-from tests.workflow.engine import Execution, Handler
+from tests.workflow.engine import Execution, Handler, service_error
 
 pytestmark = pytest.mark.xdist_group("permissions")
 
@@ -159,8 +158,7 @@ class Recorder:
 
     def play(self, scenario: Scenario, *, publish_errors: int = 0, stop: Mapping[str, Any] | None = None) -> None:
         self.running, world = START, self.world()
-        error = ClientError({"Error": {"Code": "KMSDisabledException", "Message": "The key is disabled."}}, "Publish")
-        world.topic.errors = [error] * publish_errors
+        world.plan({"Publish": [service_error("Publish", "KMSDisabledException")] * publish_errors})
         world.play(scenario)
         for left in world.engine.started:
             assert left["StateMachineArn"].endswith(":live")

@@ -1,8 +1,8 @@
-"""The workflow's own ASL file and handlers on an interpreter, in process and on a virtual clock.
+"""The workflows' own ASL files and handlers on an interpreter, in process and on a virtual clock.
 
-The interpreter is moto's (from Emulator, which validates it against AWS). Three things are put in its place:
-JSONata is evaluated by jsonata-python, waits and retries move a virtual clock, and its clients are those below: that of
-Lambda calls the real handlers as the Lambda runtime does, that of Step Functions keeps what a workflow starts.
+The interpreter is moto's (from LocalStack, which validates it against AWS). Put in its place are JSONata, which
+jsonata-python evaluates; waits, which move a virtual clock; and its clients: that of Lambda calls the real handlers as
+the Lambda runtime does, that of Step Functions keeps what a workflow starts, that of EventBridge what it publishes.
 """
 
 import copy
@@ -29,26 +29,11 @@ from moto.stepfunctions.parser.api import HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
-from moto.stepfunctions.parser.asl.component.common.path import result_path
-from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringJSONata
-from moto.stepfunctions.parser.asl.component.state.exec import execute_state
-from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
-    state_task_service_events,
-    state_task_service_sfn,
-)
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
-    StateTaskServiceSfn,
-)
-from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
-from moto.stepfunctions.parser.asl.eval import environment, states
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.evaluation_details import AWSExecutionDetails
-from moto.stepfunctions.parser.asl.eval.event import event_manager
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.event.event_manager import EventHistoryContext
-from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded, ProgramError, ProgramStopped
 from moto.stepfunctions.parser.asl.eval.states import ContextObjectData, ExecutionData, StateMachineData
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.utils import TMP_THREADS
@@ -61,7 +46,8 @@ for name in ("moto.stepfunctions", "aws_lambda_powertools"):
     logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 ARN = "arn:aws:states:us-east-1:000000000000:execution:StartImageBuilder:test"
-STATUS = {ProgramEnded: "SUCCEEDED", ProgramError: "FAILED", ProgramStopped: "ABORTED"}
+ASL = "moto.stepfunctions.parser.asl"
+TASK = f"{ASL}.component.state.exec.state_task"
 Handler = Callable[[Any, Any], Any]
 Invocation = Callable[[Handler, Any], dict[str, Any]]
 """What becomes of one invocation: called with the handler and its event, gives what Lambda's Invoke answers."""
@@ -89,40 +75,30 @@ class Execution:
     @property
     def states(self) -> list[str]:
         """The states entered, in order."""
-        return [
-            details["name"]
-            for event in self.history
-            for member, details in event.items()
-            if member == "stateEnteredEventDetails"
-        ]
+        return [each["stateEnteredEventDetails"]["name"] for each in self.history if "stateEnteredEventDetails" in each]
 
 
 @dataclass
 class Engine:
-    """Runs executions one at a time.
+    """Runs executions.
 
     Attributes:
         sleep: moves the virtual clock by so many seconds.
         handlers: the functions, by what the substitutions call them.
-        script: what becomes of the next invocations of a function, instead of a plain run of its handler.
-        arn: of its executions.
-        started: the parameters of the executions that a workflow started.
-        start_errors: errors that the next starts of executions answer.
+        script: what becomes of the next invocations of a function, by its name, and the errors of the next calls of
+            "StartExecution", "PutEvents" and "Publish". Where it ends, all works.
         nested: what becomes of an execution that a workflow starts and waits for, by its parameters.
+        started: the parameters of the executions that a workflow started.
         announced: the entries that a workflow put on an event bus, with each Detail read.
-        announce_errors: errors that the next such calls answer.
     """
 
     sleep: Callable[[float], object]
     handlers: dict[str, Handler]
     definition: str = field(default_factory=definition)
-    script: dict[str, list[Invocation]] = field(default_factory=dict)
-    arn: str = ARN
-    started: list[dict[str, str]] = field(default_factory=list)
-    start_errors: list[Exception] = field(default_factory=list)
+    script: dict[str, Iterator[Any]] = field(default_factory=dict)
     nested: Callable[[dict[str, str]], Execution] | None = None
+    started: list[dict[str, str]] = field(default_factory=list)
     announced: list[dict[str, Any]] = field(default_factory=list)
-    announce_errors: list[Exception] = field(default_factory=list)
     _entered: bool = False
     _running: dict[str, Environment] = field(default_factory=dict)
 
@@ -131,9 +107,8 @@ class Engine:
         if running := self._running.get(arn):
             running.set_stop(datetime(2026, 1, 31, tzinfo=UTC), cause=None, error=None)
 
-    def run(self, execution_input: Any, arn: str = "", definition: str = "") -> Execution:
-        """Run one execution to its end. Args: arn, definition: its own, where they are not the engine's."""
-        arn = arn or self.arn
+    def run(self, execution_input: Any, arn: str = ARN, definition: str = "") -> Execution:
+        """Run one execution to its end. Its definition is the engine's, where none is given."""
         running = Environment(
             aws_execution_details=AWSExecutionDetails("000000000000", "us-east-1", "role"),
             execution_type="STANDARD",
@@ -158,16 +133,11 @@ class Engine:
         del self._running[arn]
         # moto keeps every thread it ever made, and with it the whole run.
         TMP_THREADS.clear()
-        end = running.program_state()
-        error: dict[str, str] = (end.error or {}) if isinstance(end, ProgramError) else {}
-        status = STATUS.get(type(end), type(end).__name__)
-        return Execution(
-            status=status,
-            output=running.states.get_input() if status == "SUCCEEDED" else None,
-            error=error.get("error", ""),
-            cause_text=error.get("cause") or "",
-            history=running.event_manager.get_event_history(),
-        )
+        history = running.event_manager.get_event_history()
+        status = history[-1]["type"].removeprefix("Execution").upper()
+        failure: Any = history[-1].get("executionFailedEventDetails") or {}
+        output = running.states.get_input() if status == "SUCCEEDED" else None
+        return Execution(status, output, failure.get("error") or "", failure.get("cause") or "", history)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -175,19 +145,10 @@ class Engine:
         if self._entered:
             yield
             return
-        self._entered = True
-        try:
-            with self._replaced():
-                yield
-        finally:
-            self._entered = False
-
-    @contextmanager
-    def _replaced(self) -> Iterator[None]:
         clients = {
             "lambda": SimpleNamespace(invoke=self._invoke),
             "stepfunctions": SimpleNamespace(
-                start_execution=self._start_execution, describe_execution=self._describe_execution
+                start_execution=self.start_execution, describe_execution=self._describe_execution
             ),
             "events": SimpleNamespace(put_events=self._put_events),
         }
@@ -195,44 +156,56 @@ class Engine:
         def client_for(service: str, **_: Any) -> Any:
             return clients[service]
 
-        def wait(_: WaitFunction, env: Environment, wait_seconds: int) -> None:
-            self.sleep(wait_seconds)
-
-        with ExitStack() as stack:
-            for module in (lambda_eval_utils, state_task_service_sfn, state_task_service_events):
-                stack.enter_context(patch.object(module, "boto_client_for", client_for))
-            stack.enter_context(patch.object(StateTaskServiceSfn, "_normalise_response", _in_pascal_case))
-            stack.enter_context(patch.object(StringJSONata, "_eval_body", _evaluate))
-            stack.enter_context(patch.object(WaitFunction, "_wait_interval", wait))
-            stack.enter_context(patch.object(retrier_decl, "time", SimpleNamespace(sleep=self.sleep)))
+        json_copies = SimpleNamespace(deepcopy=_copied)
+        replacements = {
+            f"{TASK}.lambda_eval_utils.boto_client_for": client_for,
+            f"{TASK}.service.state_task_service_sfn.boto_client_for": client_for,
+            f"{TASK}.service.state_task_service_events.boto_client_for": client_for,
+            f"{TASK}.service.state_task_service_sfn.StateTaskServiceSfn._normalise_response": _in_pascal_case,
+            f"{ASL}.component.common.string.string_expression.StringJSONata._eval_body": _evaluate,
+            f"{ASL}.component.state.wait.wait_function.wait_function.WaitFunction._wait_interval": (
+                lambda wait, env, wait_seconds: self.sleep(wait_seconds)
+            ),
+            f"{ASL}.component.common.retry.retrier_decl.time": SimpleNamespace(sleep=self.sleep),
             # What makes a run take half its time: copies of JSON, a path that is parsed once, no thread for each task.
-            for module in (states, environment, event_manager, execute_state, result_path):
-                stack.enter_context(patch.object(module, "copy", SimpleNamespace(deepcopy=_copied)))
-            stack.enter_context(patch.object(result_path, "parse", cache(parse)))
-            stack.enter_context(patch.object(execute_state, "Thread", _InPlace))
+            f"{ASL}.eval.states.copy": json_copies,
+            f"{ASL}.eval.environment.copy": json_copies,
+            f"{ASL}.eval.event.event_manager.copy": json_copies,
+            f"{ASL}.component.state.exec.execute_state.copy": json_copies,
+            f"{ASL}.component.common.path.result_path.copy": json_copies,
+            f"{ASL}.component.common.path.result_path.parse": cache(parse),
+            f"{ASL}.component.state.exec.execute_state.Thread": lambda target, **_: SimpleNamespace(start=target),
+        }
+        self._entered = True
+        with ExitStack() as stack:
+            stack.callback(setattr, self, "_entered", False)
+            for target, replacement in replacements.items():
+                stack.enter_context(patch(target, replacement))
             yield
+
+    def _next_error(self, operation: str) -> None:
+        if error := next(self.script.get(operation, iter(())), None):
+            raise error
 
     # The parameter names are those of the clients' methods.
     def _invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803  # as boto3 names them
-        script = self.script.get(FunctionName, [])
-        invocation = script.pop(0) if script else run_handler
+        invocation = next(self.script.get(FunctionName, iter(())), run_handler)
         answer = invocation(self.handlers[FunctionName], json.loads(Payload))
         return {**answer, "StatusCode": 200, "Payload": io.BytesIO(answer["Payload"])}
 
     def _put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        if self.announce_errors:
-            raise self.announce_errors.pop(0)
+        self._next_error("PutEvents")
         self.announced += [{**entry, "Detail": json.loads(entry["Detail"])} for entry in Entries]
         return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}
 
-    def _start_execution(self, **parameters: str) -> dict[str, Any]:
-        if self.start_errors:
-            raise self.start_errors.pop(0)
+    def start_execution(self, **parameters: str) -> dict[str, Any]:
+        """Keep an execution that a workflow starts."""
+        self._next_error("StartExecution")
         for other in self.started:
             same_name = all(other[key] == parameters[key] for key in ("StateMachineArn", "Name"))
             # With the same input it is the same execution, while that goes on.
             if same_name and other["Input"] != parameters["Input"]:
-                raise already_exists()
+                raise service_error("StartExecution", "ExecutionAlreadyExists")
         self.started.append(parameters)
         # Without the version or alias.
         name = parameters["StateMachineArn"].split(":")[6]
@@ -240,7 +213,7 @@ class Engine:
         return {"ExecutionArn": arn, "StartDate": datetime(2026, 1, 31, tzinfo=UTC)}
 
     def _describe_execution(self, executionArn: str) -> dict[str, Any]:  # noqa: N803
-        (parameters,) = (each for each in self.started if executionArn.endswith(f":{each['Name']}"))
+        *_, parameters = (each for each in self.started if executionArn.endswith(f":{each['Name']}"))
         assert self.nested, "nothing says what becomes of it"
         execution = self.nested(parameters)
         described = {
@@ -262,11 +235,13 @@ def _in_pascal_case(_: Any, response: dict[str, Any], service_action_name: str |
             response[f"{member[0].upper()}{member[1:]}"] = response.pop(member)
 
 
-def already_exists() -> ClientError:
-    """What StartExecution answers for a name that another execution has."""
-    metadata: Any = {"HTTPStatusCode": 400, "RequestId": "1"}
-    error = {"Code": "ExecutionAlreadyExists", "Message": ""}
-    return ClientError({"Error": error, "ResponseMetadata": metadata}, "StartExecution")
+def service_error(operation: str, code: str = "InternalErrorException", status: int = 500) -> ClientError:
+    """What a service answers that Step Functions or a function calls."""
+    error: Any = {
+        "Error": {"Code": code, "Message": "The service says no."},
+        "ResponseMetadata": {"HTTPStatusCode": status, "RequestId": "1"},
+    }
+    return ClientError(error, operation)
 
 
 def run_handler(handler: Handler, event: Any) -> dict[str, Any]:
@@ -297,13 +272,6 @@ def _copied(value: Any) -> Any:
     if isinstance(value, list):
         return [_copied(member) for member in value]
     return value if isinstance(value, str | int | float | None) else copy.copy(value)
-
-
-class _InPlace:
-    """In the place of the thread that moto starts for a task, to bound its real time."""
-
-    def __init__(self, target: Callable[[], None], **_: Any) -> None:
-        self.start = target
 
 
 @cache

@@ -9,16 +9,16 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from io import StringIO
+from itertools import repeat
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from unittest.mock import patch
 
 import botocore.endpoint
-from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import EvalTimeoutError
 
 from cli.definition import STOP, definition
 from lambdas import notify_operators
@@ -29,9 +29,9 @@ from local.fake_appstream.faults import Fault
 from local.fake_appstream.model import ServiceError
 from tests import contracts
 from tests.scenarios import BUILDER
-from tests.workflow.conftest import Executions, Topic, World, status_change
-from tests.workflow.engine import ARN, Engine, Execution, Handler, already_exists, function_error, run_handler
-from tests.workflow.scripted import START, refused
+from tests.workflow.conftest import World, description
+from tests.workflow.engine import ARN, Execution, Handler, Invocation, run_handler, service_error
+from tests.workflow.scripted import START, fails, kills_after_its_work
 from tests.workflow.virtual_time import VirtualTime
 
 LATENCY = 0.5
@@ -43,6 +43,14 @@ SHORTEST_START = 300
 SINGLES_APART = 600
 """Seconds between two single odd answers: an auto-stop believes two polls in a row."""
 
+STALE_SECONDS = 70
+SOON = 100
+"""Seconds after a call: RUNNING until then is a start from before."""
+
+PATIENCE = 1_800
+"""Seconds that somebody waits until an action is possible."""
+
+OPERATIONS = ("DescribeImageBuilders", "StartImageBuilder", "StopImageBuilder", "ListTagsForResource")
 CALLS: Mapping[str, Mapping[str, Any]] = {
     "throttled": {"error": {"code": "ThrottlingException"}},
     "unavailable": {"error": {"code": "InternalFailure"}},
@@ -58,35 +66,38 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
 """What becomes of a call of AppStream."""
 
 
-def _crashes(handler: Handler, event: Any) -> dict[str, Any]:
-    return function_error("Runtime.ExitError", "RequestId: 1 Error: Runtime exited")
-
-
-def _crashes_after(handler: Handler, event: Any) -> dict[str, Any]:
+def hangs(handler: Handler, event: Any) -> dict[str, Any]:
     run_handler(handler, event)
-    return function_error("Sandbox.Timedout", "RequestId: 1 Error: Task timed out after 80.00 seconds")
+    return fails("States.Timeout")(handler, event)
 
 
-def _hangs(handler: Handler, event: Any) -> dict[str, Any]:
-    run_handler(handler, event)
-    raise EvalTimeoutError
+def busy(handler: Handler, event: Any) -> dict[str, Any]:
+    raise service_error("Invoke", "TooManyRequestsException")
 
 
-def _busy(handler: Handler, event: Any) -> dict[str, Any]:
-    raise refused("Invoke", "TooManyRequestsException")
-
-
-INVOCATIONS = {"crashes": _crashes, "crashes after": _crashes_after, "hangs": _hangs, "busy": _busy}
+INVOCATIONS: Mapping[str, Invocation] = {
+    "crashes": fails("Runtime.ExitError"),
+    "crashes after": kills_after_its_work,
+    "hangs": hangs,
+    "busy": busy,
+}
 """What becomes of an invocation of a function."""
 
+DEEDS: Mapping[str, Sequence[Any]] = {
+    "reboot": [["REBOOTING", 150], ["RUNNING", None]],
+    "update": [["UPDATING", 400], ["RUNNING", None]],
+    "snapshot": [["SNAPSHOTTING", 600], ["STOPPED", None]],
+    "delete": [["DELETING", 100]],
+    "create": [["PENDING", 500], ["RUNNING", None]],
+}
+"""What other people do beside start, stop, restart, and abort (an execution)."""
 
-@dataclass(frozen=True)
-class Trouble:
+
+class Trouble(NamedTuple):
     """What happens to some calls for a while, in seconds from the beginning.
 
-    Attributes:
-        target: an operation of AppStream or "*" for all; a function; StartExecution or Publish.
-        kind: of `CALLS` or `INVOCATIONS`; "before" or "after", for the others. "stale" and "gone" are one answer each.
+    target: an operation of AppStream or "*" for all; a function; StartExecution or Publish.
+    kind: of `CALLS` or `INVOCATIONS`; "before" or "after", for the others. "stale" and "gone" are one answer each.
     """
 
     at: float
@@ -95,14 +106,8 @@ class Trouble:
     kind: str
 
 
-@dataclass(frozen=True)
-class Deed:
-    """What somebody else does to the image builder, so long after its state allows it.
-
-    Attributes:
-        at: seconds from the beginning; until then nobody waits for that.
-        kind: start, stop, restart, reboot, update, snapshot, delete, create; or abort, of an execution.
-    """
+class Deed(NamedTuple):
+    """What somebody else does to the image builder, so many seconds after its state allows it, from a moment on."""
 
     at: float
     kind: str
@@ -111,23 +116,16 @@ class Deed:
 
 @dataclass(eq=False)
 class Life:
-    """A start of the image builder, until it is stopped or over.
-
-    Attributes:
-        starter: whose call it was; None: somebody else's.
-        confirmed: whether the starter's workflow got AppStream's answer.
-        running: when it is RUNNING.
-    """
+    """A start of the image builder, until it is stopped or over. starter: whose call it was; None: somebody else's."""
 
     starter: "Run | None"
     began: float
-    confirmed: bool = False
+    confirmed: bool = False  # the starter's workflow got AppStream's answer
     running: float = float("inf")
     ended: float = float("inf")
 
 
-@dataclass(frozen=True)
-class Poll:
+class Poll(NamedTuple):
     """What an execution was shown of the image builder."""
 
     time: float
@@ -135,29 +133,17 @@ class Poll:
     life: Life | None
 
 
-@dataclass(frozen=True)
-class Lost:
-    """A call to start that got no clear answer.
-
-    Attributes:
-        blind: the function broke off, so that the execution does not know what it had found.
-        hindered: how many hindrances there were until then.
-    """
+class Lost(NamedTuple):
+    """A call to start that got no clear answer. blind: the function broke off: it is not known what it had found."""
 
     at: float
     blind: bool
-    hindered: int
+    hindered: int  # how many hindrances there were until then
 
 
 @dataclass(eq=False)
 class Run:
-    """An execution.
-
-    Attributes:
-        owner: of an auto-stop, the start that it was scheduled for.
-        hindered: when its calls or functions failed, or an answer was stale.
-        messages: that operators got about it, dead letters included.
-    """
+    """An execution; an auto-stop has an owner, the start that it was scheduled for."""
 
     arn: str
     request: Mapping[str, Any]
@@ -165,13 +151,13 @@ class Run:
     owner: "Run | None" = None
     polls: list[Poll] = field(default_factory=list)
     lost: list[Lost] = field(default_factory=list)
-    hindered: list[float] = field(default_factory=list)
-    messages: int = 0
+    hindered: list[float] = field(default_factory=list)  # when its calls or functions failed, or an answer was stale
+    messages: int = 0  # that operators got about it, dead letters included
     execution: Execution | None = None
 
 
 @dataclass
-class Invocation:
+class Invoked:
     """What a function has seen and done so far."""
 
     run: Run
@@ -179,12 +165,6 @@ class Invocation:
     polls: list[Poll] = field(default_factory=list)
     lost: bool = False
     life: Life | None = None
-
-
-class Here(threading.local):
-    """The invocation in this thread."""
-
-    invocation: Invocation | None = None
 
 
 class Fake(FakeAppStream):
@@ -197,36 +177,6 @@ class Fake(FakeAppStream):
         return self.model.call(operation, lambda: super(Fake, self).reply(operation, content, refusal))
 
 
-@dataclass
-class ModelEngine(Engine):
-    """The engine, with each invocation and each start of an execution handed to the model."""
-
-    model: "Model" = field(kw_only=True)
-
-    def _invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803  # as boto3 names them
-        invoke = super()._invoke
-        return self.model.invoke(FunctionName, json.loads(Payload), lambda: invoke(FunctionName, Payload))
-
-    def _start_execution(self, **parameters: str) -> dict[str, Any]:
-        start = super()._start_execution
-        return self.model.start_execution(parameters, lambda: start(**parameters))
-
-
-@dataclass
-class ModelTopic(Topic):
-    """The operators' topic, which counts the messages about each execution."""
-
-    model: "Model" = field(kw_only=True)
-
-    def publish(self, **message: str) -> dict[str, Any]:
-        """Publish a message."""
-        if self.model.trouble("Publish"):
-            raise refused("Publish")
-        if invocation := self.model.here.invocation:
-            invocation.run.messages += 1
-        return super().publish(**message)
-
-
 class Model:
     """One image builder and all that happens around it.
 
@@ -234,21 +184,21 @@ class Model:
         lives: in order; the first began before everything.
         runs: by ARN.
         violations: of the contract, in words.
-        mistaken: how often an execution could not know that a start was somebody else's, and why.
     """
 
     def __init__(self, builder: Mapping[str, Any], troubles: Sequence[Trouble]) -> None:
         self.world = World.new(kind=Fake)
-        self.fake = self.world.fake
-        assert isinstance(self.fake, Fake)
+        self.fake = cast("Fake", self.world.fake)
         self.fake.model = self
         self.builder = builder
         self.fake.put_builder(BUILDER, **builder)
         self.clock = self.world.clock
         self.time = VirtualTime(self.clock)
-        self.engine = ModelEngine(sleep=self.time.sleep, handlers=self.world.engine.handlers, model=self)
-        self.topic = ModelTopic(model=self)
-        self.here = Here()
+        self.engine = self.world.engine
+        self.engine.sleep = self.time.sleep
+        self.start_execution, self.engine.start_execution = self.engine.start_execution, self.schedule  # type: ignore[method-assign]
+        self.engine.script.update({name: repeat(partial(self.invoke, name)) for name in self.engine.handlers})
+        self.here = threading.local()
         self.began = self.clock.now()
         self.troubles = list(troubles)
         self.last_single = -float("inf")
@@ -256,7 +206,6 @@ class Model:
         self.past: list[tuple[float, ImageBuilder | None, Life]] = []
         self.runs: dict[str, Run] = {}
         self.violations: list[str] = []
-        self.mistaken: list[str] = []
         self._begin_life(None)
 
     def play(self, requests: Sequence[tuple[float, Mapping[str, Any]]], deeds: Sequence[Deed]) -> None:
@@ -270,7 +219,7 @@ class Model:
             warnings.catch_warnings(action="ignore"),
             self.engine.in_place(),
             patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self.time.sleep)),
-            patch.object(notify_operators, "sns", self.topic),
+            patch.object(notify_operators, "sns", self),
             patch.object(notify_operators, "stepfunctions", lambda: self),
         ):
             self.time.run()
@@ -290,6 +239,11 @@ class Model:
 
         self.time.after(seconds, begin)
 
+    @property
+    def invoked(self) -> Invoked | None:
+        """The invocation in this thread."""
+        return getattr(self.here, "invoked", None)
+
     # Executions
 
     def _execute(self, run: Run) -> None:
@@ -301,67 +255,72 @@ class Model:
             contracts.check("result", execution.output)
             return
         undelivered = len(self.world.undelivered)
-        self.here.invocation = Invocation(run, self.now())
-        self.world.deliver(status_change(execution, run.request, run.arn))
-        self.here.invocation = None
+        self.here.invoked = Invoked(run, self.now())
+        self.world.deliver(execution, run.arn)
+        self.here.invoked = None
         run.messages += len(self.world.undelivered) - undelivered
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803  # as boto3 names it
         """Step Functions' answer about an execution."""
         run = self.runs[executionArn]
-        began = datetime.fromtimestamp(self.now(), UTC)
-        return Executions(began, run.request, run.execution).describe_execution(executionArn=executionArn)
+        return description(executionArn, datetime.fromtimestamp(self.now(), UTC), run.request, run.execution)
 
-    def start_execution(self, parameters: Mapping[str, str], start: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def publish(self, **message: str) -> dict[str, Any]:
+        """A message to the operators' topic."""
+        if self.trouble("Publish"):
+            raise service_error("Publish")
+        if self.invoked:
+            self.invoked.run.messages += 1
+        return {"MessageId": "1"}
+
+    def schedule(self, **parameters: str) -> dict[str, Any]:
         """A start of an execution by a workflow: it really runs."""
         trouble = self.trouble("StartExecution")
         if trouble == "before":
-            raise refused("StartExecution")
-        answer = start()
+            raise service_error("StartExecution")
+        answer = self.start_execution(**parameters)
         arn, request = answer["ExecutionArn"], json.loads(parameters["Input"])
         if arn not in self.runs:
             owner = self.runs[request["AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"]]
             self.runs[arn] = run = Run(arn, request, self.now(), owner)
             self._after(0, lambda: self._execute(run))
         elif self.runs[arn].execution:
-            raise already_exists()
+            raise service_error("StartExecution", "ExecutionAlreadyExists")
         if trouble:
-            raise refused("StartExecution")
+            raise service_error("StartExecution")
         return answer
 
-    def invoke(self, function: str, event: Any, invoke: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def invoke(self, function: str, handler: Handler, event: Any) -> dict[str, Any]:
         """An invocation by a workflow."""
         run = self.runs[event.get("Execution") or event["detail"]["executionArn"]]
         trouble = self.trouble(function)
-        if trouble:
-            self.engine.script[function] = [INVOCATIONS[trouble]]
-        invocation = self.here.invocation = Invocation(run, self.now())
+        invoked = self.here.invoked = Invoked(run, self.now())
         failed = True
         try:
-            answer = invoke()
+            answer = INVOCATIONS.get(trouble, run_handler)(handler, event)
             failed = "FunctionError" in answer
             return answer
         finally:
-            self.here.invocation = None
+            self.here.invoked = None
             if trouble in ("crashes after", "hangs"):
                 self.time.sleep(80)
             if failed:
                 run.hindered.append(self.now())
             else:
-                run.polls += invocation.polls
-            if invocation.life and not failed:
-                invocation.life.confirmed = not invocation.lost
+                run.polls += invoked.polls
+            if invoked.life and not failed:
+                invoked.life.confirmed = not invoked.lost
             blind = trouble in ("crashes", "crashes after", "hangs")
-            if function == START and (invocation.lost or blind):
-                run.lost.append(Lost(invocation.began, blind, len(run.hindered)))
+            if function == START and (invoked.lost or blind):
+                run.lost.append(Lost(invoked.began, blind, len(run.hindered)))
 
     # Calls of AppStream
 
     def call(self, operation: str, make: Callable[[], Reply]) -> Reply:
         """A call by an execution or by somebody else."""
-        invocation = self.here.invocation
+        invoked = self.invoked
         self.time.sleep(LATENCY)
-        kind = self.trouble(operation) if invocation else ""
+        kind = self.trouble(operation) if invoked else ""
         self.fake.faults.clear()
         if kind in CALLS:
             self.fake.faults.add(Fault.parse({"times": 1, **CALLS[kind]}))
@@ -370,15 +329,14 @@ class Model:
         if kind == "unavailable after":
             reply = Reply(error=ServiceError("InternalFailure", "It broke."))
         if self.fake.calls[-1].effective:
-            self._take_effect(operation, invocation)
-        life = self._settle()
+            self._take_effect(operation, invoked)
+        life: Life | None = self._settle()
         if kind in ("stale", "gone"):
-            reply, shown = self._odd(kind, reply)
-            life = cast("Life", shown)
-        if invocation:
-            self._note(operation, invocation, reply, life)
+            reply, life = self._odd(kind, reply)
+        if invoked:
+            self._note(operation, invoked, reply, life)
             if kind:
-                invocation.run.hindered.append(self.now())
+                invoked.run.hindered.append(self.now())
         patience = READ_SECONDS if operation.startswith(("Describe", "List")) else MUTATE_SECONDS
         self.time.sleep(min(reply.delay, patience))
         return reply
@@ -387,7 +345,7 @@ class Model:
         """The kind of trouble that a call meets now; empty: none."""
         for trouble in self.troubles:
             everything = trouble.target == "*" and target in OPERATIONS
-            if not (trouble.target == target or everything) or not trouble.at <= self.now():
+            if not (trouble.target == target or everything) or self.now() < trouble.at:
                 continue
             if trouble.kind in ("stale", "gone"):
                 if self.now() - self.last_single > SINGLES_APART:
@@ -398,17 +356,17 @@ class Model:
                 return trouble.kind
         return ""
 
-    def _take_effect(self, operation: str, invocation: Invocation | None) -> None:
-        run = invocation.run if invocation else None
+    def _take_effect(self, operation: str, invoked: Invoked | None) -> None:
+        run = invoked.run if invoked else None
         if operation == "StartImageBuilder":
             self._begin_life(run)
-            if invocation:
-                invocation.life = self.lives[-1]
-        else:
-            life = self.lives[-1]
-            life.ended = self.now()
-            if run:
-                self._check_stop(run, life)
+            if invoked:
+                invoked.life = self.lives[-1]
+            return
+        life = self.lives[-1]
+        life.ended = self.now()
+        if run and run.owner and self._whose(run, life) == "foreign":
+            self.violations.append(f"{run.arn} stopped a start that is not its own")
 
     def _begin_life(self, starter: Run | None) -> None:
         seconds = self.fake._builders[BUILDER].timeline.seconds_until("RUNNING")
@@ -425,23 +383,27 @@ class Model:
             return reply, self.lives[-1]
         return Reply({"ImageBuilders": [builder.describe(then)]}), life
 
-    def _note(self, operation: str, invocation: Invocation, reply: Reply, life: Life | None) -> None:
+    def _note(self, operation: str, invoked: Invoked, reply: Reply, life: Life | None) -> None:
         unclear = reply.dropped or (reply.error is not None and reply.error.status >= 500)
         if operation == "StartImageBuilder":
-            invocation.lost = unclear or reply.delay > MUTATE_SECONDS
+            invoked.lost = unclear or reply.delay > MUTATE_SECONDS
         elif operation == "DescribeImageBuilders" and not (unclear or reply.error or reply.delay > READ_SECONDS):
             (builder,) = reply.members["ImageBuilders"]
-            invocation.polls.append(Poll(self.now(), builder["State"], life))
+            invoked.polls.append(Poll(self.now(), builder["State"], life))
 
     def _settle(self) -> Life:
         """Note what has come about by itself. Returns the life that is under way, or was the last."""
         builder = self.fake._builders.get(BUILDER)
-        state, life = builder and builder.state(self.clock.now()), self.lives[-1]
-        if state in ("STOPPED", "FAILED", "DELETING", None):
+        life = self.lives[-1]
+        if self._state() in ("STOPPED", "FAILED", "DELETING", None):
             life.ended = min(life.ended, self.now())
         if not self.past or self.past[-1][1] is not builder or self.past[-1][2] is not life:
             self.past.append((self.clock.now(), builder, life))
         return life
+
+    def _state(self) -> str | None:
+        builder = self.fake._builders.get(BUILDER)
+        return builder.state(self.clock.now()) if builder else None
 
     # What other people do
 
@@ -452,10 +414,12 @@ class Model:
             return
         needed = {"start": "STOPPED", "delete": "STOPPED", "create": None}.get(deed.kind, "RUNNING")
         for _ in range(PATIENCE // 20):
+            self._settle()
             if self._state() == needed:
                 break
             self.time.sleep(20)
         self.time.sleep(deed.delay)
+        self._settle()
         if self._state() != needed:
             return
         if deed.kind in ("start", "stop", "restart"):
@@ -468,26 +432,19 @@ class Model:
                 self._begin_life(None)
             self._settle()
         if deed.kind == "restart":
-            self._do(replace(deed, kind="start", delay=deed.delay % 50))
-
-    def _state(self) -> str | None:
-        self._settle()
-        builder = self.fake._builders.get(BUILDER)
-        return builder.state(self.clock.now()) if builder else None
+            self._do(deed._replace(kind="start", delay=deed.delay % 50))
 
     # The oracle
 
     def _check(self) -> None:
         for run in self.runs.values():
-            self.violations += [f"{run.arn.rpartition(':')[2]}: {problem}" for problem in self._problems(run)]
+            self.violations += [f"{run.arn}: {problem}" for problem in self._problems(run)]
         life = self.lives[-1]
-        if start := life.starter if life.ended == float("inf") else None:
+        if (start := life.starter) and life.ended == float("inf") and "StopAfterMinutes" in start.request:
             watchers = [run for run in self.runs.values() if run.owner is start]
-            skipped = any(
-                ((run.execution and run.execution.output) or {}).get("Outcome") == "Skipped" for run in watchers
-            )
-            notified = any(run.messages for run in (start, *watchers))
-            if "StopAfterMinutes" in start.request and not (skipped or notified):
+            results = [(run.execution and run.execution.output) or {} for run in watchers]
+            skipped = any(result.get("Outcome") == "Skipped" for result in results)
+            if not skipped and not any(run.messages for run in (start, *watchers)):
                 self.violations.append(f"{start.arn}: its start runs unwatched")
 
     def _problems(self, run: Run) -> Iterator[str]:
@@ -509,10 +466,6 @@ class Model:
             one = unbroken and last and len({poll.life for poll in run.polls if poll.time > last.began}) == 1
             if one and not execution.output["Started"]:
                 yield "not Started, and it was"
-
-    def _check_stop(self, run: Run, life: Life) -> None:
-        if run.owner and self._whose(run, life) == "foreign":
-            self.violations.append(f"{run.arn.rpartition(':')[2]} stopped a start that is not its own")
 
     def _whose(self, run: Run, life: Life) -> str:
         """Whose start a life is to an execution: "confirmed", "presumed", or "foreign".
@@ -536,35 +489,17 @@ class Model:
         else:
             since = before.ended
         called = since if lost else None
-        shown, ran = _shows_end(run, life, since, 2 if run.owner else 1, called)
+        shown, ran = _shows_end(run.polls, life, since, 2 if run.owner else 1, called)
         if run.owner:
-            inherited = replace(start, polls=[poll for poll in start.polls if poll.time <= run.began])
+            inherited = [poll for poll in start.polls if poll.time <= run.began]
             shown = shown or _shows_end(inherited, life, since, 1, called)[0]
         if shown:
             return "foreign"
         helpless = any(since - SHORTEST_START <= at <= max(life.running, since + SHORTEST_START) for at in hindered)
-        if not helpless and (ran or life.began - since > SHORTEST_START):
-            return "foreign"
-        self.mistaken.append("hindered" if helpless else "a short RUNNING")
-        return claim
+        return claim if helpless or not (ran or life.began - since > SHORTEST_START) else "foreign"
 
 
-OPERATIONS = ("DescribeImageBuilders", "StartImageBuilder", "StopImageBuilder", "ListTagsForResource")
-STALE_SECONDS = 70
-SOON = 100
-"""Seconds after a call: RUNNING until then is a start from before."""
-PATIENCE = 1_800
-"""Seconds that somebody waits until an action is possible."""
-DEEDS: Mapping[str, Sequence[Any]] = {
-    "reboot": [["REBOOTING", 150], ["RUNNING", None]],
-    "update": [["UPDATING", 400], ["RUNNING", None]],
-    "snapshot": [["SNAPSHOTTING", 600], ["STOPPED", None]],
-    "delete": [["DELETING", 100]],
-    "create": [["PENDING", 500], ["RUNNING", None]],
-}
-
-
-def _shows_end(run: Run, life: Life, since: float, needed: int, called: float | None) -> tuple[bool, bool]:
+def _shows_end(polls: Sequence[Poll], life: Life, since: float, needed: int, called: float | None) -> tuple[bool, bool]:
     """Whether so many polls in a row show that what was under way at a time is over, before the next life is RUNNING.
 
     Returns:
@@ -573,7 +508,7 @@ def _shows_end(run: Run, life: Life, since: float, needed: int, called: float | 
     """
     ran = ran_before = False
     in_a_row = 0
-    for poll in run.polls:
+    for poll in polls:
         if poll.time < since:
             ran = ran_before = poll.state == "RUNNING" or (ran and poll.state not in ("REBOOTING", "UPDATING"))
             continue

@@ -7,16 +7,14 @@ import gzip
 import io
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any
 from unittest.mock import patch
 
-from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
 from moto.stepfunctions.parser.asl.component.state.choice.choice_rule import ChoiceRule
 from moto.stepfunctions.parser.asl.component.state.choice.state_choice import StateChoice
@@ -41,12 +39,14 @@ from moto.stepfunctions.parser.mocking.mock_config import MockedResponseThrow
 import tests.conftest  # noqa: F401
 from cli.verify import CASES
 from tests import scenarios
-from tests.scenarios import BUILDER
+from tests.scenarios import answers
 from tests.workflow import engine
 from tests.workflow.conftest import World
-from tests.workflow.engine import Execution
+from tests.workflow.engine import Execution, run_handler, service_error
+from tests.workflow.scripted import fails, finds, starts
 
 Case = dict[str, Any]
+Play = Callable[[World], object]
 _function_error = engine.function_error
 
 
@@ -204,7 +204,7 @@ def record() -> list[Case]:
         # A stack trace names files of this machine.
         without_trace = patch.object(engine, "function_error", lambda kind, text, _=None: _function_error(kind, text))
         with recorder.recording(), without_trace:
-            play()
+            play(World.new())
         for case in cases(machine, recorder.visits):
             kept.setdefault(_way(case), case)
     return sorted(kept.values(), key=lambda case: (case["machine"], case["state"], _way(case)))
@@ -223,129 +223,104 @@ def _way(case: Case) -> str:
     return json.dumps([*shape, case.get("choice"), sorted(changed), words, sorted(result), failure])
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run that is recorded beside the scenarios.
+def _children_break_off(world: World) -> None:
+    def break_off(_: DistributedIterationComponent, env: Environment) -> None:
+        env.stack.pop()
+        eval_mocked_response(env, MockedResponseThrow(0, 0, "BrokeOff", "The children broke off."))
 
-    Attributes:
-        machine: "start", "stop" or "fleet".
-        request: the execution input.
-        builder: settings of the fake's builder, which is called BUILDER.
-        faults: of the fake.
-        crash: the function that crashes, at every call after so many that work, with an error of Lambda's.
-        breaks: what else breaks: the services "states" and "events", or the "children" of the Map state.
-        every_start: what each start leads to, instead of the ordinary.
-        nested: how the runs of a fleet end: status, error and cause.
-    """
-
-    machine: str
-    request: Any
-    builder: Any = field(default_factory=dict)
-    faults: Sequence[Any] = ()
-    crash: str = ""
-    after: int = 0
-    error: str = "Runtime.ExitError"
-    breaks: str = ""
-    every_start: Any = None
-    nested: tuple[str, str, str] = ("SUCCEEDED", "", "")
-
-    def play(self) -> None:
-        world = World.new()
-        world.prepare(self.builder, self.faults)
-        if self.crash:
-            answer = _function_error(self.error, "RequestId: 1 Error: Runtime exited with error: signal: killed")
-            world.engine.script[self.crash] = [*[engine.run_handler] * self.after, *[lambda *_: answer] * 20]
-        if self.breaks == "states":
-            metadata = {"HTTPStatusCode": 400, "RequestId": "1"}
-            response: Any = {"Error": {"Code": "AccessDenied", "Message": "No."}, "ResponseMetadata": metadata}
-            world.engine.start_errors = [ClientError(response, "StartExecution")] * 20
-        if self.breaks == "events":
-            # As AWS gives it: text.
-            entry_failed = SfnFailedEntryCountException('{"FailedEntryCount":1}')  # type: ignore[arg-type]
-            world.engine.announce_errors = [entry_failed] * 20
-        advance = world.engine.sleep
-
-        def sleep(seconds: float) -> None:
-            advance(seconds)
-            if self.every_start:
-                world.fake.patch_builder(BUILDER, next_start=self.every_start)
-
-        sleep(0)
-        world.engine.sleep = sleep
-        with ExitStack() as stack:
-            if self.breaks == "children":
-                stack.enter_context(patch.object(DistributedIterationComponent, "_eval_body", _children_break_off))
-            if self.machine == "fleet":
-                status, error, cause = self.nested
-                nested = Execution(status, {"Outcome": "Running", "Started": True}, error, cause, [])
-                world.run_fleet(self.request, lambda _: nested)
-            else:
-                {"start": world.run, "stop": world.run_stop}[self.machine](self.request)
+    with patch.object(DistributedIterationComponent, "_eval_body", break_off):
+        world.run_fleet(_ONE)
 
 
-def _children_break_off(_: DistributedIterationComponent, env: Environment) -> None:
-    env.stack.pop()
-    eval_mocked_response(env, MockedResponseThrow(0, 0, "BrokeOff", "The children broke off."))
+def _fleet(request: Any, status: str = "SUCCEEDED", error: str = "", cause: str = "", **script: Any) -> Play:
+    """A fleet whose executions end so."""
+
+    def play(world: World) -> None:
+        world.prepare({"tags": {"k": "v"}})
+        world.plan(script)
+        nested = Execution(status, {"Outcome": "Running", "Started": True}, error, cause, [])
+        world.run_fleet(request, lambda _: nested)
+
+    return play
 
 
-def _answers(operation: str, code: str, **when: Any) -> list[dict[str, Any]]:
-    return [{"operation": operation, "error": {"code": code, "message": "No."}, "times": None, **when}]
+def _missing(run: str, function: str, error: str = "Runtime.ExitError") -> Play:
+    """A run for an image builder that is not there, while a function crashes."""
+
+    def play(world: World) -> None:
+        world.plan({function: repeat(fails(error, _KILLED))})
+        getattr(world, run)({"Name": "missing"})
+
+    return play
 
 
-_NAMED = {"Name": BUILDER}
-_STOPPED_LATER = {"Name": BUILDER, "StopAfterMinutes": 30, "NotifyOnSuccess": True}
-_FIVE = {"Name": BUILDER, "TimeoutMinutes": 5}
+_KILLED = "RequestId: 1 Error: Runtime exited with error: signal: killed"
+_CRASH = [fails("Runtime.ExitError", _KILLED)] * 20
+_FIVE: dict[str, Any] = {"TimeoutMinutes": 5}
+_LATER: dict[str, Any] = {"StopAfterMinutes": 30, "NotifyOnSuccess": True}
+_SLOW = {"durations": {"pending": 900}}
+_DENIED = {"StartExecution": repeat(service_error("StartExecution", "AccessDenied"))}
+# As AWS gives it: text.
+_NO_EVENTS = {"PutEvents": repeat(SfnFailedEntryCountException('{"FailedEntryCount":1}'))}  # type: ignore[arg-type]
 _ONE = {"ImageBuilders": [{"Name": "a"}], "MaxConcurrency": 1}
-_IT_BROKE = json.dumps({"Message": "It broke."})
-RUNS = [
-    Run("start", _STOPPED_LATER),
-    Run("start", _STOPPED_LATER, {"state": "RUNNING"}),
-    Run("start", {**_FIVE, "StopOnFailure": True}, {"durations": {"pending": 900}}),
-    Run("start", {**_FIVE, "StopAfterMinutes": 30}, {"durations": {"pending": 900}}),
-    *(Run("start", _STOPPED_LATER, crash=f"{name}_image_builder") for name in ("start", "describe")),
-    *(Run("start", _STOPPED_LATER, crash=name) for name in ("validate_request", "notify_operators")),
-    *(Run("start", _STOPPED_LATER, breaks=service) for service in ("states", "events")),
-    Run("start", {**_FIVE, "StopOnFailure": True}, {"durations": {"pending": 900}}, breaks="states"),
-    Run("start", {"Name": "missing"}, crash="notify_operators"),
-    Run("start", {"Name": "missing"}, breaks="events"),
-    Run("start", _NAMED, every_start=[["PENDING", 60], ["STOPPED", None]]),
-    *(Run("stop", _NAMED, {"state": state}) for state in ("RUNNING", "STOPPED", "FAILED", "DELETING")),
-    Run("stop", _NAMED, {"state": [["PENDING", 400], ["RUNNING", None]]}),
-    Run("stop", _NAMED, {"state": "RUNNING", "tags": {"Skip_Stop": ""}}),
-    Run("stop", _FIVE, {"state": "PENDING"}),
-    Run("stop", {**_NAMED, "StopAfterMinutes": 30}, {"state": "RUNNING"}),
-    Run("stop", {**_NAMED, "StopAfterMinutes": 30}, {"state": [["RUNNING", 600], ["STOPPING", None]]}),
-    Run("stop", _FIVE, {"state": "RUNNING"}, _answers("StopImageBuilder", "ConcurrentModificationException", times=2)),
-    Run("stop", _FIVE, {"state": "RUNNING"}, _answers("StopImageBuilder", "ConcurrentModificationException")),
-    Run("stop", _FIVE, {"state": "RUNNING"}, _answers("StopImageBuilder", "AccessDeniedException")),
-    Run("stop", _FIVE, {"state": "RUNNING"}, _answers("DescribeImageBuilders", "ThrottlingException")),
-    Run("stop", _FIVE, {"state": "PENDING"}, _answers("DescribeImageBuilders", "ResourceNotFoundException", skip=1)),
-    Run("stop", {"Name": 7}),
-    *(Run("stop", _FIVE, {"state": "RUNNING"}, crash=f"{name}_image_builder") for name in ("stop", "describe")),
-    *(Run("stop", {"Name": "missing"}, crash=name) for name in ("validate_request", "notify_operators")),
-    Run("fleet", {"ImageBuilders": ["a", {"Name": "b", "StopAfterMinutes": 5}], "MaxConcurrency": 1}),
-    Run("fleet", {"Tag": {"Key": "k", "Value": "v"}, "MaxConcurrency": 1}, {"tags": {"k": "v"}}),
-    Run("fleet", _ONE, nested=("FAILED", "ImageBuilderFailed", _IT_BROKE)),
-    Run("fleet", _ONE, nested=("TIMED_OUT", "States.Timeout", "")),
-    Run("fleet", _ONE, nested=("ABORTED", "", "")),
-    Run("fleet", {"ImageBuilders": []}),
-    Run("fleet", {"ImageBuilders": []}, crash="notify_operators"),
-    Run("fleet", _ONE, crash="list_image_builders"),
-    Run("fleet", _ONE, nested=("FAILED", "ImageBuilderFailed", _IT_BROKE), crash="list_image_builders", after=1),
-    Run("fleet", _ONE, crash="list_image_builders", error="Runtime.UnmarshalError"),
-    Run("start", _NAMED, crash="validate_request", error="Runtime.UnmarshalError"),
-    Run("stop", _NAMED, crash="validate_request", error="Runtime.UnmarshalError"),
-    Run("fleet", _ONE, breaks="children"),
+_FAILED = ("FAILED", "ImageBuilderFailed", json.dumps({"Message": "It broke."}))
+_BUSY = "ConcurrentModificationException"
+RUNS: list[tuple[str, Play]] = [
+    ("start", lambda world: world.start(**_LATER)),
+    ("start", lambda world: world.start({"state": "RUNNING"}, **_LATER)),
+    ("start", lambda world: world.start(_SLOW, **_FIVE, StopOnFailure=True)),
+    ("start", lambda world: world.start(_SLOW, **_FIVE, StopAfterMinutes=30)),
+    ("start", lambda world: world.start(starts=_CRASH, **_LATER)),
+    ("start", lambda world: world.start(polls=_CRASH, **_LATER)),
+    ("start", lambda world: world.start(script={"validate_request": _CRASH})),
+    ("start", lambda world: world.start(script={"notify_operators": _CRASH}, **_LATER)),
+    ("start", lambda world: world.start(script=_DENIED, **_LATER)),
+    ("start", lambda world: world.start(script=_NO_EVENTS, **_LATER)),
+    ("start", lambda world: world.start(_SLOW, script=_DENIED, **_FIVE, StopOnFailure=True)),
+    ("start", lambda world: world.start({"state": "FAILED"}, script=_NO_EVENTS)),
+    ("start", lambda world: world.start(starts=[starts()] * 5, polls=repeat(finds("STOPPED")))),
+    ("start", _missing("run", "notify_operators")),
+    ("start", _missing("run", "validate_request", "Runtime.UnmarshalError")),
+    ("stop", lambda world: world.stop()),
+    ("stop", lambda world: world.stop({"state": "STOPPED"})),
+    ("stop", lambda world: world.stop({"state": "FAILED"})),
+    ("stop", lambda world: world.stop({"state": "DELETING"})),
+    ("stop", lambda world: world.stop({"state": [["PENDING", 400], ["RUNNING", None]]})),
+    ("stop", lambda world: world.stop({"state": "RUNNING", "tags": {"Skip_Stop": ""}})),
+    ("stop", lambda world: world.stop({"state": "PENDING"}, **_FIVE)),
+    ("stop", lambda world: world.stop(StopAfterMinutes=30)),
+    ("stop", lambda world: world.stop({"state": [["RUNNING", 600], ["STOPPING", None]]}, StopAfterMinutes=30)),
+    ("stop", lambda world: world.stop(faults=[answers("StopImageBuilder", _BUSY, 2)], **_FIVE)),
+    ("stop", lambda world: world.stop(faults=[answers("StopImageBuilder", _BUSY)], **_FIVE)),
+    ("stop", lambda world: world.stop(faults=[answers("StopImageBuilder", "AccessDeniedException")])),
+    ("stop", lambda world: world.stop(faults=[answers("DescribeImageBuilders", "ThrottlingException")], **_FIVE)),
+    ("stop", lambda world: world.stop(None, [answers("DescribeImageBuilders", "ResourceNotFoundException", skip=1)])),
+    ("stop", lambda world: world.run_stop({"Name": 7})),
+    ("stop", lambda world: world.stop(script={"stop_image_builder": _CRASH}, **_FIVE)),
+    ("stop", lambda world: world.stop(script={"describe_image_builder": _CRASH}, **_FIVE)),
+    ("stop", _missing("run_stop", "validate_request")),
+    ("stop", _missing("run_stop", "notify_operators")),
+    ("stop", _missing("run_stop", "validate_request", "Runtime.UnmarshalError")),
+    ("fleet", _fleet({"ImageBuilders": ["a", {"Name": "b", "StopAfterMinutes": 5}], "MaxConcurrency": 1})),
+    ("fleet", _fleet({"Tag": {"Key": "k", "Value": "v"}, "MaxConcurrency": 1})),
+    ("fleet", _fleet(_ONE, *_FAILED)),
+    ("fleet", _fleet(_ONE, "TIMED_OUT", "States.Timeout")),
+    ("fleet", _fleet(_ONE, "ABORTED")),
+    ("fleet", _fleet({"ImageBuilders": []})),
+    ("fleet", _fleet({"ImageBuilders": []}, notify_operators=_CRASH)),
+    ("fleet", _fleet(_ONE, list_image_builders=_CRASH)),
+    ("fleet", _fleet(_ONE, *_FAILED, list_image_builders=[run_handler, *_CRASH])),
+    ("fleet", _missing("run_fleet", "list_image_builders", "Runtime.UnmarshalError")),
+    ("fleet", _children_break_off),
 ]
 
 
-def runs() -> Iterator[tuple[str, Callable[[], object]]]:
+def runs() -> Iterator[tuple[str, Play]]:
     """What is recorded: of the scenarios those that differ by state, error or answer, and the runs above."""
     chosen = [scenarios.STATES, scenarios.ENDS, scenarios.POLLS, scenarios.NETWORK, scenarios.DRY_RUNS]
     for scenario in [*chain(*chosen), *scenarios.BAD_INPUT[::3], *scenarios.GOOD_INPUT]:
-        yield "start", partial(World.new().play, scenario)
-    for run in RUNS:
-        yield run.machine, run.play
+        yield "start", lambda world, scenario=scenario: world.play(scenario)  # type: ignore[misc]  # bound now
+    yield from RUNS
 
 
 if __name__ == "__main__":

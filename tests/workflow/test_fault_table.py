@@ -5,12 +5,11 @@ answers a frequency spoils, and what becomes of the image builder when nothing i
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from tests.scenarios import BUILDER, Outcome
+from tests.scenarios import Outcome
 from tests.workflow.conftest import World
 
 CALLS_OF_BOTO3 = 3
@@ -18,61 +17,48 @@ CALLS_OF_BOTO3 = 3
 TRIES_OF_A_TASK = 5
 ATTEMPTS_TO_START = 5
 FOR_EVER = 10_000
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """What AppStream does to a call.
-
-    Attributes:
-        fault: fields of the fake's fault.
-        error: the Error of an execution that it ends.
-        route: of that execution.
-        starts: how many answers in a row to StartImageBuilder an execution survives.
-        reads: how many to DescribeImageBuilders before the start.
-        transient: whether polls go on until the deadline; else two in a row end the execution.
-    """
-
-    fault: Mapping[str, Any]
-    error: str
-    route: str
-    starts: int
-    reads: int
-    transient: bool = True
-
-
-def answers(code: str, route: str, starts: int, reads: int, *, error: str = "", transient: bool = True) -> Trouble:
-    return Trouble({"error": {"code": code}}, error or code, route, starts, reads, transient)
-
-
 MINUTES = ATTEMPTS_TO_START - 1
 SECONDS_AND_MINUTES = ATTEMPTS_TO_START * TRIES_OF_A_TASK - 1
 READS = ATTEMPTS_TO_START * TRIES_OF_A_TASK * CALLS_OF_BOTO3 - 1
 AT_LEAST = TRIES_OF_A_TASK * CALLS_OF_BOTO3 - 1
 """Beyond the first attempt, boto3's retry quota decides. Source: botocore/retries/quota.py."""
+
+
+class Trouble(NamedTuple):
+    """What AppStream does to a call, and how many answers in a row an execution survives that it ends."""
+
+    fault: Mapping[str, Any]
+    error: str
+    route: str
+    starts: int
+    reads: int  # before the start
+    transient: bool = True  # polls go on until the deadline; else two in a row end the execution
+
+
+def answers(code: str, route: str, starts: int, reads: int, **more: Any) -> Trouble:
+    return Trouble(
+        {"error": {"code": code}}, **{"error": code, "route": route, "starts": starts, "reads": reads, **more}
+    )
+
+
 UNAVAILABLE = "ServiceUnavailableException"
+NOT_PERMITTED = answers("OperationNotPermittedException", "notify", MINUTES, MINUTES)
 TROUBLES = [
+    NOT_PERMITTED,
     answers("ConcurrentModificationException", "notify", MINUTES, MINUTES),
     answers("ResourceNotAvailableException", "notify", MINUTES, MINUTES),
-    answers("OperationNotPermittedException", "notify", MINUTES, MINUTES),
     answers("ThrottlingException", "notify", SECONDS_AND_MINUTES, READS),
     # A 5xx or no answer to the start: it is presumed, polled, and sent again in minutes.
     answers("InternalFailure", "notify", MINUTES, AT_LEAST, error=UNAVAILABLE),
     Trouble({"drop": "before"}, UNAVAILABLE, "notify", MINUTES, AT_LEAST),
     Trouble({"delay": 60}, UNAVAILABLE, "notify", FOR_EVER, AT_LEAST),
-    *(
-        answers(code, route, 0, 0, transient=False)
-        for code, route in {
-            "IncompatibleImageException": "fail",
-            "ResourceNotFoundException": "fail",
-            "ValidationException": "fail",
-            "InvalidAccountStatusException": "notify",
-            "AccessDeniedException": "notify",
-        }.items()
-    ),
+    answers("IncompatibleImageException", "fail", 0, 0, transient=False),
+    answers("ResourceNotFoundException", "fail", 0, 0, transient=False),
+    answers("ValidationException", "fail", 0, 0, transient=False),
+    answers("InvalidAccountStatusException", "notify", 0, 0, transient=False),
+    answers("AccessDeniedException", "notify", 0, 0, transient=False),
     answers("SomethingNewException", "notify", TRIES_OF_A_TASK - 1, TRIES_OF_A_TASK - 1, transient=False),
 ]
-
 SOON: Mapping[str, Any] = {"durations": {"pending": 60}}
 STATES: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "STOPPED": (SOON, "Running"),
@@ -83,6 +69,9 @@ STATES: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "DELETING": ({"state": "DELETING"}, "ImageBuilderDeleting"),
 }
 STARTED_FROM = ("STOPPED", "STOPPING")
+each_trouble = pytest.mark.parametrize(
+    "trouble", TROUBLES, ids=lambda trouble: f"{trouble.error}{trouble.fault.get('delay', '')}"
+)
 
 
 def frequencies(survived: int) -> Iterator[tuple[str, Mapping[str, Any], int]]:
@@ -114,7 +103,7 @@ def check(outcome: Outcome, trouble: Trouble, state: str, spoilt: bool) -> None:
         assert (outcome.starts, len(outcome.messages)) == (0, 1)
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: f"{trouble.error}{trouble.fault.get('delay', '')}")
+@each_trouble
 @pytest.mark.parametrize("operation", ["StartImageBuilder", "DescribeImageBuilders"])
 def test_every_frequency_in_every_state(trouble: Trouble, operation: str) -> None:
     reads = operation == "DescribeImageBuilders"
@@ -125,31 +114,29 @@ def test_every_frequency_in_every_state(trouble: Trouble, operation: str) -> Non
             if not called and often != "for ever":
                 continue  # a call that is never made is spoilt as well once as for ever
             ends = called and spoilt > survived
-            if trouble.error == "OperationNotPermittedException" and reads:
-                # Polled after each: the polls survive it, and a start never succeeds where every second read is spoilt.
-                ends = spoilt == FOR_EVER or (often == "alternating" and state in STARTED_FROM)
             world = World.new()
-            world.prepare(builder, [{"operation": operation, **trouble.fault, **fields}])
-            outcome = world.outcome(world.run({"Name": BUILDER}))
-            if trouble.error == "OperationNotPermittedException" and reads and often == "for ever":
-                assert outcome.error == "ImageBuilderStartTimedOut"
-                continue
+            outcome = world.outcome(world.start(builder, [{"operation": operation, **trouble.fault, **fields}]))
+            if trouble is NOT_PERMITTED and reads:
+                # Polled after each: the polls survive it, and a start never succeeds where every second read is spoilt.
+                ends = often == "alternating" and state in STARTED_FROM
+                if often == "for ever":
+                    assert outcome.error == "ImageBuilderStartTimedOut"
+                    continue
             try:
                 check(outcome, trouble, state, ends)
             except AssertionError as problem:
                 raise AssertionError(f"{trouble.fault} {often} of {operation}, {state}: {problem}") from problem
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: f"{trouble.error}{trouble.fault.get('delay', '')}")
+@each_trouble
 @pytest.mark.parametrize("often", ["once", "for a minute", "for ever", "alternating"])
 def test_polls_after_an_accepted_start_survive_what_is_transient(trouble: Trouble, often: str) -> None:
     spoilt = CALLS_OF_BOTO3 if trouble.transient else 1
     times = {"once": spoilt, "for a minute": 4 * spoilt, "for ever": None, "alternating": None}[often]
     every = 2 if often == "alternating" else 1
-    world = World.new()
     fault = {"operation": "DescribeImageBuilders", "skip": 1, "times": times, "every": every, **trouble.fault}
-    world.prepare({}, [fault])
-    outcome = world.outcome(world.run({"Name": BUILDER}))
+    world = World.new()
+    outcome = world.outcome(world.start(faults=[fault]))
     assert outcome.starts == 1
     if often in ("once", "alternating") or (often == "for a minute" and trouble.transient):
         assert (outcome.status, outcome.output["Started"], outcome.messages) == ("SUCCEEDED", True, [])

@@ -13,31 +13,24 @@ from tests.workflow.conftest import World
 from tests.workflow.engine import function_error
 
 HOSTILE = "x\n\nWHAT TO DO\n\u202e1. Pay at https://evil.example/x or www.evil.example/y <!channel> *now* `id` [a](b)"
-REQUESTS: dict[str, list[Any]] = {
-    "run": [
-        {"Name": HOSTILE},
-        {HOSTILE: HOSTILE, "Name": "gold"},
-        {
-            "detail-type": HOSTILE,
-            "source": HOSTILE,
-            "resources": [HOSTILE],
-            "time": HOSTILE,
-            "detail": {"Name": "gold"},
-        },
-        {"Name": "gold", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": HOSTILE},
-        {"Name": "gold", "SkipTag": HOSTILE, "AppstreamAgentVersion": HOSTILE},
-    ],
-    "run_stop": [{"Name": HOSTILE}, {"Name": "gold", "SkipTag": HOSTILE}, {"Name": "gold"}],
-    "run_fleet": [
-        {"Tag": {"Key": "k", "Value": HOSTILE}},
-        {"ImageBuilders": [HOSTILE, {"Name": "a", HOSTILE: HOSTILE}]},
-        {"ImageBuilders": ["a"], "Defaults": {HOSTILE: HOSTILE}},
-    ],
-}
+EVENT = dict.fromkeys(("detail-type", "source", "time"), HOSTILE) | {"resources": [HOSTILE]}
 
 
 @pytest.mark.parametrize(
-    ("workflow", "request_"), [(workflow, request) for workflow, requests in REQUESTS.items() for request in requests]
+    ("workflow", "request_"),
+    [
+        ("run", {"Name": HOSTILE}),
+        ("run", {HOSTILE: HOSTILE, "Name": "gold"}),
+        ("run", {**EVENT, "detail": {"Name": "gold"}}),
+        ("run", {"Name": "gold", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": HOSTILE}),
+        ("run", {"Name": "gold", "SkipTag": HOSTILE, "AppstreamAgentVersion": HOSTILE}),
+        ("run_stop", {"Name": HOSTILE}),
+        ("run_stop", {"Name": "gold", "SkipTag": HOSTILE}),
+        ("run_stop", {"Name": "gold"}),
+        ("run_fleet", {"Tag": {"Key": "k", "Value": HOSTILE}}),
+        ("run_fleet", {"ImageBuilders": [HOSTILE, {"Name": "a", HOSTILE: HOSTILE}]}),
+        ("run_fleet", {"ImageBuilders": ["a"], "Defaults": {HOSTILE: HOSTILE}}),
+    ],
 )
 def test_hostile_text_is_inert_in_the_notification_of_every_workflow(
     world: World, monkeypatch: pytest.MonkeyPatch, workflow: str, request_: Any
@@ -55,14 +48,13 @@ def test_hostile_text_is_inert_in_the_notification_of_every_workflow(
         assert message["Subject"].isprintable()
 
 
-@pytest.mark.parametrize("workflow", REQUESTS)
+@pytest.mark.parametrize("workflow", ["run", "run_stop", "run_fleet"])
 def test_an_input_that_the_runtime_cannot_read_is_an_invalid_request(world: World, workflow: str) -> None:
     # Of 2,000 levels: awslambdaric answers before a handler runs. Source: its lambda_runtime_marshaller.py.
     unreadable = function_error("Runtime.UnmarshalError", "Unable to unmarshal input: maximum recursion depth exceeded")
-    for function in ("validate_request", "list_image_builders"):
-        world.engine.script[function] = [lambda *_: unreadable]
+    world.plan({function: [lambda *_: unreadable] for function in ("validate_request", "list_image_builders")})
     execution = getattr(world, workflow)({"Name": "gold"})
-    assert (execution.error, execution.cause["Route"]) == ("InvalidRequest", "fail")
+    assert world.failure(execution) == ("InvalidRequest", "fail", 1)
     assert "nests too deeply" in execution.cause["Message"]
     assert "describes it" in execution.cause["Advice"]
-    assert (len(world.topic.messages), world.fake.calls) == (1, [])
+    assert world.fake.calls == []

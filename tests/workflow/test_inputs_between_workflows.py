@@ -13,7 +13,6 @@ import tests.conftest  # noqa: F401 # the environment of the handlers
 from lambdas.image_builder.request import FIELDS, STOP_FIELDS, parse
 from tests.scenarios import BUILDER
 from tests.workflow.conftest import World
-from tests.workflow.engine import Execution
 
 LAST_RELEASE = Path(__file__).with_name("inputs_of_the_last_release.json")
 CONTRACTS = {"stop": STOP_FIELDS, "start": FIELDS}
@@ -21,40 +20,26 @@ ORIGIN = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 """Every workflow accepts this key, and ignores it."""
 
 
-def inputs() -> dict[str, list[dict[str, Any]]]:
-    """By the workflow that gets them: the inputs of a start in a fleet, and of its auto-stop."""
+def release() -> dict[str, dict[str, Any]]:
+    """What the workflows of this release accept and get: of a start in a fleet, and of its auto-stop."""
     world = World.new()
     world.fake.put_builder(BUILDER)
-    given: list[dict[str, Any]] = []
-
-    def start(parameters: dict[str, str]) -> Execution:
-        given.append(json.loads(parameters["Input"]))
-        return world.run(given[-1])
-
-    request = {"Name": BUILDER, "StopAfterMinutes": 30}
-    assert world.run_fleet({"ImageBuilders": [request]}, start).status == "SUCCEEDED"
-    return {"stop": [json.loads(each["Input"]) for each in world.engine.started], "start": given}
+    assert world.run_fleet({"ImageBuilders": [{"Name": BUILDER, "StopAfterMinutes": 30}]}).status == "SUCCEEDED"
+    start, stop = (json.loads(each["Input"]) for each in world.engine.started)
+    return {
+        "stop": {"accepts": list(STOP_FIELDS), "gets": [stop]},
+        "start": {"accepts": list(FIELDS), "gets": [start]},
+    }
 
 
-def release() -> dict[str, dict[str, Any]]:
-    """What the workflows of this release accept and get."""
-    return {workflow: {"accepts": list(CONTRACTS[workflow]), "gets": found} for workflow, found in inputs().items()}
-
-
-def test_the_inputs_of_the_last_release_are_accepted() -> None:
-    for workflow, last in json.loads(LAST_RELEASE.read_text()).items():
-        assert last["gets"]
-        for given in last["gets"]:
+def test_each_release_accepts_the_inputs_of_the_other() -> None:
+    this, last = release(), json.loads(LAST_RELEASE.read_text())
+    for workflow, contract in CONTRACTS.items():
+        for given in last[workflow]["gets"]:
             given.pop(ORIGIN)
-            assert given.items() <= parse(given, CONTRACTS[workflow]).items()
-        assert set(last["accepts"]) <= set(CONTRACTS[workflow])
-
-
-def test_the_last_release_accepts_the_inputs_of_this_one() -> None:
-    last = json.loads(LAST_RELEASE.read_text())
-    for workflow, found in inputs().items():
-        assert found
-        for given in found:
+            assert given.items() <= parse(given, contract).items()
+        assert set(last[workflow]["accepts"]) <= set(contract)
+        for given in this[workflow]["gets"]:
             assert set(given) - {ORIGIN} <= set(last[workflow]["accepts"])
 
 

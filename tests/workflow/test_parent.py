@@ -7,71 +7,51 @@ from typing import Any
 
 import pytest
 
-from tests.workflow.conftest import World
 from tests.workflow.engine import Engine, Execution
 
-TEMPLATE = Path(__file__).parents[2] / "docs" / "examples" / "parent.template.json"
+TEMPLATE = json.loads((Path(__file__).parents[2] / "docs" / "examples" / "parent.template.json").read_text("utf-8"))
 
 
-def after_the_child(world: World, variable: str, value: Any, following: str) -> Execution:
+def after_the_child(variable: str, value: Any, following: str) -> Execution:
     """The parent from the state that follows the child, with the variable that the child's task assigns."""
-    definition = json.loads(TEMPLATE.read_text("utf-8"))["Resources"]["Parent"]["Properties"]["Definition"]
-    definition["States"]["Start image builder"] = {
-        "Type": "Pass",
-        "Assign": {variable: "{% $states.input %}"},
-        "Next": following,
-    }
-    return Engine(sleep=world.clock.advance, handlers={}, definition=json.dumps(definition)).run(value)
+    definition = TEMPLATE["Resources"]["Parent"]["Properties"]["Definition"]
+    child = {"Type": "Pass", "Assign": {variable: "{% $states.input %}"}, "Next": following}
+    states = {**definition["States"], "Start image builder": child}
+    return Engine(lambda _: None, {}, json.dumps({**definition, "States": states})).run(value)
 
 
-def caught(world: World, error: str, cause: str | None) -> Execution:
-    """What the parent makes of an error of the task that starts the child."""
-    output = {"Error": error} | ({} if cause is None else {"Cause": cause})
-    return after_the_child(world, "caught", output, "Read failure")
-
-
-def as_aws_gives_it(error: str, cause: Any) -> str:
+def child(error: str, **members: Any) -> str:
     """Source: AWS Step Functions API reference, DescribeExecution; its members in Pascal case."""
-    return json.dumps(
-        {
-            "Cause": json.dumps(cause),
-            "Error": error,
-            "ExecutionArn": "arn:aws:states:us-east-1:123456789012:execution:StartImageBuilder:0123",
-            "Input": '{"Name": "gold"}',
-            "Status": "FAILED",
-        }
-    )
-
-
-CAUSE = {"Name": "gold", "Route": "notify", "Message": "What happened.", "Advice": "What to do."}
-
-
-def test_the_childs_own_error_is_found_inside_the_cause(world: World) -> None:
-    execution = caught(world, "States.TaskFailed", as_aws_gives_it("ImageBuilderFailed", CAUSE))
-    assert (execution.error, execution.cause_text) == ("ImageBuilderFailed", "What happened.")
-
-
-def test_the_route_says_that_the_parent_asked_for_the_wrong_thing(world: World) -> None:
-    cause = as_aws_gives_it("InvalidRequest", {**CAUSE, "Route": "fail"})
-    execution = caught(world, "States.TaskFailed", cause)
-    assert (execution.error, execution.cause_text) == ("WrongRequest", "InvalidRequest: What happened.")
-
-
-def test_a_child_that_may_still_come_up_is_no_failure_of_the_parent(world: World) -> None:
-    execution = caught(world, "States.TaskFailed", as_aws_gives_it("ImageBuilderStartTimedOut", CAUSE))
-    assert execution.output == {"Outcome": "StillStarting", "Message": "What happened."}
+    cause = {"Name": "gold", "Route": "notify", "Message": "What happened.", "Advice": "What to do.", **members}
+    arn = "arn:aws:states:us-east-1:123456789012:execution:StartImageBuilder:0123"
+    described = {"Error": error, "ExecutionArn": arn, "Input": '{"Name": "gold"}', "Status": "FAILED"}
+    return json.dumps({"Cause": json.dumps(cause), **described})
 
 
 @pytest.mark.parametrize(
-    "cause", [None, "", "{cut off", "not authorized to perform: states:StartExecution", '{"Status": "ABORTED"}']
+    ("cause", "error", "message"),
+    [
+        (child("ImageBuilderFailed"), "ImageBuilderFailed", "What happened."),
+        (child("InvalidRequest", Route="fail"), "WrongRequest", "InvalidRequest: What happened."),
+        (None, "ChildFailed", ""),
+        ("", "ChildFailed", ""),
+        ("{cut off", "ChildFailed", ""),
+        ("not authorized to perform: states:StartExecution", "ChildFailed", ""),
+        ('{"Status": "ABORTED"}', "ChildFailed", ""),
+        ('{"ExecutionArn": "arn", "Status": "ABORTED"}', "ChildFailed", ""),
+    ],
 )
-def test_whatever_else_is_caught_fails_with_an_error_that_is_no_reserved_one(world: World, cause: str | None) -> None:
-    assert caught(world, "States.TaskFailed", cause).error == "ChildFailed"
+def test_the_parent_fails_with_the_childs_error_where_there_is_one(cause: str | None, error: str, message: str) -> None:
+    caught = {"Error": "States.TaskFailed"} | ({} if cause is None else {"Cause": cause})
+    execution = after_the_child("caught", caught, "Read failure")
+    assert execution.error == error
+    assert execution.cause_text == message or not message
 
 
-def test_a_child_that_was_stopped_without_an_error_has_failed_too(world: World) -> None:
-    cause = json.dumps({"ExecutionArn": "arn", "Status": "ABORTED"})
-    assert caught(world, "States.TaskFailed", cause).error == "ChildFailed"
+def test_a_child_that_may_still_become_running_is_no_failure_of_the_parent() -> None:
+    caught = {"Error": "States.TaskFailed", "Cause": child("ImageBuilderStartTimedOut")}
+    output = after_the_child("caught", caught, "Read failure").output
+    assert output == {"Outcome": "StillStarting", "Message": "What happened."}
 
 
 @pytest.mark.parametrize(
@@ -82,9 +62,9 @@ def test_a_child_that_was_stopped_without_an_error_has_failed_too(world: World) 
         ({}, None),
     ],
 )
-def test_a_running_builder_may_have_no_address_yet(world: World, builder: Any, address: str | None) -> None:
+def test_a_running_builder_may_have_no_address_yet(builder: Any, address: str | None) -> None:
     result = {"Outcome": "Running", "ImageBuilder": {"Name": "gold", **builder}}
-    execution = after_the_child(world, "result", result, "Go on with the running image builder")
+    execution = after_the_child("result", result, "Go on with the running image builder")
     assert execution.output == {"Outcome": "Running", "PrivateAddress": address}
 
 
@@ -104,6 +84,6 @@ STATE_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:StartImageBu
     ],
 )
 def test_the_parent_takes_the_state_machine_and_not_its_alias(arn: str, is_taken: bool) -> None:
-    parameter = json.loads(TEMPLATE.read_text("utf-8"))["Parameters"]["StateMachineArn"]
+    pattern = TEMPLATE["Parameters"]["StateMachineArn"]["AllowedPattern"]
     # CloudFormation matches the whole value.
-    assert bool(re.fullmatch(parameter["AllowedPattern"], arn)) is is_taken
+    assert bool(re.fullmatch(pattern, arn)) is is_taken

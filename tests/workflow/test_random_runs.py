@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.scenarios import BUILDER
-from tests.workflow.engine import Execution
 from tests.workflow.model import CALLS, DEEDS, INVOCATIONS, OPERATIONS, SHORTEST_START, Deed, Model, Trouble
 
 LIVES = int(os.environ.get("MODEL_EXAMPLES", "300"))
@@ -90,10 +89,4 @@ def test_each_execution_stops_and_reports_only_its_own_start(
 ) -> None:
     model = Model(builder, troubles)
     model.play([(0, first), *others], deeds)
-    for mistake in model.mistaken:
-        event(f"could not know: {mistake}")
-    for run in model.runs.values():
-        execution = cast("Execution", run.execution)
-        outcome = execution.error or (execution.output or {}).get("Outcome") or execution.status
-        event(f"{'stop' if run.owner else 'start'} {outcome}")
     assert model.violations == []

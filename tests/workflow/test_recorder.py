@@ -5,7 +5,6 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -58,14 +57,6 @@ def _targets(state: Any) -> Iterator[str]:
         yield from (part[key] for key in ("Next", "Default") if key in part)
 
 
-def test_states_that_take_no_mock_use_no_context() -> None:
-    """TestState takes a context only with a mock, and a mock only for these types."""
-    for states in STATES.values():
-        for name, state in states.items():
-            if state["Type"] not in ("Task", "Map", "Parallel"):
-                assert "$states.context" not in json.dumps(state), name
-
-
 def test_no_catcher_or_retrier_stands_behind_another_for_the_same_error() -> None:
     for states in STATES.values():
         for name, state in states.items():
@@ -88,22 +79,14 @@ class EngineTestState:
         state, mock = json.loads(request["definition"]), request.get("mock", {})
         variables = json.loads(request["variables"])
         set_variables = {"Assign": {name: f"{{% $states.input.variables.{name} %}}" for name in variables}}
+        # The engine takes no empty Assign.
+        first = {"Type": "Pass", **(set_variables if variables else {}), "Output": "{% $states.input.input %}"}
         states = {
-            # The engine takes no empty Assign.
-            "Set variables": {
-                "Type": "Pass",
-                **(set_variables if variables else {}),
-                "Output": "{% $states.input.input %}",
-                "Next": "tested",
-            },
+            "Set variables": {**first, "Next": "tested"},
             "tested": _with_children_that_pass(state),
             **{target: {"Type": "Succeed"} for target in _targets(state)},
         }
-        program = {
-            "QueryLanguage": "JSONata",
-            "StartAt": "Set variables",
-            "States": states,
-        }
+        program = {"QueryLanguage": "JSONata", "StartAt": "Set variables", "States": states}
         recorder = Recorder()
         arn = json.loads(request.get("context", "{}")).get("Execution", {}).get("Id", "")
         with _ONE_AT_A_TIME, recorder.recording(), _mocked(mock):
@@ -162,8 +145,7 @@ def _as_response(answer: dict[str, Any]) -> dict[str, Any]:
 
 def test_each_case_alone_says_all_that_its_state_depends_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert verify.check(EngineTestState()) == 0, capsys.readouterr().out  # type: ignore[arg-type]
-    said = capsys.readouterr().out
-    assert f"0 of {len(RECORDED)} cases differ." in said
+    assert f"0 of {len(RECORDED)} cases differ." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -178,11 +160,7 @@ def test_each_case_alone_says_all_that_its_state_depends_on(capsys: pytest.Captu
 def test_a_definition_that_does_otherwise_differs(
     found: str, broken: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def changed(path: Path) -> str:
-        text = definition(path)
-        return text.replace(found, broken)
-
-    monkeypatch.setattr(verify, "definition", changed)
+    monkeypatch.setattr(verify, "definition", lambda path: definition(path).replace(found, broken))
     polls = [case for case in RECORDED if case["state"] in ("Poll image builder", "Evaluate builder state")]
     monkeypatch.setattr(verify, "recorded", lambda _: polls)
     assert verify.check(EngineTestState()) == 1  # type: ignore[arg-type]

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from cli.definition import definition
 from lambdas.image_builder.request import parse_request
 from lambdas.image_builder.state import status_of_start
 from tests.scenarios import BUILDER
@@ -34,11 +33,13 @@ FAILURE = {"Error": "Odd", "Route": "notify", "Message": "So it is.", "Advice": 
 
 def redriven(state: str, **variables: Any) -> World:
     """A world whose executions begin at a state, as a redrive does."""
-    resumed = json.loads(definition())
+    world = World.new()
+    resumed = json.loads(world.engine.definition)
     resumed["StartAt"] = "Redrive"
     assign = {**resumed["States"]["Read request"]["Assign"], **WHILE_STARTING, **variables}
     resumed["States"]["Redrive"] = {"Type": "Pass", "Assign": assign, "Next": state}
-    return World.new(definition=json.dumps(resumed))
+    world.engine.definition = json.dumps(resumed)
+    return world
 
 
 @pytest.mark.parametrize(
@@ -47,17 +48,15 @@ def redriven(state: str, **variables: Any) -> World:
 @pytest.mark.parametrize(
     ("since", "starts"),
     [
-        ({"state": "RUNNING"}, 0),
-        ({"state": [["PENDING", 400], ["RUNNING", None]]}, 0),
-        ({"state": [["STOPPING", 200], ["STOPPED", None]]}, 1),
-        ({"state": "STOPPED"}, 1),
+        ("RUNNING", 0),
+        ([["PENDING", 400], ["RUNNING", None]], 0),
+        ([["STOPPING", 200], ["STOPPED", None]], 1),
+        ("STOPPED", 1),
     ],
-    ids=["running", "starting", "stopping", "stopped"],
 )
-def test_a_start_converges_from_the_state_it_was_stopped_in(state: str, since: dict[str, Any], starts: int) -> None:
+def test_a_start_converges_from_the_state_it_was_stopped_in(state: str, since: Any, starts: int) -> None:
     world = redriven(state)
-    world.prepare(since)
-    outcome = world.outcome(world.run({"Name": BUILDER}))
+    outcome = world.outcome(world.start({"state": since}))
     assert (outcome.status, outcome.starts, outcome.messages) == ("SUCCEEDED", starts, [])
     assert outcome.output["ImageBuilder"]["State"] == "RUNNING"
 
@@ -82,14 +81,12 @@ def test_an_execution_that_was_stopped_while_notifying_notifies() -> None:
 
 def test_the_time_waited_before_counts() -> None:
     world = redriven("Poll image builder", waitedSeconds=3_600)
-    world.prepare({"state": "PENDING"})
-    assert world.run({"Name": BUILDER}).error == "ImageBuilderStartTimedOut"
+    assert world.start({"state": "PENDING"}).error == "ImageBuilderStartTimedOut"
 
 
 def test_an_auto_stop_is_scheduled_once_whether_before_or_after_the_redrive() -> None:
     variables = {"request": parse_request({"Name": BUILDER, "StopAfterMinutes": 30}), "wantsAutoStop": True}
     for scheduled in (None, "arn:aws:states:us-east-1:000000000000:execution:StopImageBuilder:test-stop-1"):
         world = redriven("Poll image builder", **variables, shortName="test", autoStop=scheduled)
-        world.prepare({"state": [["PENDING", 200], ["RUNNING", None]]})
-        world.run({"Name": BUILDER})
-        assert len(world.engine.started) == (scheduled is None)
+        world.start({"state": [["PENDING", 200], ["RUNNING", None]]})
+        assert len(world.scheduled) == (scheduled is None)

@@ -1,21 +1,21 @@
 """The fleet workflow, in process: each of its executions really runs, or ends as a test says."""
 
 import json
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import pytest
-from botocore.exceptions import ClientError
 
-from cli.definition import FLEET
-from cli.definition import definition as definition_of
+from cli import definition as definitions
 from lambdas import list_image_builders
 from local.fake_appstream.faults import Fault
-from tests.workflow.conftest import World
-from tests.workflow.engine import ARN, Execution, function_error, run_handler
+from tests.workflow.conftest import FLEET_ARN, World
+from tests.workflow.engine import Execution, run_handler, service_error
+from tests.workflow.scripted import fails, jitter
 
-ONE_AT_A_TIME = {"MaxConcurrency": 1}
+LIST = "list_image_builders"
 
 
 def ends(status: str = "SUCCEEDED", *, error: str = "", cause: Any = "") -> Execution:
@@ -23,9 +23,15 @@ def ends(status: str = "SUCCEEDED", *, error: str = "", cause: Any = "") -> Exec
     return Execution(status, {"Outcome": "Running", "Started": True}, error, text, [])
 
 
-def refusal(code: str) -> ClientError:
-    metadata: Any = {"HTTPStatusCode": 400, "RequestId": "1"}
-    return ClientError({"Error": {"Code": code, "Message": "No."}, "ResponseMetadata": metadata}, "StartExecution")
+def run(world: World, nested: Callable[[dict[str, str]], Execution] | None = None, **request: Any) -> Execution:
+    """Run a fleet one image builder after another, if nothing else is said."""
+    return world.run_fleet({"MaxConcurrency": 1, **request}, nested)
+
+
+def add_fault(world: World, operation: str, code: str, times: int | None = None) -> None:
+    world.fake.faults.add(
+        Fault.parse({"operation": operation, "error": {"code": code, "message": "No."}, "times": times})
+    )
 
 
 def results(fleet: Execution) -> list[Any]:
@@ -42,8 +48,7 @@ def results(fleet: Execution) -> list[Any]:
 def test_each_image_builder_has_its_own_execution_and_results_keep_the_order(world: World) -> None:
     world.fake.put_builder("a")
     world.fake.put_builder("b", state="RUNNING")
-    fleet = world.run_fleet({"ImageBuilders": ["b", {"Name": "a", "StopAfterMinutes": 30}, "b"], **ONE_AT_A_TIME})
-    assert fleet.status == "SUCCEEDED", fleet
+    fleet = run(world, ImageBuilders=["b", {"Name": "a", "StopAfterMinutes": 30}, "b"])
     assert fleet.output == {
         "Requested": 2,
         "Running": 2,
@@ -54,53 +59,33 @@ def test_each_image_builder_has_its_own_execution_and_results_keep_the_order(wor
         ],
     }
     assert world.topic.messages == []
-    assert world.fleet
-    assert [started["Name"] for started in world.fleet.started] == ["test-0", "test-1"]
-    assert {started["StateMachineArn"].rpartition(":")[2] for started in world.fleet.started} == {"live"}
-    (auto_stop,) = world.engine.started
-    assert json.loads(auto_stop["Input"])["Name"] == "a"
+    assert world.scheduled == ["test-0", "test-1", "test-stop-1"]
+    assert {started["StateMachineArn"].rpartition(":")[2] for started in world.engine.started} == {"live"}
+    assert json.loads(world.engine.started[-1]["Input"])["Name"] == "a"
 
 
 def test_a_default_is_for_requests_that_do_not_have_the_field(world: World) -> None:
-    requests: list[Any] = []
-
-    def nested(parameters: dict[str, str]) -> Execution:
-        requests.append(json.loads(parameters["Input"]))
-        return ends()
-
     defaults = {"TimeoutMinutes": 30, "StopOnFailure": True}
-    request = {"ImageBuilders": ["a", {"Name": "b", "TimeoutMinutes": 90}], "Defaults": defaults, **ONE_AT_A_TIME}
-    assert world.run_fleet(request, nested).status == "SUCCEEDED"
-    added = {
-        "PollIntervalSeconds": 23,
-        "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": ARN.replace("StartImageBuilder", "StartFleet"),
-    }
-    assert requests == [
+    run(world, lambda _: ends(), ImageBuilders=["a", {"Name": "b", "TimeoutMinutes": 90}], Defaults=defaults)
+    added = {"PollIntervalSeconds": 23, "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": FLEET_ARN}
+    assert [json.loads(each["Input"]) for each in world.engine.started] == [
         {"Name": "a", **defaults, **added},
         {"Name": "b", **defaults, "TimeoutMinutes": 90, **added},
     ]
 
 
-def test_a_fleet_spreads_its_starts_to_four_or_five_a_second(world: World) -> None:
-    waits: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        waits.append(seconds)
-
-    world.engine.sleep = sleep
-    names = [f"b{number}" for number in range(10)]
-    world.run_fleet({"ImageBuilders": names}, lambda parameters: ends())
-    assert sorted(waits) == [0] * 5 + [1] * 4 + [2]
-    waits.clear()
-    world.run_fleet({"ImageBuilders": names, "MaxConcurrency": 6}, lambda parameters: ends())
-    assert sorted(waits) == [0] * 9 + [1]
+@pytest.mark.parametrize(("options", "waits"), [({}, [0] * 5 + [1] * 4 + [2]), ({"MaxConcurrency": 6}, [0] * 9 + [1])])
+def test_a_fleet_spreads_its_starts_to_four_or_five_a_second(
+    world: World, options: dict[str, int], waits: list[int]
+) -> None:
+    world.run_fleet({"ImageBuilders": [f"b{number}" for number in range(10)], **options}, lambda _: ends())
+    assert sorted(world.pauses) == waits
 
 
 def test_a_failure_stops_no_other_start_and_has_one_message(world: World) -> None:
     world.fake.put_builder("good")
     world.fake.put_builder("broken", state="FAILED")
-    bad = {"Name": "bad", "Nmae": 1}
-    fleet = world.run_fleet({"ImageBuilders": ["broken", bad, 7, "missing", "good"], **ONE_AT_A_TIME})
+    fleet = run(world, ImageBuilders=["broken", {"Name": "bad", "Nmae": 1}, 7, "missing", "good"])
     assert (fleet.status, fleet.error) == ("FAILED", "FleetStartIncomplete")
     assert fleet.cause == {
         "Aim": "fleet",
@@ -127,8 +112,8 @@ def test_a_failure_stops_no_other_start_and_has_one_message(world: World) -> Non
 
 def test_a_failure_without_an_execution_of_its_own_has_the_message_of_the_fleet(world: World) -> None:
     world.fake.put_builder("broken", state="FAILED")
-    request = {"ImageBuilders": ["b", "broken"], **ONE_AT_A_TIME}
-    fleet = world.run_fleet(request, start_errors=[refusal("AccessDenied")])
+    world.plan({"StartExecution": [service_error("StartExecution", "AccessDenied")]})
+    fleet = run(world, ImageBuilders=["b", "broken"])
     assert fleet.cause["Message"] == (
         "2 of 2 image builders failed: b (StepFunctions.AccessDeniedException, without a message of its own), "
         "broken (ImageBuilderFailed)."
@@ -139,48 +124,38 @@ def test_a_failure_without_an_execution_of_its_own_has_the_message_of_the_fleet(
     assert summary == "[FAILED] fleet, FleetStartIncomplete, us-east-1, 000000000000"
 
 
-def test_a_start_that_step_functions_throttles_is_retried_under_the_same_name(world: World) -> None:
-    errors = [refusal("Throttling")] * 6
-    fleet = world.run_fleet({"ImageBuilders": ["a"]}, lambda parameters: ends(), start_errors=errors)
-    assert (fleet.status, len(world.fleet.started if world.fleet else [])) == ("SUCCEEDED", 1)
+@pytest.mark.parametrize("code", ["AWSStepFunctions", "ExecutionLimitExceeded", "SdkClient", "Throttling"])
+def test_a_start_that_step_functions_cannot_take_yet_is_retried_under_the_same_name(world: World, code: str) -> None:
+    world.plan({"StartExecution": [service_error("StartExecution", code)] * 6})
+    with jitter(0.5):
+        assert run(world, lambda _: ends(), ImageBuilders=["a"]).status == "SUCCEEDED"
+    assert (world.scheduled, world.pauses) == (["test-0"], [0, 2.5, 5, 10, 20, 30, 30])
 
 
 def test_a_failure_is_a_result_even_where_no_function_answers(world: World) -> None:
-    world.engine.script["list_image_builders"] = [run_handler] + [lambda *_: function_error("Odd", "No.")] * 7
-    fleet = world.run_fleet({"ImageBuilders": ["a"]}, lambda parameters: ends("FAILED", error="E", cause="{odd}"))
+    world.plan({LIST: [run_handler, *[fails("OddError")] * 7]})
+    fleet = run(world, lambda _: ends("FAILED", error="E", cause="{odd}"), ImageBuilders=["a"])
     assert results(fleet) == [
         {"Index": 0, "Name": "a", "Outcome": "Failed", "Error": "States.TaskFailed", "Notified": False}
     ]
-    assert (
-        fleet.cause["Message"] == "1 of 1 image builders failed: a (States.TaskFailed, without a message of its own)."
-    )
-
-
-def test_the_history_has_the_message_of_each_failure(world: World) -> None:
-    cause = {"Name": "b", "Route": "notify", "Message": "It is broken. " * 100, "Advice": "Do."}
-
-    def nested(parameters: dict[str, str]) -> Execution:
-        return ends("FAILED", error="ImageBuilderFailed", cause=cause) if parameters["Name"] == "test-1" else ends()
-
-    fleet = world.run_fleet({"ImageBuilders": ["a", "b"], **ONE_AT_A_TIME}, nested)
-    message = results(fleet)[1]["Message"]
-    assert len(message) == 1_000
-    assert message.startswith("It is broken. It is broken.")
+    message = "1 of 1 image builders failed: a (States.TaskFailed, without a message of its own)."
+    assert fleet.cause["Message"] == message
 
 
 @pytest.mark.parametrize(
-    ("end", "error"),
+    ("end", "error", "message"),
     [
-        (ends("ABORTED", cause="{maintenance window}"), "Aborted"),
-        (ends("TIMED_OUT", error="States.Timeout"), "States.Timeout"),
-        (ends("FAILED", error="Odd", cause="{no JSON"), "Odd"),
-        (ends("FAILED", error="E" * 80, cause={"Message": 7}), f"{'E' * 57}..."),
+        (ends("ABORTED", cause="{maintenance window}"), "Aborted", "{maintenance window}"),
+        (ends("TIMED_OUT", error="States.Timeout"), "States.Timeout", ""),
+        (ends("FAILED", error="Odd", cause="{no JSON"), "Odd", "{no JSON"),
+        (ends("FAILED", error="E" * 80, cause={"Message": 7}), f"{'E' * 57}...", '{"Message": 7}'),
+        (ends("FAILED", error="Odd", cause={"Message": "It is broken. " * 100}), "Odd", "It is broken. It is broken."),
     ],
 )
-def test_an_execution_that_ends_in_any_way_has_a_result(world: World, end: Execution, error: str) -> None:
-    fleet = world.run_fleet({"ImageBuilders": ["a"]}, lambda parameters: end)
+def test_an_execution_that_ends_in_any_way_has_a_result(world: World, end: Execution, error: str, message: str) -> None:
+    fleet = run(world, lambda _: end, ImageBuilders=["a"])
     assert fleet.cause["Results"] == [{"Index": 0, "Name": "a", "Outcome": "Failed", "Error": error}]
-    assert end.cause_text in results(fleet)[0]["Message"]
+    assert message in results(fleet)[0]["Message"][:1_000] == results(fleet)[0]["Message"]
     # Its own status change event has the message.
     assert world.topic.messages == []
 
@@ -188,7 +163,7 @@ def test_an_execution_that_ends_in_any_way_has_a_result(world: World, end: Execu
 def test_a_tag_selects_and_what_is_gone_is_named(world: World) -> None:
     for number in range(5):
         world.fake.put_builder(f"b{number}", tags={"Patch": "tuesday" if number % 2 else "friday"})
-    request = {"Tag": {"Key": "Patch", "Value": "tuesday"}, "Defaults": {"DryRun": True}, **ONE_AT_A_TIME}
+    request: dict[str, Any] = {"Tag": {"Key": "Patch", "Value": "tuesday"}, "Defaults": {"DryRun": True}}
     expected = {
         "Requested": 2,
         "Running": 0,
@@ -198,13 +173,13 @@ def test_a_tag_selects_and_what_is_gone_is_named(world: World) -> None:
             {"Index": 1, "Name": "b3", "Outcome": "DryRun", "Route": "start"},
         ],
     }
-    assert world.run_fleet(request).output == expected
+    assert run(world, **request).output == expected
     # The tagging API lists deleted resources for a while: they are no failure.
     answer = {"ResourceTagMappingList": [{"ResourceARN": f"arn:image-builder/{name}"} for name in ("b1", "b3", "old")]}
     paginator = SimpleNamespace(paginate=lambda **_: SimpleNamespace(build_full_result=lambda: answer))
     tagging = SimpleNamespace(get_paginator=lambda name: paginator)
     with patch.object(list_image_builders, "tagging", lambda: tagging):
-        assert world.run_fleet(request).output == {**expected, "Gone": ["old"]}
+        assert run(world, **request).output == {**expected, "Gone": ["old"]}
     assert world.topic.messages == []
 
 
@@ -219,87 +194,69 @@ def test_a_tag_selects_and_what_is_gone_is_named(world: World) -> None:
 )
 def test_a_refused_fleet_starts_nothing_and_notifies_once(world: World, request_: Any, problem: str) -> None:
     fleet = world.run_fleet(request_)
-    assert (fleet.status, fleet.error, fleet.cause["Route"]) == ("FAILED", "InvalidRequest", "fail")
+    assert world.failure(fleet) == ("InvalidRequest", "fail", 1)
     assert problem in fleet.cause["Message"]
     assert fleet.cause["Advice"].startswith("Fix the fields")
-    assert world.fleet
-    assert world.fleet.started == []
-    assert len(world.topic.messages) == 1
-    assert fleet.states.count("List image builders") == 1
+    assert (world.scheduled, world.pauses) == ([], [])
+
+
+TAGGED: dict[str, Any] = {"Tag": {"Key": "k", "Value": "v"}, "Defaults": {"DryRun": True}}
 
 
 @pytest.mark.parametrize("operation", ["GetResources", "DescribeImageBuilders"])
 def test_a_tag_whose_image_builders_cannot_be_listed_is_retried_then_notified(world: World, operation: str) -> None:
-    throttled = {"operation": operation, "error": {"code": "ThrottledException", "message": "Slow down."}}
-    request = {"Tag": {"Key": "k", "Value": "v"}, "Defaults": {"DryRun": True}, **ONE_AT_A_TIME}
     world.fake.put_builder("a", tags={"k": "v"})
-    world.fake.faults.add(Fault.parse({**throttled, "times": 6}))
-    assert world.run_fleet(request).status == "SUCCEEDED"
-    world.fake.faults.add(Fault.parse({**throttled, "times": None}))
-    fleet = world.run_fleet(request)
-    assert (fleet.error, fleet.cause["Route"]) == ("ThrottlingException", "notify")
-    assert fleet.cause["Message"] == "ThrottledException: Slow down."
-    assert len(world.topic.messages) == 1
+    add_fault(world, operation, "ThrottledException", 6)
+    assert run(world, **TAGGED).status == "SUCCEEDED"
+    add_fault(world, operation, "ThrottledException")
+    fleet = run(world, **TAGGED)
+    assert world.failure(fleet) == ("ThrottlingException", "notify", 1)
+    assert fleet.cause["Message"] == "ThrottledException: No."
 
 
 def test_a_refused_call_is_not_retried(world: World) -> None:
-    world.fake.faults.add(Fault.parse({"operation": "GetResources", "error": {"code": "AccessDenied"}}))
-    fleet = world.run_fleet({"Tag": {"Key": "k", "Value": "v"}})
-    assert (fleet.error, fleet.cause["Route"]) == ("AccessDeniedException", "notify")
-    assert [event["type"] for event in fleet.history].count("TaskScheduled") == 2  # with the notification
-
-
-@pytest.mark.parametrize("text", ["", "{odd", '{"errorMessage": 7}', '{"errorMessage": "{\\"Message\\": 1}"}'])
-def test_a_fleet_whose_function_cannot_be_reached_has_the_general_advice(world: World, text: str) -> None:
-    world.engine.script["list_image_builders"] = [lambda *_: function_error("Lambda.Unknown", text)] * 5
-    fleet = world.run_fleet({"ImageBuilders": ["a"]})
-    assert (fleet.error, fleet.cause["Route"]) == ("Lambda.Unknown", "notify")
-    assert fleet.cause["Message"]
-    assert "start the fleet again" in fleet.cause["Advice"]
-    assert len(world.topic.messages) == 1
+    add_fault(world, "GetResources", "AccessDenied")
+    assert world.failure(run(world, **TAGGED)) == ("AccessDeniedException", "notify", 1)
+    assert world.pauses == []
 
 
 def test_a_thousand_fit_into_the_quotas_even_when_all_fail(world: World) -> None:
     names = [f"{number:03}".ljust(101, "n") for number in range(1_000)]
     cause = {"Name": "n", "Route": "notify", "Message": "m" * 8_000, "Advice": "Do."}
     end = ends("FAILED", error="E" * 80, cause=cause)
-    fleet = world.run_fleet({"ImageBuilders": names}, lambda parameters: end, name="f" * 80)
-    assert (fleet.status, fleet.error) == ("FAILED", "FleetStartIncomplete")
+    fleet = world.run_fleet({"ImageBuilders": names}, lambda _: end, arn=FLEET_ARN.replace(":test", f":{'f' * 80}"))
+    assert fleet.error == "FleetStartIncomplete"
     assert (fleet.cause["Failed"], len(fleet.cause["Results"]), len(results(fleet))) == (1_000, 120, 1_000)
-    assert world.fleet
-    started = {each["Name"] for each in world.fleet.started}
     # Source: AWS Step Functions API reference, StartExecution, name: each leaves room for its auto-stop.
+    started = set(world.scheduled)
     assert (len(started), max(len(f"{name}-stop-9") for name in started)) == (1_000, 80)
     # Source: AWS Step Functions developer guide, Service quotas; API reference, ExecutionFailedEventDetails.
     assert len(fleet.cause_text) <= 32_768
-    for event in fleet.history:
-        for details in event.values():
-            if isinstance(details, dict):
-                assert all(len(str(value).encode()) <= 262_144 for value in details.values())
+    details = [member for event in fleet.history for member in event.values() if isinstance(member, dict)]
+    assert all(len(str(value).encode()) <= 262_144 for member in details for value in member.values())
 
 
 def test_a_child_without_a_result_counts_as_failed_and_is_named_first(world: World) -> None:
     """A child of the Map state can fail where nothing catches it: then there is no result of it."""
-    definition = json.loads(definition_of(FLEET))
-    found = definition["States"]["Start each image builder"]["Assign"]["found"].replace(
-        "$states.result", "$states.input"
-    )
+    fleet = json.loads(definitions.definition(definitions.FLEET))
+    states = fleet["States"]
+    found = states["Start each image builder"]["Assign"]["found"].replace("$states.result", "$states.input")
     requests = [{"Name": name} for name in ("a", "b", "c", 7)]
-    start = {"requests": requests, "found": found, "gone": [], "summary": {}, "notified": False}
-    definition["States"]["Take"] = {"Type": "Pass", "Assign": start, "Next": "Count results"}
-    definition["StartAt"] = "Take"
+    variables = {"requests": requests, "found": found, "gone": [], "summary": {}, "notified": False}
+    states["Take"] = {"Type": "Pass", "Assign": variables, "Next": "Count results"}
+    fleet["StartAt"] = "Take"
     for state in ("List image builders", "Start each image builder", "Read error"):
-        del definition["States"][state]
-    world.engine.definition = json.dumps(definition)
+        del states[state]
+    world.engine.definition = json.dumps(fleet)
     failed = {"Index": 0, "Name": "a", "Outcome": "Failed", "Error": "X", "Notified": True}
-    fleet = world.run([failed, None, {"Index": 2, "Name": "c", "Outcome": "Running"}, None])
-    assert (fleet.cause["Requested"], fleet.cause["Running"], fleet.cause["Failed"]) == (4, 1, 3)
-    assert fleet.cause["Message"] == (
+    cause = world.run([failed, None, {"Index": 2, "Name": "c", "Outcome": "Running"}, None]).cause
+    assert (cause["Requested"], cause["Running"], cause["Failed"]) == (4, 1, 3)
+    assert cause["Message"] == (
         "3 of 4 image builders failed: b (NoResult, without a message of its own), request 3 (NoResult, without a "
         "message of its own), a (X)."
     )
-    assert [(each["Index"], each["Name"]) for each in fleet.cause["Results"]] == [(1, "b"), (3, None), (0, "a")]
+    assert [(each["Index"], each["Name"]) for each in cause["Results"]] == [(1, "b"), (3, None), (0, "a")]
     assert len(world.topic.messages) == 1
-    fleet = world.run([{"Index": 2, "Name": "c", "Outcome": "Running"}])
-    assert (fleet.cause["Running"], fleet.cause["Failed"]) == (1, 3)
+    cause = world.run([{"Index": 2, "Name": "c", "Outcome": "Running"}]).cause
+    assert (cause["Running"], cause["Failed"]) == (1, 3)
     assert world.run([]).cause["Failed"] == 4
