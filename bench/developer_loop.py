@@ -44,10 +44,10 @@ def table() -> str:
             _run("cdk", "synth", "--quiet", "--output", f"{directory}/cli")
     starting = step("make demo", "start MiniStack and the fake")
     starting.__enter__()
-    with running_emulator(time_scale=0.015) as emulator, Path(os.devnull).open("w") as nowhere:
+    with running_emulator(time_scale=0.015) as emulator:
         starting.__exit__(None, None, None)
         with step("make demo", "synth, bootstrap and deploy"):
-            emulator.deploy(nowhere)
+            emulator.deploy()
         emulator.appstream.put_builder(BUILDER)
         stepfunctions = emulator.client("stepfunctions")
         alias = emulator.outputs("StartImageBuilder")["StateMachineAliasArn"]
