@@ -105,7 +105,7 @@ def show(emulator: Emulator, request: Mapping[str, Any], fault: Fault | None) ->
     for run, file in zip(runs, ("report.html", "report-auto-stop.html"), strict=False):
         write_report(stepfunctions, run, reports / file)
         console.print(f"Report to keep, open it in a browser: {reports / file}", markup=False, soft_wrap=True)
-    console.print(f"The emulator held {emulator.resident_bytes() / 2**20:.0f} MiB of memory.", style="dim")
+    console.print(f"The emulator held {processes.resident_bytes() / 2**20:.0f} MiB of memory.", style="dim")
     expected = _as_expected(runs, fault)
     _print_outcome(expected, runs[0], fault, emulator.appstream.builder(name)["State"])
     return 0 if expected else 1

@@ -21,7 +21,7 @@ from local.fake_appstream.clock import ScaledClock
 from local.fake_appstream.control import Control
 from local.fake_appstream.fake import FakeAppStream
 from local.fake_appstream.server import serving
-from local.processes import ending_children, resident_bytes
+from local.processes import ending_children
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.client import CloudFormationClient
@@ -50,19 +50,37 @@ class Emulator:
         appstream: control of the fake of AppStream.
         time_scale: real seconds that a simulated second lasts, for the workflow's waits and the image builders alike.
         directory: of the files of this run; deleted at its end.
-        pid: of MiniStack.
     """
 
     endpoint_url: str
     appstream: Control
     time_scale: float
     directory: Path
-    pid: int
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment in which an AWS tool reaches this emulator, and nothing else."""
-        return _environment(self.directory, self.endpoint_url, self.appstream.url)
+        """This process's, with this project's tools, in which an AWS tool reaches this emulator and nothing else."""
+        tools = (PROJECT / ".venv" / "bin", PROJECT / "node_modules" / ".bin")
+        own = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_", "POWERTOOLS_"))}
+        return own | {
+            "PATH": os.pathsep.join([*map(str, tools), os.environ.get("PATH", "")]),
+            "TMPDIR": str(self.directory / "tmp"),
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ENDPOINT_URL_S3": self.endpoint_url,
+            "AWS_ENDPOINT_URL_APPSTREAM": self.appstream.url,
+            "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": self.appstream.url,
+            "AWS_ACCESS_KEY_ID": CREDENTIALS[0],
+            "AWS_SECRET_ACCESS_KEY": CREDENTIALS[1],
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            # No proxy can reach this machine's loopback.
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+            "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
+        }
 
     def client(self, service: str) -> Any:
         """A boto3 client of one of the emulator's services; AppStream's reaches the fake."""
@@ -126,10 +144,6 @@ class Emulator:
                 sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
         return found
 
-    def resident_bytes(self) -> int:
-        """Memory that MiniStack and its function workers hold now."""
-        return resident_bytes(self.pid)
-
 
 @contextmanager
 def running_emulator(*, time_scale: float) -> Iterator[Emulator]:
@@ -145,27 +159,26 @@ def running_emulator(*, time_scale: float) -> Iterator[Emulator]:
         serving(FakeAppStream(ScaledClock(time_scale))) as appstream_url,
         ending_children() as started,
     ):
-        directory = Path(temporary)
-        (directory / "tmp").mkdir()
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
-        endpoint_url, log = f"http://127.0.0.1:{port}", directory / "ministack.log"
+        emulator = Emulator(f"http://127.0.0.1:{port}", Control(appstream_url), time_scale, Path(temporary))
+        (emulator.directory / "tmp").mkdir()
         # Functions inherit it, so that the template is the one that AWS gets.
-        environment = _environment(directory, endpoint_url, appstream_url) | {
+        environment = emulator.environment | {
             # By default it binds to every interface.
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
-            "STATE_DIR": str(directory / "state"),
-            "S3_DATA_DIR": str(directory / "s3"),
+            "STATE_DIR": f"{temporary}/state",
+            "S3_DATA_DIR": f"{temporary}/s3",
             "SFN_WAIT_SCALE": str(time_scale),
             "LAMBDA_EXECUTOR": "local",
         }
-        command = [MINISTACK_PYTHON, PROJECT / "local" / "ministack_launcher.py"]
+        command, log = [MINISTACK_PYTHON, PROJECT / "local" / "ministack_launcher.py"], emulator.directory / "log"
         with log.open("w") as output:
             # The pipe to its input closes when this process ends, even when it is killed: MiniStack ends with it.
             started.append(_start(command, PROJECT, environment, output, stdin=subprocess.PIPE))
         _wait_until_healthy(started[0], port, log)
-        yield Emulator(endpoint_url, Control(appstream_url), time_scale, directory, started[0].pid)
+        yield emulator
 
 
 def _start(
@@ -197,30 +210,4 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) 
                 return
         time.sleep(0.05)
     happened = "did not answer" if process.poll() is None else "ended while it started"
-    end = "\n".join(log.read_text("utf-8", "replace").splitlines()[-5:])
-    raise EmulatorError(f"{log.stem} {happened}; its log ends with:\n{end}")
-
-
-def _environment(directory: Path, endpoint_url: str, appstream_url: str) -> dict[str, str]:
-    """This process's environment, with this project's tools and without settings for AWS, the CDK and Powertools."""
-    tools = (PROJECT / ".venv" / "bin", PROJECT / "node_modules" / ".bin")
-    own = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_", "POWERTOOLS_"))}
-    return own | {
-        "PATH": os.pathsep.join([*map(str, tools), os.environ.get("PATH", "")]),
-        "TMPDIR": str(directory / "tmp"),
-        "AWS_ENDPOINT_URL": endpoint_url,
-        "AWS_ENDPOINT_URL_S3": endpoint_url,
-        "AWS_ENDPOINT_URL_APPSTREAM": appstream_url,
-        "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": appstream_url,
-        "AWS_ACCESS_KEY_ID": CREDENTIALS[0],
-        "AWS_SECRET_ACCESS_KEY": CREDENTIALS[1],
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        # No proxy can reach this machine's loopback.
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
-        "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
-    }
+    raise EmulatorError(f"MiniStack {happened}; its log ends with:\n{log.read_text('utf-8', 'replace')[-500:]}")

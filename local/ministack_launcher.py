@@ -123,11 +123,10 @@ _apply_state_assign = stepfunctions._apply_state_assign
 _add_event = stepfunctions._add_event
 
 
-def apply_state_assign(state: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+def apply_state_assign(state: dict[str, Any], raw_input: Any, ctx: dict[str, Any], **kwargs: Any) -> None:
     """Note which variables a state assigns, for the event of its exit."""
-    _apply_state_assign(state, *args, **kwargs)
-    context = args[1] if len(args) > 1 else kwargs["ctx"]
-    _assigned.variables = {name: json.dumps(context["variables"][name]) for name in state.get("Assign") or {}}
+    _apply_state_assign(state, raw_input, ctx, **kwargs)
+    _assigned.variables = {name: json.dumps(ctx["variables"][name]) for name in state.get("Assign") or {}}
 
 
 def add_event(execution: dict[str, Any], event_type: str, details: dict[str, Any] | None = None) -> Any:

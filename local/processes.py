@@ -62,9 +62,8 @@ def runs(process: psutil.Process) -> bool:
     return False
 
 
-def resident_bytes(root: int) -> int:
-    """Memory of a process and its descendants; on Linux, memory that several share counts once."""
-    process = psutil.Process(root)
-    tree = [process, *process.children(recursive=True)]
+def resident_bytes() -> int:
+    """Memory of all that this process has started; on Linux, memory that several share counts once."""
+    children = psutil.Process().children(recursive=True)
     # Elsewhere the proportional set size is unknown, or needs permissions.
-    return sum(each.memory_full_info().pss if psutil.LINUX else each.memory_info().rss for each in tree)
+    return sum(child.memory_full_info().pss if psutil.LINUX else child.memory_info().rss for child in children)

@@ -104,14 +104,7 @@ class FakeAppStream:
             return list(self._calls)
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Make one API call with no protocol between; a delay is not waited for.
-
-        Returns:
-            The members of the answer; timestamps in seconds since the epoch.
-
-        Raises:
-            ServiceError: the service answers an error.
-        """
+        """The members of the answer to one API call, with no protocol between; or ServiceError is raised."""
         reply = self.reply(operation, parameters)
         if reply.error:
             raise reply.error
@@ -170,7 +163,7 @@ class FakeAppStream:
         """Create an image builder, or replace the one of that name.
 
         Args:
-            name: of the builder.
+            name: its name.
             state: its timeline from now on, as `Timeline.parse` takes it: one state without end, or stages.
             members: of the ImageBuilder shape, over those of an ordinary builder.
             durations: over the defaults of `Durations`.
@@ -178,22 +171,16 @@ class FakeAppStream:
             tags: by key.
 
         Returns:
-            The ImageBuilder that DescribeImageBuilders would answer now.
+            What `builder` returns.
         """
         own = {**agent(IMAGE_AGENT), **(members or {}), "Name": name, "Arn": f"{ARN}{name}"}
         script = None if next_start is None else Timeline.parse(next_start)
+        lasts = Durations(**(durations or {}))
         with self._lock:
             now = self.clock.now()
-            builder = ImageBuilder(
-                {**ORDINARY, "CreatedTime": now, **own},
-                Timeline.parse(state),
-                now,
-                Durations(**(durations or {})),
-                script,
-                tags or {},
-            )
-            self._builders[name] = builder
-            return builder.describe(now)
+            shown = {**ORDINARY, "CreatedTime": now, **own}
+            self._builders[name] = ImageBuilder(shown, Timeline.parse(state), now, lasts, script, tags or {})
+            return self.builder(name)
 
     def patch_builder(self, name: str, *, next_start: TimelineSettings) -> None:
         """Change what the next start of an image builder leads to."""

@@ -87,15 +87,6 @@ def test_an_error_has_the_status_of_its_code_and_no_effect(fake: FakeAppStream, 
     assert fake.builder("b")["State"] == "STOPPED"
 
 
-@pytest.mark.parametrize(("when", "effective"), [("before", False), ("after", True)])
-def test_a_connection_drops_before_or_after_the_effect(fake: FakeAppStream, when: Any, effective: bool) -> None:
-    add(fake, drop=when)
-    assert fake.reply("StartImageBuilder", {"Name": "b"}).dropped
-    assert fake.reply("StartImageBuilder", {"Name": "nobody"}).dropped
-    assert [call.effective for call in fake.calls] == [effective, False]
-    assert fake.builder("b")["State"] == ("PENDING" if effective else "STOPPED")
-
-
 def test_an_answer_replaces_and_removes_members_but_leaves_an_error(fake: FakeAppStream) -> None:
     add(fake, answer={"ImageBuilders": []}, times=1)
     add(fake, answer={"ImageBuilders": [{"Name": "b"}], "More": 1}, times=1)

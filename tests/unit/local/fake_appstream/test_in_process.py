@@ -43,14 +43,3 @@ def test_a_delay_beyond_the_read_timeout_raises_at_once(fake: FakeAppStream, mak
     with pytest.raises(ReadTimeoutError):
         client.start_image_builder(Name="b")
     assert client.describe_image_builders()["ImageBuilders"][0]["State"] == "PENDING"
-
-
-def test_boto3_retries_as_it_is_configured_to(
-    fake: FakeAppStream, make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    fake.put_builder("b")
-    fake.faults.add(Fault.parse({"error": {"code": "ThrottlingException"}, "times": 2}))
-    client = make_client(retries={"total_max_attempts": 3, "mode": "standard"})
-    assert client.start_image_builder(Name="b")["ResponseMetadata"]["RetryAttempts"] == 2
-    assert len(fake.calls) == 3

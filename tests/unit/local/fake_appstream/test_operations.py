@@ -72,11 +72,6 @@ def test_tagged_builders_are_found_at_every_page_size(
     ]
 
 
-def test_the_tags_of_a_builder_are_listed(fake: FakeAppStream) -> None:
-    fake.put_builder("b", tags={"Skip_Stop": ""})
-    assert fake.call("ListTagsForResource", {"ResourceArn": f"{ARN}b"}) == {"Tags": {"Skip_Stop": ""}}
-
-
 @pytest.mark.parametrize(
     ("operation", "parameters", "message"),
     [
@@ -133,11 +128,3 @@ def test_a_start_and_the_check_of_its_state_are_atomic(fake: FakeAppStream, monk
     with ThreadPoolExecutor(50) as pool:
         list(pool.map(call, range(50)))
     assert (len(fake.calls), sum(call.effective for call in fake.calls)) == (50, 1)
-
-
-def test_a_builder_has_the_members_given(fake: FakeAppStream, clock: ManualClock) -> None:
-    assert fake.put_builder("a")["CreatedTime"] == clock.now()
-    given = {"Platform": "RHEL8", "CreatedTime": 5, "InstanceType": "i", "AppstreamAgentVersion": "9"}
-    described = fake.put_builder("b", members=given)
-    assert {**described, **given} == described
-    assert described["Arn"] == f"{ARN}b"

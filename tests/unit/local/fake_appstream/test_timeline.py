@@ -1,61 +1,67 @@
 """How the state of an image builder follows from the time."""
 
+from typing import Any
+
 import pytest
 
-from local.fake_appstream.builders import LATEST_AGENT
+from local.fake_appstream.builders import IMAGE_AGENT, LATEST_AGENT
 from local.fake_appstream.clock import ManualClock, ScaledClock
 from local.fake_appstream.fake import FakeAppStream
 from local.fake_appstream.model import ServiceError
-
-FAILED = {
-    "stages": [["PENDING", 120], ["FAILED", None]],
-    "at_end": {
-        "StateChangeReason": {"Code": "INTERNAL_ERROR", "Message": "No."},
-        "ImageBuilderErrors": [{"ErrorCode": "SUBNET_NOT_FOUND", "ErrorMessage": "Gone.", "ErrorTimestamp": 5}],
-    },
-}
 
 
 def state(fake: FakeAppStream) -> str:
     return str(fake.call("DescribeImageBuilders", {"Names": ["b"]})["ImageBuilders"][0]["State"])
 
 
-def test_a_started_builder_is_pending_then_running(fake: FakeAppStream, clock: ManualClock) -> None:
-    fake.put_builder("b")
-    assert fake.call("StartImageBuilder", {"Name": "b"})["ImageBuilder"]["State"] == "PENDING"
-    clock.advance(411.9)
-    assert state(fake) == "PENDING"
-    clock.advance(0.1)
-    assert state(fake) == "RUNNING"
-    clock.advance(10**9)
-    assert state(fake) == "RUNNING"
+LATEST = {"AppstreamAgentVersion": "LATEST"}
+START, STOP = "StartImageBuilder", "StopImageBuilder"
+
+
+@pytest.mark.parametrize(
+    ("builder", "operation", "parameters", "stages"),
+    [
+        ({}, START, {}, [("PENDING", 412), ("RUNNING", 10**9)]),
+        ({"durations": {"pending": 5}}, START, {}, [("PENDING", 5), ("RUNNING", 10**9)]),
+        ({}, START, LATEST, [("PENDING", 412), ("UPDATING_AGENT", 120), ("RUNNING", 10**9)]),
+        ({"state": "RUNNING"}, STOP, {}, [("STOPPING", 180), ("STOPPED", 10**9)]),
+        ({"state": [["SNAPSHOTTING", 60], ["STOPPED", 60]]}, "", {}, [("SNAPSHOTTING", 60), ("STOPPED", 60)]),
+    ],
+)
+def test_states_follow_one_another(
+    fake: FakeAppStream, clock: ManualClock, builder: Any, operation: str, parameters: Any, stages: Any
+) -> None:
+    fake.put_builder("b", **builder)
+    if operation:
+        fake.call(operation, {"Name": "b", **parameters})
+    for name, seconds in stages:
+        assert state(fake) == name
+        clock.advance(seconds - 1)
+        assert state(fake) == name
+        clock.advance(1)
+
+
+def test_after_the_last_stage_the_builder_is_gone(fake: FakeAppStream, clock: ManualClock) -> None:
+    fake.put_builder("b", state=[["STOPPED", 60]])
+    clock.advance(60)
+    with pytest.raises(ServiceError, match="ResourceNotFoundException"):
+        state(fake)
+    assert fake.call("DescribeImageBuilders", {})["ImageBuilders"] == []
 
 
 def test_a_start_with_an_agent_version_updates_the_agent(fake: FakeAppStream, clock: ManualClock) -> None:
-    before = fake.put_builder("b")
-    assert before["LatestAppstreamAgentVersion"] == "FALSE"
-    fake.call("StartImageBuilder", {"Name": "b", "AppstreamAgentVersion": "LATEST"})
-    clock.advance(412)
-    assert state(fake) == "UPDATING_AGENT"
-    assert fake.builder("b")["AppstreamAgentVersion"] == before["AppstreamAgentVersion"]
-    clock.advance(120)
-    running = fake.builder("b")
-    assert running["State"] == "RUNNING"
-    assert (running["AppstreamAgentVersion"], running["LatestAppstreamAgentVersion"]) == (LATEST_AGENT, "TRUE")
-    fake.call("StopImageBuilder", {"Name": "b"})
-    assert fake.builder("b")["AppstreamAgentVersion"] == LATEST_AGENT
+    def agent() -> tuple[str, str]:
+        described = fake.builder("b")
+        return described["AppstreamAgentVersion"], described["LatestAppstreamAgentVersion"]
 
-
-@pytest.mark.parametrize(("durations", "seconds"), [({}, 180), ({"stopping": 20}, 20)])
-def test_a_stopped_builder_goes_through_stopping(
-    fake: FakeAppStream, clock: ManualClock, durations: dict[str, float], seconds: float
-) -> None:
-    fake.put_builder("b", state="RUNNING", durations=durations)
-    assert fake.call("StopImageBuilder", {"Name": "b"})["ImageBuilder"]["State"] == "STOPPING"
-    clock.advance(seconds - 1)
-    assert state(fake) == "STOPPING"
+    fake.put_builder("b")
+    fake.call(START, {"Name": "b", **LATEST})
+    clock.advance(412 + 119)
+    assert agent() == (IMAGE_AGENT, "FALSE")
     clock.advance(1)
-    assert state(fake) == "STOPPED"
+    assert agent() == (LATEST_AGENT, "TRUE")
+    fake.call(STOP, {"Name": "b"})
+    assert agent() == (LATEST_AGENT, "TRUE")
 
 
 @pytest.mark.parametrize(("seconds", "shown_at"), [(0, 412), (30, 442)])
@@ -74,44 +80,17 @@ def test_the_network_interface_shows_so_long_after_running(
 
 
 def test_a_scripted_start_happens_once(fake: FakeAppStream, clock: ManualClock) -> None:
-    fake.put_builder("b", next_start={**FAILED, "stages": [["PENDING", 120], ["STOPPED", None]]})
+    at_end = {"StateChangeReason": {"Code": "INTERNAL_ERROR", "Message": "No."}}
+    fake.put_builder("b", next_start={"stages": [["PENDING", 120], ["STOPPED", None]], "at_end": at_end})
     fake.call("StartImageBuilder", {"Name": "b"})
     assert "StateChangeReason" not in fake.builder("b")
     clock.advance(120)
     fell_back = fake.builder("b")
-    assert fell_back["State"] == "STOPPED"
-    assert fell_back["StateChangeReason"]["Message"] == "No."
-    assert fell_back["ImageBuilderErrors"][0]["ErrorTimestamp"] == 5
+    assert {**fell_back, "State": "STOPPED", **at_end} == fell_back
     fake.call("StartImageBuilder", {"Name": "b"})
     assert "StateChangeReason" not in fake.builder("b")
     clock.advance(412)
     assert state(fake) == "RUNNING"
-
-
-def test_the_next_start_can_be_scripted_later(fake: FakeAppStream) -> None:
-    fake.put_builder("b")
-    fake.patch_builder("b", next_start="FAILED")
-    fake.call("StartImageBuilder", {"Name": "b"})
-    assert state(fake) == "FAILED"
-
-
-def test_a_state_that_appstream_does_not_have_stays(fake: FakeAppStream, clock: ManualClock) -> None:
-    fake.put_builder("b", state="SOMETHING_NEW")
-    clock.advance(10**6)
-    assert state(fake) == "SOMETHING_NEW"
-
-
-def test_stages_follow_one_another_and_after_the_last_the_builder_is_gone(
-    fake: FakeAppStream, clock: ManualClock
-) -> None:
-    fake.put_builder("b", state=[["SNAPSHOTTING", 60], ["STOPPED", 60]])
-    assert state(fake) == "SNAPSHOTTING"
-    clock.advance(60)
-    assert state(fake) == "STOPPED"
-    clock.advance(60)
-    with pytest.raises(ServiceError, match="ResourceNotFoundException"):
-        state(fake)
-    assert fake.call("DescribeImageBuilders", {})["ImageBuilders"] == []
 
 
 def test_a_scaled_clock_runs_at_its_scale(monkeypatch: pytest.MonkeyPatch) -> None:
