@@ -89,7 +89,7 @@ bootstrap: ## Prepare the AWS account and Region of your credentials for the CDK
 	@$(call with,app node) python -m cli.account && cdk bootstrap --no-notices
 
 deploy: ## Show the difference, ask, then deploy to the AWS account of your credentials
-	@$(call with,app node) python -m cli.account && python -m cli.check_settings && python -m cli.preflight && \
+	@$(call with,app node) python -m cli.account && python -m cli.preflight && \
 	  cdk diff --no-notices && cdk deploy --no-notices --require-approval any-change
 
 verify: ## Play recorded runs on AWS's own interpreter; starts and changes nothing

@@ -1,26 +1,39 @@
 """Samples of output for the documentation, from real executions on the virtual clock."""
 
 import json
+import random
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
-from io import StringIO
+from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
+
+from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
 
 import tests.conftest  # noqa: F401  # the environment variables of the functions
+from cli.history import read_run
+from cli.watch import picture
+from tests.scenarios import BUILDER
 from tests.workflow.conftest import World
+from tests.workflow.engine import ARN
 
-STARTS = {"next_start": [("PENDING", 380), ("RUNNING", None)]}
-STAYS_PENDING = {"next_start": [("PENDING", None)]}
+REQUEST = {"Name": BUILDER}
+STARTS: Mapping[str, Any] = {"next_start": [("PENDING", 380), ("RUNNING", None)]}
+STAYS_PENDING: Mapping[str, Any] = {"next_start": [("PENDING", None)]}
+BUSY = {
+    "code": "ConcurrentModificationException",
+    "message": "An API error occurred. Wait a few minutes and try again.",
+}
 
 
-def _world(builder: Mapping[str, Any]) -> World:
-    world = World.new()
-    world.prepare(builder)
-    return world
+def world(builder: Mapping[str, Any], *faults: Mapping[str, Any]) -> World:
+    """A world with one image builder."""
+    new = World.new()
+    new.prepare(builder, faults)
+    return new
 
 
-def _shown(value: Mapping[str, Any]) -> str:
-    """One member a line; of an image builder the first two."""
+def sample(value: Mapping[str, Any]) -> str:
+    """JSON with one member a line; of an image builder the first two."""
     lines = []
     for key, member in value.items():
         text = json.dumps(member)
@@ -30,49 +43,46 @@ def _shown(value: Mapping[str, Any]) -> str:
     return "```text\n{\n" + ",\n".join(lines) + "\n}\n```"
 
 
-def _start() -> str:
-    return _shown(_world(STARTS).run({"Name": "golden-image", "StopAfterMinutes": 240}).output)
+def fleet() -> str:
+    """The output of a fleet of two."""
+    both = world(STARTS)
+    both.fake.put_builder("golden-cad", state="RUNNING")
+    return sample(both.run_fleet({"ImageBuilders": [BUILDER, "golden-cad"], "MaxConcurrency": 1}).output)
 
 
-def _dry_run() -> str:
-    return _shown(_world({}).run({"Name": "golden-image", "DryRun": True}).output)
-
-
-def _cause() -> str:
-    return _shown(_world(STAYS_PENDING).run({"Name": "golden-image"}).cause)
-
-
-def _stop() -> str:
-    return _shown(_world({"state": "RUNNING"}).run_stop({"Name": "golden-image"}).output)
-
-
-def _fleet() -> str:
-    world = _world(STARTS)
-    world.fake.put_builder("golden-cad", state="RUNNING")
-    return _shown(world.run_fleet({"ImageBuilders": ["golden-image", "golden-cad"], "MaxConcurrency": 1}).output)
-
-
-def _mail() -> str:
-    world = _world(STAYS_PENDING)
-    world.run({"Name": "golden-image"})
-    (message,) = world.topic.messages
+def mail() -> str:
+    """The notification of a failed start."""
+    failed = world(STAYS_PENDING)
+    failed.run(REQUEST)
+    (message,) = failed.topic.messages
     return f"```text\nSubject: {message['Subject']}\n\n{message['Message'].strip()}\n```"
 
 
-def _quietly(sample: Callable[[], str]) -> Callable[[], str]:
-    def run() -> str:
-        with redirect_stdout(StringIO()):  # the functions' metrics
-            return sample()
+def live_view() -> str:
+    """The picture of a start that AppStream refuses twice. Its waits have no jitter, so that it is always the same."""
+    busy = world({}, {"operation": "StartImageBuilder", "times": 2, "error": BUSY})
 
-    return run
+    def now() -> datetime:
+        return datetime.fromtimestamp(busy.clock.now(), UTC)
+
+    # The interpreter leaves the first event to the API that starts it.
+    started = {"type": "ExecutionStarted", "executionStartedEventDetails": {"input": json.dumps(REQUEST)}}
+    events: list[Any] = [{"id": 0, "timestamp": now(), **started}]
+    with (
+        patch.object(EventManager, "_get_current_timestamp", staticmethod(now)),
+        patch.object(random, "random", lambda: 0.5),
+    ):
+        history = busy.run(REQUEST).history
+    events += [{**event, "timestamp": datetime.fromisoformat(event["timestamp"])} for event in history]
+    return picture(read_run(ARN, events))
 
 
 SAMPLES: Mapping[str, Callable[[], str]] = {
-    "start result": _quietly(_start),
-    "dry run result": _quietly(_dry_run),
-    "cause": _quietly(_cause),
-    "stop result": _quietly(_stop),
-    "fleet result": _quietly(_fleet),
-    "mail": _quietly(_mail),
+    "start result": lambda: sample(world(STARTS).run({**REQUEST, "StopAfterMinutes": 240}).output),
+    "dry run result": lambda: sample(world({}).run({**REQUEST, "DryRun": True}).output),
+    "cause": lambda: sample(world(STAYS_PENDING).run(REQUEST).cause),
+    "stop result": lambda: sample(world({"state": "RUNNING"}).run_stop(REQUEST).output),
+    "fleet result": fleet,
+    "mail": mail,
 }
 """By the name of the comments in docs/reference.md between which the sample stands."""

@@ -7,11 +7,17 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from functools import partial
+from io import StringIO
 from pathlib import Path
 
-from bench import cold_start, compliance, demo_picture, developer_loop, fleet_load, poll_interval, run_cost
-from bench.samples import SAMPLES
+from bench import cold_start, poll_interval, run_cost
+from bench.compliance import acknowledged
+from bench.developer_loop import developer_loop
+from bench.fleet_load import fleets
+from bench.markdown import table
+from bench.samples import SAMPLES, live_view
 from cli import diagram
 from infra.config.event_patterns import Trigger
 from infra.config.schedules import Schedule
@@ -19,40 +25,45 @@ from infra.config.settings import reference, schema
 
 PROJECT = Path(__file__).parent.parent
 DOCS = PROJECT / "docs"
-PERFORMANCE = DOCS / "performance.md"
-SCHEMA = DOCS / "settings.schema.json"
+ADVICE = PROJECT / "lambdas" / "image_builder" / "advice.json"
 
 
 def codes() -> str:
-    """The codes that AppStream reports of an image builder, with the advice for each: a table in Markdown."""
-    advice = json.loads((PROJECT / "lambdas" / "image_builder" / "advice.json").read_text("utf-8"))
-    lines = ["| code | what to do |", "| --- | --- |"]
-    for member in ("StateChangeReason", "ImageBuilderErrors"):
-        lines += [f"| `{code}` | {each['Advice']} [AWS]({each['Source']}) |" for code, each in advice[member].items()]
-    return "\n".join(lines)
+    """The table of the codes that AppStream reports of an image builder, with the advice for each."""
+    advice = json.loads(ADVICE.read_text("utf-8"))
+    reported = {**advice["StateChangeReason"], **advice["ImageBuilderErrors"]}
+    rows = ((f"`{code}`", f"{each['Advice']} [AWS]({each['Source']})") for code, each in reported.items())
+    return table("code", "what to do", rows=rows)
 
 
-WRITTEN: Mapping[Path, Mapping[str, Callable[[], str]]] = {
-    DOCS / "deploy.md": {"settings": reference, "cost": run_cost.table, "month": run_cost.month},
-    DOCS / "compliance.md": {"verdicts": compliance.verdicts, "acknowledged": compliance.acknowledged},
+Text = Callable[[], str]
+
+FILES: Mapping[Path, Text] = {
+    DOCS / "settings.schema.json": lambda: json.dumps(schema(), indent=2) + "\n",
+    DOCS / "demo.svg": live_view,
+    DOCS / "poll_interval.svg": poll_interval.diagram,
+}
+PARTS: Mapping[Path, Mapping[str, Text]] = {
+    DOCS / "deploy.md": {"settings": reference, "cost": run_cost.runs, "month": run_cost.month},
+    DOCS / "compliance.md": {"acknowledged": acknowledged},
     DOCS / "start.md": {"schedules": partial(reference, Schedule), "triggers": partial(reference, Trigger)},
-    PERFORMANCE: {"poll interval": poll_interval.table},
+    DOCS / "performance.md": {"poll interval": poll_interval.intervals},
     DOCS / "reference.md": SAMPLES,
     DOCS / "runbook.md": {"codes": codes},
 }
 """By page and the name of the comments between which the text stands."""
 
-MEASURED: Mapping[Path, Mapping[str, Callable[[], str]]] = {
-    PERFORMANCE: {
-        "fleet": fleet_load.tables,
+MEASURED: Mapping[Path, Mapping[str, Text]] = {
+    DOCS / "performance.md": {
+        "fleet": fleets,
         "cold start": cold_start.cold_start,
         "memory": cold_start.memory,
-        "developer": developer_loop.table,
+        "developer": developer_loop,
     }
 }
 
 
-def write(page: Path, name: str, text: str) -> str:
+def with_part(page: Path, name: str, text: str) -> str:
     """A page with this text between the comments of this name."""
     before, begin, rest = page.read_text("utf-8").partition(f"<!-- {name} -->\n")
     _, end, after = rest.partition(f"<!-- /{name} -->")
@@ -65,15 +76,14 @@ def main() -> None:
     """Write the texts and the diagrams; or measure, which takes minutes, and write each table as soon as it exists."""
     measuring = "--measure" in sys.argv[1:]
     logging.disable(logging.CRITICAL)
-    for page, parts in (MEASURED if measuring else WRITTEN).items():
-        for name, part in parts.items():
-            page.write_text(write(page, name, part()), "utf-8")
+    with redirect_stdout(StringIO()):  # the functions' metrics
+        for page, parts in (MEASURED if measuring else PARTS).items():
+            for name, part in parts.items():
+                page.write_text(with_part(page, name, part()), "utf-8")
+        for file, text in {} if measuring else FILES.items():
+            file.write_text(text(), "utf-8")
     if not measuring:
-        SCHEMA.write_text(json.dumps(schema(), indent=2) + "\n", "utf-8")
         diagram.main()
-        demo_picture.main()
-        poll_interval.draw()
-        demo_picture.main()
 
 
 if __name__ == "__main__":

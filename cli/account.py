@@ -11,15 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore import exceptions
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionError,
-    HTTPClientError,
-    NoCredentialsError,
-    NoRegionError,
-)
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
@@ -41,26 +34,23 @@ def said_plainly() -> Iterator[None]:
     """Turn what boto3 raises inside into an AccountError."""
     try:
         yield
-    except NoCredentialsError:
+    except exceptions.NoCredentialsError:
         raise AccountError(f"There are no AWS credentials: {_SIGN_IN}.") from None
-    except NoRegionError:
+    except exceptions.NoRegionError:
         raise AccountError("There is no AWS Region: set AWS_REGION, then try again.") from None
-    except (ConnectionError, HTTPClientError) as problem:
+    except (exceptions.ConnectionError, exceptions.HTTPClientError) as problem:
         raise AccountError(f"AWS cannot be reached from here (proxy, firewall, AWS_ENDPOINT_URL?): {problem}") from None
-    except ClientError as problem:
+    except exceptions.ClientError as problem:
         code, message = problem.response["Error"]["Code"], problem.response["Error"]["Message"]
         expired = f" The credentials are refused: {_SIGN_IN}." if "Token" in code or "Signature" in code else ""
         raise AccountError(f"{problem.operation_name} failed with {code}: {message}.{expired}") from None
     # An endpoint that is no URL is a ValueError.
-    except (BotoCoreError, ValueError) as problem:
+    except (exceptions.BotoCoreError, ValueError) as problem:
         raise AccountError(f"The AWS settings of this machine do not work: {problem}") from None
 
 
 def execution_client(execution: str) -> "SFNClient":
-    """A Step Functions client for the Region of an execution.
-
-    Args:
-        execution: its ARN.
+    """A Step Functions client for the Region of an execution, by its ARN.
 
     Raises:
         AccountError: it is no such ARN, or there are no credentials.
@@ -76,17 +66,13 @@ def execution_client(execution: str) -> "SFNClient":
 
 
 def connect(region: str | None = None) -> boto3.Session:
-    """A session with the user's credentials, in this Region or that of their settings.
-
-    Raises:
-        NoRegionError, NoCredentialsError: there is none.
-    """
+    """A session with the user's credentials, in this Region or that of their settings. Raises: botocore's errors."""
     # The CDK asks AWS_REGION first; boto3 does not know it.
     session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
     if not session.region_name:
-        raise NoRegionError
+        raise exceptions.NoRegionError
     if session.get_credentials() is None:
-        raise NoCredentialsError
+        raise exceptions.NoCredentialsError
     return session
 
 
@@ -96,11 +82,11 @@ def main() -> int:
         with said_plainly():
             session = connect()
             account = session.client("sts", config=CONFIG).get_caller_identity()["Account"]
+            print(f"AWS account {account}, Region {session.region_name}")
+            return 0
     except AccountError as problem:
         print(problem, file=sys.stderr)
         return 2
-    print(f"AWS account {account}, Region {session.region_name}")
-    return 0
 
 
 if __name__ == "__main__":

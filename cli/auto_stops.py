@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from cli.account import CONFIG
-from cli.deployment import Deployment, deployed, run
+from cli.deployment import Deployment, deployed, machine_of, run
 from cli.history import minutes
 from cli.options import option
 from cli.watch import printable
-from lambdas.image_builder.execution_result import AUTO_STOP_CANCELLED
+from lambdas.image_builder.execution_result import AUTO_STOP_CANCELLED, json_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +34,18 @@ class PendingStop:
 
 def pending(stack: Deployment) -> list[PendingStop]:
     """The pending stops of a deployment: auto-stops, and stops that were requested."""
-    return [
-        PendingStop(execution["executionArn"], execution["startDate"], stack.request_of(execution["executionArn"]))
-        for workflow in stack.workflows
-        if workflow.name == "stop"
-        for execution in stack.running(workflow.state_machine)
-    ]
+    stops = []
+    for execution in stack.running(machine_of(stack.output("StopAliasArn"))):
+        arn = execution["executionArn"]
+        given = json_object(stack.stepfunctions.describe_execution(executionArn=arn)["input"])
+        stops.append(PendingStop(arn, execution["startDate"], json_object(given.get("detail", given))))
+    return stops
 
 
 def extend(stack: Deployment, stops: Sequence[PendingStop], after: int, who: str) -> str:
     """Schedule one auto-stop in the place of those of an image builder, which at no time has none.
 
-    Args:
-        stack: the deployment.
-        stops: all of one image builder.
-        after: minutes from now, or from RUNNING where it is not yet RUNNING.
-        who: the ARN of the one who does it.
-
-    Returns:
-        The ARN of the new execution.
+    It counts `after` minutes from now, or from RUNNING. Returns: its ARN.
     """
     request = json.dumps({**stops[-1].request, "StopAfterMinutes": after})
     new = stack.stepfunctions.start_execution(
@@ -64,11 +56,7 @@ def extend(stack: Deployment, stops: Sequence[PendingStop], after: int, who: str
 
 
 def cancel(stack: Deployment, stops: Sequence[PendingStop], why: str) -> bool:
-    """Stop these executions, with a Cause that says who does it and why.
-
-    Returns:
-        Whether any was stopped: others had just ended by themselves.
-    """
+    """Stop these executions. Returns: whether any was stopped: others had just ended by themselves."""
     for stop in stops:
         stack.stop(stop.execution, AUTO_STOP_CANCELLED, why)
     described = [stack.stepfunctions.describe_execution(executionArn=stop.execution) for stop in stops]
@@ -101,7 +89,7 @@ def _run(action: str, name: str | None, after: int) -> int:
     if action == "list":
         print(*sorted(map(str, stops)), sep="\n")
         return 0
-    who = stack.session.client("sts", config=CONFIG).get_caller_identity()["Arn"]
+    who = stack.client("sts").get_caller_identity()["Arn"]
     if action == "extend":
         new = extend(stack, stops, after, who)
         print(f"{name} is stopped {after} minutes from now (or from RUNNING, where it is not yet), by {new}")

@@ -52,15 +52,13 @@ def _formatted(value: object, indent: int, room: int = 120) -> str:
     nested = isinstance(value, dict) and any(isinstance(member, dict | list) for member in value.values())
     if not isinstance(value, dict | list) or not value or (len(line) + 1 <= room and not (nested and indent < 6)):
         return line
+    if isinstance(value, dict):
+        begin, end, members = "{", "}", [(f'"{key}": ', each) for key, each in value.items()]
+    else:
+        begin, end, members = "[", "]", [("", each) for each in value]
     pad = " " * (indent + 2)
-    if isinstance(value, list):
-        parts = [f"{pad}{_formatted(member, indent + 2, 120 - indent - 2)}" for member in value]
-        return "[\n" + ",\n".join(parts) + f"\n{' ' * indent}]"
-    parts = [
-        f"{pad}{json.dumps(key)}: {_formatted(member, indent + 2, 120 - indent - len(key) - 6)}"
-        for key, member in value.items()
-    ]
-    return "{\n" + ",\n".join(parts) + f"\n{' ' * indent}}}"
+    parts = [f"{pad}{key}{_formatted(each, indent + 2, 120 - len(pad) - len(key))}" for key, each in members]
+    return "\n".join([begin, ",\n".join(parts), " " * indent + end])
 
 
 def main(arguments: list[str]) -> None:

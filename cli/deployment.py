@@ -1,10 +1,10 @@
 """The deployed stack, for the commands that work on it; and in one sentence why it cannot be worked on."""
 
-import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 from botocore.exceptions import ClientError
@@ -16,51 +16,38 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
     from mypy_boto3_stepfunctions.type_defs import ExecutionListItemTypeDef
 
-OUTPUTS = {
-    "fleet": ("FleetAliasArn", "FleetStateMachineArn"),
-    "start": ("StateMachineAliasArn", "StateMachineArn"),
-    "stop": ("StopAliasArn", "StopStateMachineArn"),
+ALIASES = {"fleet": "FleetAliasArn", "start": "StateMachineAliasArn", "stop": "StopAliasArn"}
+"""The output with the alias of each workflow, in the order in which they are stopped."""
+
+_NEXT_STEPS = {
+    "ROLLBACK_COMPLETE": "its creation failed; remove it with `make destroy`, then deploy again",
+    "ROLLBACK_FAILED": "its creation failed; remove it with `make destroy`, then deploy again",
+    "UPDATE_ROLLBACK_FAILED": "an update failed; continue its rollback in the CloudFormation console",
+    "DELETE_FAILED": "its removal failed; run `make destroy` again",
 }
-"""Of the stack: the alias and the state machine of each workflow, in the order in which they are stopped."""
 
 
 class IncompleteStack(AccountError):
     """The stack is not what this project deploys now: of an earlier version of it, or of another project."""
 
 
-@dataclass(frozen=True, slots=True)
-class Workflow:
-    """A deployed workflow: ARNs of its alias, its state machine and the version that was deployed last."""
+class Workflow(NamedTuple):
+    """A deployed workflow: ARNs of its alias and of the version that was deployed last."""
 
     name: str
     alias: str
-    state_machine: str
     deployed: str
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
-    """A resource of the stack: its logical ID, which begins with the construct's, its type and its physical ID."""
-
-    logical_id: str
-    type: str
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
 class Deployment:
-    """The stack that the settings name, in the account and Region of the user's credentials."""
+    """The stack that the settings name. Its resources: of each type, the physical IDs by logical ID."""
 
     session: boto3.Session
     settings: Settings
     status: str
-    outputs: dict[str, str]
-    resources: Sequence[Resource]
-
-    @property
-    def stack_name(self) -> str:
-        """Its name."""
-        return self.settings.stack_name
+    outputs: Mapping[str, str]
+    resources: Mapping[str, Mapping[str, str]]
 
     @property
     def stepfunctions(self) -> "SFNClient":
@@ -68,46 +55,33 @@ class Deployment:
         return self.session.client("stepfunctions", config=CONFIG)
 
     def client(self, service: str) -> Any:
-        """A boto3 client for the stack's Region."""
+        """A client of another service."""
         return self.session.client(service, config=CONFIG)  # type: ignore[call-overload]  # by name
-
-    def of_type(self, kind: str) -> list[Resource]:
-        """The resources of a CloudFormation type."""
-        return [resource for resource in self.resources if resource.type == kind]
 
     def output(self, name: str) -> str:
         """Raises: IncompleteStack: the stack has no such output."""
         if name not in self.outputs:
-            raise IncompleteStack(f"The stack {self.stack_name} has no output {name}: deploy it with `make deploy`.")
+            stack = self.settings.stack_name
+            raise IncompleteStack(f"The stack {stack} has no output {name}: deploy it with `make deploy`.")
         return self.outputs[name]
 
     @property
     def workflows(self) -> list[Workflow]:
         """Fleet, start and stop. Raises: IncompleteStack: the stack lacks an output or a version of one."""
-        versions = [version.id for version in self.of_type("AWS::StepFunctions::StateMachineVersion")]
-        found = []
-        for name, (alias, state_machine) in OUTPUTS.items():
-            arn = self.output(state_machine)
-            deployed = next((version for version in versions if version.startswith(f"{arn}:")), None)
-            if deployed is None:
-                raise IncompleteStack(f"The stack {self.stack_name} has no version of its {name} workflow: deploy it.")
-            found.append(Workflow(name, self.output(alias), arn, deployed))
-        return found
+        versions = self.resources.get("AWS::StepFunctions::StateMachineVersion", {}).values()
+        deployed = {machine_of(version): version for version in versions}
+        aliases = {name: self.output(output) for name, output in ALIASES.items()}
+        for name, alias in aliases.items():
+            if machine_of(alias) not in deployed:
+                stack = self.settings.stack_name
+                raise IncompleteStack(f"The stack {stack} has no version of its {name} workflow: deploy it.")
+        return [Workflow(name, alias, deployed[machine_of(alias)]) for name, alias in aliases.items()]
 
     def running(self, state_machine: str) -> "Iterator[ExecutionListItemTypeDef]":
-        """The executions of a state machine that go on. Args: state_machine: its ARN."""
+        """The executions of a state machine that go on."""
         pages = self.stepfunctions.get_paginator("list_executions")
         for page in pages.paginate(stateMachineArn=state_machine, statusFilter="RUNNING"):
             yield from page["executions"]
-
-    def request_of(self, execution: str) -> dict[str, Any]:
-        """The request in the input of an execution, or in that of an event; empty where that is no object."""
-        try:
-            request = json.loads(self.stepfunctions.describe_execution(executionArn=execution)["input"])
-        except ValueError:
-            return {}
-        request = request.get("detail", request) if isinstance(request, dict) else {}
-        return request if isinstance(request, dict) else {}
 
     def stop(self, execution: str, error: str, cause: str) -> None:
         """Stop an execution, if it has not just ended."""
@@ -132,6 +106,11 @@ class Deployment:
         ]
 
 
+def machine_of(arn: str) -> str:
+    """The ARN of the state machine of an alias or a version."""
+    return arn.rpartition(":")[0]
+
+
 def number(version: str) -> str:
     """The number of a version, by its ARN."""
     return version.rpartition(":")[2]
@@ -148,33 +127,17 @@ def find() -> Deployment | None:
         if "does not exist" in error.response["Error"]["Message"]:
             return None
         raise
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=settings.stack_name)
-    resources = [
-        Resource(each["LogicalResourceId"], each["ResourceType"], each.get("PhysicalResourceId", ""))
-        for page in pages
-        for each in page["StackResourceSummaries"]
-        if each["ResourceStatus"] != "DELETE_COMPLETE"
-    ]
+    resources: dict[str, dict[str, str]] = defaultdict(dict)
+    for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=settings.stack_name):
+        for each in page["StackResourceSummaries"]:
+            if each["ResourceStatus"] not in ("DELETE_COMPLETE", "DELETE_SKIPPED"):
+                resources[each["ResourceType"]][each["LogicalResourceId"]] = each.get("PhysicalResourceId", "")
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     return Deployment(session, settings, stack["StackStatus"], outputs, resources)
 
 
-_EVENTS = "see the stack's events for the reason"
-_NEXT_STEPS = {
-    "ROLLBACK_COMPLETE": f"its creation failed and was undone; {_EVENTS}, remove it with `make destroy`, deploy again",
-    "ROLLBACK_FAILED": f"its creation failed; {_EVENTS}, remove it with `make destroy`, deploy again",
-    "UPDATE_ROLLBACK_FAILED": f"an update failed, and so did undoing it; {_EVENTS}, then continue the rollback in the "
-    "CloudFormation console",
-    "DELETE_FAILED": f"its removal failed; {_EVENTS}, then run `make destroy` again",
-}
-
-
-def existing() -> Deployment:
-    """The deployed stack, in whatever state, unless it is being changed.
-
-    Raises:
-        AccountError: there is none, or it is being changed.
-    """
+def deployed(*, broken: bool = False) -> Deployment:
+    """The deployed stack. Args: broken: it may be one that only `make destroy` can work with."""
     stack = find()
     if stack is None:
         raise AccountError(
@@ -182,27 +145,17 @@ def existing() -> Deployment:
             "deploy it with `make deploy`, or name another Region with AWS_REGION."
         )
     if stack.status.endswith("_IN_PROGRESS"):
-        raise AccountError(f"The stack {stack.stack_name} is {stack.status}: try again when that is done.")
+        raise AccountError(f"The stack {stack.settings.stack_name} is {stack.status}: try again when that is done.")
+    if not broken and (step := _NEXT_STEPS.get(stack.status)):
+        raise AccountError(f"The stack {stack.settings.stack_name} is {stack.status}: {step}. Its events say why.")
     return stack
 
 
-def deployed() -> Deployment:
-    """The deployed stack, fit to be worked with.
-
-    Raises:
-        AccountError: there is none, or its state says that it is broken or being changed.
-    """
-    stack = existing()
-    if step := _NEXT_STEPS.get(stack.status):
-        raise AccountError(f"The stack {stack.stack_name} is {stack.status}: {step}.")
-    return stack
-
-
-def run(command: Callable[..., int], *arguments: object) -> int:
+def run(command: Callable[..., int], *arguments: object, **options: object) -> int:
     """Run a command. Returns: its exit status; 1 where there is no account or stack to work with, and the sentence."""
     try:
         with said_plainly():
-            return command(*arguments)
+            return command(*arguments, **options)
     except (AccountError, InvalidSettings) as problem:
         print(problem, file=sys.stderr)
     except KeyboardInterrupt:

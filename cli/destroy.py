@@ -8,11 +8,11 @@ import shutil
 import subprocess  # nosec B404 # runs the CDK
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from cli.account import AccountError
-from cli.deployment import OUTPUTS, Deployment, existing, run
+from cli.deployment import ALIASES, Deployment, deployed, machine_of, run
 from cli.pause import pause, set_notifications
 
 POLL_SECONDS = 5
@@ -21,37 +21,36 @@ POLL_SECONDS = 5
 SETTLE_SECONDS = 10
 """A rule that was disabled may match a little longer. Source: Amazon EventBridge API reference, DisableRule."""
 
-_NOUNS = {"fleet": "fleet", "start": "start", "stop": "stop or auto-stop"}
 _AT_REST = {"STOPPED", "STOPPING", "FAILED", "DELETING"}
 
 
-def main() -> int:
-    """Returns: the exit status: that of the CDK, or 1 with a sentence."""
-    return run(destroy)
-
-
 def destroy() -> int:
-    """List what runs, ask, end it, and remove the stack."""
-    stack = existing()
+    """List what runs, ask, end it, and remove the stack. Returns: the exit status of the CDK."""
+    stack = deployed(broken=True)
+    name, region = stack.settings.stack_name, stack.session.region_name
     if not (cdk := shutil.which("cdk")):
         raise AccountError("The CDK CLI is not on the search path: run `make destroy`, which installs it.")
-    running = list(_running(stack))
-    for name, execution in running:
-        print(f"{_NOUNS[name]} {execution['name']} runs since {execution['startDate']:%Y-%m-%d %H:%M} UTC")
-    stop = _ask(stack, len(running)) == "stop"
+    running = _running(stack)
+    for execution, workflow in running.values():
+        print(f"{workflow} {execution['name']} runs since {execution['startDate']:%Y-%m-%d %H:%M} UTC")
+    answers = "stop to stop them or wait to wait until they have ended" if running else "yes"
+    print(f"Remove {name} from {region}, where {len(running)} executions run? Type {answers}; ", end="")
+    print("anything else changes nothing: ", end="", flush=True)
+    answer = sys.stdin.readline().strip()
+    if answer not in (("stop", "wait") if running else ("yes",)):
+        raise AccountError("Nothing was changed.")
     print(f"Disabled: {', '.join(pause(stack)) or 'no schedule or trigger'}.")
-    status = 1
+    stop, status = answer == "stop", 1
     try:
         if stop:
             set_notifications(stack, enabled=False)
             time.sleep(SETTLE_SECONDS)
-        summary = _summary(stack, _end(stack, stop=stop), "Stopped" if stop else "Waited for")
+        summary = "\n".join([f"make destroy removes {name}.", *_end(stack, stop=stop), *_left_running(stack)])
         print(summary)
         if stop:
-            subject = f"{stack.stack_name} is being removed"[:99]
-            topic = stack.output("OperatorTopicArn")
+            topic, subject = stack.output("OperatorTopicArn"), f"{name} is being removed"[:99]
             stack.client("sns").publish(TopicArn=topic, Subject=subject, Message=summary[:200_000])
-        command = [cdk, "destroy", stack.stack_name, "--force", "--no-notices"]
+        command = [cdk, "destroy", name, "--force", "--no-notices"]
         status = subprocess.run(command, check=False).returncode  # nosec B603 # the stack of the settings
     finally:
         if stop and status:
@@ -59,65 +58,45 @@ def destroy() -> int:
     return status
 
 
-def _running(stack: Deployment) -> Iterator[tuple[str, Any]]:
-    """What runs, as ListExecutions shows it, with the name of its workflow: fleets, starts, stops."""
+def _running(stack: Deployment) -> Mapping[str, tuple[Any, str]]:
+    """What runs, by ARN, as ListExecutions shows it, with the name of its workflow: fleets, starts, stops."""
     # After a creation or a removal that failed, not all of them are there.
-    there = [machine.id for machine in stack.of_type("AWS::StepFunctions::StateMachine")]
-    for name, (_, output) in OUTPUTS.items():
-        if (arn := stack.outputs.get(output, "")) in there:
-            yield from ((name, execution) for execution in stack.running(arn))
+    there = stack.resources.get("AWS::StepFunctions::StateMachine", {}).values()
+    return {
+        execution["executionArn"]: (execution, workflow)
+        for workflow, output in ALIASES.items()
+        if (machine := machine_of(stack.outputs.get(output, ""))) and machine in there
+        for execution in stack.running(machine)
+    }
 
 
-def _ask(stack: Deployment, running: int) -> str:
-    """Returns: "stop", "wait" or "yes". Raises: AccountError: the answer is none of those that fit."""
-    answers = {"stop": " to stop them", "wait": " to wait until they have ended"} if running else {"yes": ""}
-    print(
-        f"Remove {stack.stack_name} from {stack.session.region_name}, where {running} executions run? Type "
-        f"{' or '.join(answer + then for answer, then in answers.items())}; anything else changes nothing: ",
-        end="",
-        flush=True,
-    )
-    answer = sys.stdin.readline().strip()
-    if answer not in answers:
-        raise AccountError("Nothing was changed.")
-    return answer
+def _end(stack: Deployment, *, stop: bool) -> list[str]:
+    """Stop all executions, or wait for them. Returns: a line for each.
 
-
-def _end(stack: Deployment, *, stop: bool) -> dict[str, tuple[str, Any]]:
-    """Stop all executions, or wait for them. What one starts before it ends, the next round sees.
-
-    Returns: those that were seen, by ARN: the name of the workflow and the image builder that the request names.
+    What one starts before it ends, the next round sees.
     """
-    seen: dict[str, tuple[str, Any]] = {}
+    seen: dict[str, str] = {}
     left = 0
-    while running := list(_running(stack)):
-        for name, execution in running:
-            arn = execution["executionArn"]
-            if arn not in seen:
-                seen[arn] = (name, stack.request_of(arn).get("Name"))
+    while running := _running(stack):
+        for arn, (_, workflow) in running.items():
+            seen[arn] = f"{'Stopped' if stop else 'Waited for'} {workflow} {arn}"
             if stop:
                 stack.stop(arn, "DeploymentRemoved", "make destroy removes the deployment.")
         if len(running) != left:
             left = len(running)
             print(f"{left} executions have not ended yet.", flush=True)
         time.sleep(POLL_SECONDS)
-    return seen
+    return list(seen.values())
 
 
-def _summary(stack: Deployment, ended: Mapping[str, tuple[str, Any]], how: str) -> str:
-    """Lines: what was ended, and which image builders run on."""
-    lines = [f"make destroy removes {stack.stack_name}. {how}: {'' if ended else 'nothing.'}".rstrip()]
-    lines += [f"  {' '.join(filter(None, (_NOUNS[name], builder, arn)))}" for arn, (name, builder) in ended.items()]
-    stopped = {builder for name, builder in ended.values() if name == "stop" and how == "Stopped"}
+def _left_running(stack: Deployment) -> list[str]:
+    """Lines: which image builders run on."""
     pages = stack.client("appstream").get_paginator("describe_image_builders").paginate()
     builders = [each for page in pages for each in page["ImageBuilders"] if each["State"] not in _AT_REST]
-    lines.append("Image builders that run, and are billed:" if builders else "No image builder runs.")
-    for each in builders:
-        lines.append(
-            f"  {each['Name']} is {each['State']}{', and its auto-stop was stopped' * (each['Name'] in stopped)}"
-        )
-    return "\n".join(lines)
+    return [f"{each['Name']} is {each['State']}, and billed while it runs." for each in builders] or [
+        "No image builder runs."
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(destroy))

@@ -9,53 +9,27 @@ import re
 import shutil
 import subprocess  # nosec B404 # runs Graphviz
 import textwrap
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from html import escape
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader
 
 from cli.definition import FLEET, START, STOP
 
 PROJECT = Path(__file__).parent.parent
 DIAGRAMS = {source: PROJECT / "docs" / source.name.replace(".asl.json", ".svg") for source in (START, STOP, FLEET)}
 
-STYLE = """
-:root { --paper: #ffffff; --ink: #1f2328; --line: #6e7781; --box: #f6f8fa;
-  --retry: #0060a8; --failure: #b34700; --success: #00734f; }
-@media (prefers-color-scheme: dark) { :root { --paper: #0d1117; --ink: #e6edf3; --line: #8b949e; --box: #161b22;
-  --retry: #6cb6ff; --failure: #ff9d5c; --success: #56d4a4; } }
-.graph > polygon { fill: var(--paper); stroke: none; }
-text { fill: var(--ink); font-family: Helvetica, Arial, sans-serif; }
-.node path, .node polygon, .node ellipse { fill: var(--box); stroke: var(--line); }
-.edge path { stroke: var(--line); }
-.edge polygon { fill: var(--line); stroke: var(--line); }
-.edge text { fill: var(--ink); paint-order: stroke; stroke: var(--paper); stroke-width: 4px; }
-"""
-"""Colours that people who see no red or no green can distinguish; each kind of way has a line of its own as well."""
-
-STYLE += "".join(
-    f".{kind} path, .node.{kind} polygon {{ stroke: var(--{kind}); stroke-width: 2; }}\n"
-    f".edge.{kind} polygon {{ fill: var(--{kind}); stroke: var(--{kind}); }}\n"
-    f".edge.{kind} text {{ fill: var(--{kind}); }}\n"
-    for kind in ("retry", "failure", "success")
-)
-
-_LINES = {"retry": "style=dashed", "failure": "style=bold", "error": "style=dotted", "": ""}
-_SHAPES = {"Choice": "hexagon", "Wait": "oval"}
-_GAP = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}"
-LEGEND = r"Retry: blue, dashed. Failure: orange, bold.\nSuccess: green. A task fails: dotted."
-"""Two lines: where no Helvetica is, a wider font takes its place, and a small diagram would cut one long line off."""
+# Colours that people who see no red or no green can distinguish; each kind of way has a line of its own as well.
+STYLE = (PROJECT / "cli" / "diagram.css").read_text("utf-8")
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(NamedTuple):
     """From one state to another, for one kind of reason.
 
-    Attributes:
-        kind: "failure" into where no success is possible any more; "retry"; "error" where a task failed; else "".
-        reasons: in words, for each rule that leads this way.
+    Its kind is "failure" into where no success is possible any more; "retry"; "error" where a task failed; else empty.
     """
 
     source: str
@@ -114,36 +88,24 @@ def main_path(definition: Mapping[str, Any]) -> list[str]:
     return next((path for path in _paths(states, definition["StartAt"]) if path[-1] == end), [])
 
 
-def dot(definition: Mapping[str, Any]) -> str:
+def _dot(definition: Mapping[str, Any], taken: Collection[str | Way]) -> str:
     """A definition in Graphviz's language."""
-    lines = [
-        "digraph {",
-        '  graph [rankdir=TB nodesep=0.4 ranksep=0.45 fontname="Helvetica" bgcolor=white',
-        f'    label="{LEGEND}" labelloc=b fontsize=12];',
-        '  node [shape=box style=rounded fontname="Helvetica" fontsize=13 margin="0.22,0.1"];',
-        '  edge [fontname="Helvetica" fontsize=10.5 arrowsize=0.7];',
-    ]
+    environment = Environment(
+        loader=FileSystemLoader(PROJECT / "cli"),
+        trim_blocks=True,
+        autoescape=False,  # nosec B701 # no HTML: the filter `escaped` is for Graphviz
+    )
+    environment.filters["escaped"] = _escaped
+    environment.filters["lines"] = lambda text, width: [_escaped(line) for line in textwrap.wrap(text, width)]
     main = main_path(definition)
-    for name, state in definition["States"].items():
-        shape = _SHAPES.get(state["Type"], "box")
-        style = "" if shape != "box" else "style=rounded"
-        retries = max((retrier["MaxAttempts"] for retrier in state.get("Retry", [])), default=0)
-        notes = [f"↻ retried up to {retries} times"] if retries else []
-        notes += ["an execution for each, in parallel"] if state["Type"] == "Map" else []
-        label = "\\n".join([*_wrapped([name], 24), *notes])
-        kind = "success" if state.get("End") else "failure" if state["Type"] == "Fail" else ""
-        extra = "peripheries=2" if kind or name == definition["StartAt"] else ""
-        # What is of one group, and heavy, is drawn as a straight line.
-        extra += " group=main" if name in main else ""
-        lines.append(f'  "{_escaped(name)}" [label="{label}" shape={shape} {style} {extra} class="{kind}"];')
-    for way in ways(definition):
-        bullet = "• " if len(way.reasons) > 1 else ""
-        reasons = _wrapped((f"{bullet}{reason}" for reason in way.reasons), 30)
-        label = "".join(f"{_GAP}{reason}\\l" for reason in reasons)
-        weight = "weight=1000" if not way.kind and (way.source, way.target) in pairwise(main) else ""
-        ends = f'"{_escaped(way.source)}" -> "{_escaped(way.target)}"'
-        lines.append(f'  {ends} [label="{label}" {_LINES[way.kind]} {weight} class="{way.kind}"];')
-    return "\n".join([*lines, "}"])
+    return environment.get_template("diagram.dot.jinja").render(
+        states=definition["States"],
+        start=definition["StartAt"],
+        main=main,
+        steps=[*pairwise(main)],
+        ways=ways(definition),
+        taken=taken,
+    )
 
 
 def svg(definition: Mapping[str, Any], taken: Collection[str | Way] = ()) -> str:
@@ -156,31 +118,20 @@ def svg(definition: Mapping[str, Any], taken: Collection[str | Way] = ()) -> str
     node = shutil.which("node", path=f"{PROJECT / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}")
     drawn = subprocess.run(  # nosec B603 # the arguments of this line
         [node or "node", str(PROJECT / "cli" / "dot.mjs")],
-        input=dot(definition),
+        input=_dot(definition, taken),
         capture_output=True,
         text=True,
         check=True,
         encoding="utf-8",
     ).stdout
-    # Graphviz numbers states and ways in the order in which `dot` names them.
-    numbered = {f"node{number}": name for number, name in enumerate(definition["States"], 1)}
-    numbered |= {f"edge{number}": way for number, way in enumerate(ways(definition), 1)}
-
-    def named(match: re.Match[str]) -> str:
-        mark = " taken" if numbered[match[1]] in taken else ""
-        return f'<g class="{match[2]}{mark}">'
-
-    body = re.sub(r'<g id="(\w+)" class="([^"]*)">\n<title>[^<]*</title>', named, drawn[drawn.index("<g id=") :])
+    # Without Graphviz's names of the elements, which a browser would show as tooltips.
+    body = re.sub(r'<g id="\w+" (class="[^"]*">)\n<title>[^<]*</title>', r"<g \1", drawn[drawn.index("<g id=") :])
     body = re.sub(r"<!--.*?-->\n?", "", body, flags=re.DOTALL)
     size = re.search(r'viewBox="([\d.]+ [\d.]+ ([\d.]+) [\d.]+)"', drawn)
     title = escape(re.split(r"[:\n]", definition.get("Comment", "A workflow"))[0])
     view = f'width="{float(size[2]):.0f}" viewBox="{size[1]}"' if size else ""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {view} role="img" aria-label="{title}">'
-    return f"{head}\n<style>{STYLE}</style>\n{body}"
-
-
-def _wrapped(texts: Iterable[str], width: int) -> list[str]:
-    return [_escaped(line) for text in texts for line in textwrap.wrap(text, width)]
+    return f"{head}\n<style>\n{STYLE}</style>\n{body}"
 
 
 def _escaped(text: str) -> str:

@@ -47,7 +47,7 @@ PYTHON = Path(sys.base_prefix, "bin", f"python{VERSION}")
 """The Python behind the one that runs this, which may be that of .venv, which is replaced."""
 
 LAMBDA_PYTHON = "3.13"
-"""The functions' Python (infra.bundling.PYTHON_VERSION): MiniStack runs them on it where the machine has it."""
+"""The functions' Python (infra.bundling.PYTHON_VERSION): where the machine has it, everything runs on it."""
 
 Step = tuple[str, Callable[[], None]]
 """What it does, for the progress, and the function that does it."""
@@ -259,5 +259,16 @@ def write_stamp(directory: Path, stamp: Mapping[str, Any]) -> None:
     (directory / "stamp.json").write_text(json.dumps(stamp), "utf-8")
 
 
+def chosen_python() -> str | None:
+    """The Python to install with, where it is another one: the functions', unless the user or .venv has one already."""
+    named = os.environ.get("typed_PYTHON") or os.environ.get("PYTHON")  # noqa: SIM112 # as the Makefile names it
+    if named or VERSION == LAMBDA_PYTHON or Path(sys.prefix) == VENV:
+        return None
+    found = find_python(LAMBDA_PYTHON)
+    return str(found) if found else None
+
+
 if __name__ == "__main__":
+    if python := chosen_python():
+        os.execv(python, [python, "-m", "cli.environment", *sys.argv[1:]])  # nosec B606 # an interpreter of this machine
     sys.exit(main(set(sys.argv[1:])))

@@ -4,17 +4,15 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lambdas.image_builder.execution_result import ExecutionResult, read_execution_result
+from lambdas.image_builder.execution_result import ExecutionResult, json_object, read_execution_result
 from lambdas.image_builder.request import STARTED_BY_EXECUTION
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
     from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
-
-_MAX_PAGE = 1000
-"""Events that GetExecutionHistory gives at once. Source: AWS Step Functions API reference, GetExecutionHistory."""
 
 _ENDS = {
     "ExecutionSucceeded": "SUCCEEDED",
@@ -25,12 +23,9 @@ _ENDS = {
 
 
 class Line(NamedTuple):
-    """One thing that happened.
+    """One thing that happened, in simulated seconds since the execution started.
 
-    Attributes:
-        seconds: simulated seconds since the execution started.
-        kind: "state", "result", "retry" or "failure"; of the end, "success" or "failed".
-        text: what happened.
+    Its kind is "state", "result", "retry" or "failure"; of the end, "success" or "failed".
     """
 
     seconds: float
@@ -39,72 +34,26 @@ class Line(NamedTuple):
 
 
 @dataclass(slots=True)
-class Attempt:
-    """One call of a task: its error is empty for a success, and the reason is the message in the error's cause."""
-
-    began: float
-    ended: float | None = None
-    error: str = ""
-    reason: str = ""
-
-
-@dataclass(slots=True)
 class Step:
-    """One visit to a state. Times in simulated seconds since the execution started.
-
-    Attributes:
-        name: of the state.
-        kind: its Type: "Task", "Choice", "Wait" and so on.
-        left: None while it is the current one, and where it is the last of a run that did not end by itself.
-        attempts: of a task, or of the Map Run of a distributed Map.
-        map_run: the ARN of the last Map Run; empty where there is none.
-        answer: the result of the task; None for other states, and where it gave none.
-        pause: seconds that a Wait lasts; None where the history does not say.
-    """
+    """One visit to a state. Times in simulated seconds since the execution started."""
 
     name: str
-    kind: str
+    kind: str  # the Type of the state
     entered: float
-    left: float | None = None
-    attempts: list[Attempt] = field(default_factory=list)
-    map_run: str = ""
-    answer: Any = None
-    pause: float | None = None
-
-    @property
-    def builder(self) -> str:
-        """The State of the image builder, where the task described it."""
-        found = self.answer.get("ImageBuilder") if isinstance(self.answer, dict) else None
-        return str(found.get("State") or "") if isinstance(found, dict) else ""
-
-    @property
-    def finding(self) -> str:
-        """What the task found out, in words; empty where it described no image builder."""
-        if not self.builder:
-            return ""
-        tracking, call = self.answer.get("Tracking") or {}, ""
-        if self.answer.get("LostAnswer"):
-            call = "AppStream's answer to the start was lost; "
-        elif self.name == "Start image builder" and tracking.get("Claim") == "Confirmed":
-            call = "AppStream accepted the start; "
-        elif self.name == "Stop image builder" and tracking.get("Called"):
-            call = "AppStream was asked to stop it; "
-        return f"{call}the image builder is {self.builder}"
-
-    @property
-    def errors(self) -> list[str]:
-        """Of its failed attempts, in order."""
-        return [attempt.error for attempt in self.attempts if attempt.error]
+    left: float | None = None  # None for the current one, and for the last of a run that did not end by itself
+    lines: list[Line] = field(default_factory=list)  # what happened in it
+    errors: list[str] = field(default_factory=list)  # of calls and expressions
+    failed: bool = False  # the last call, or an expression after it
+    map_run: str = ""  # the ARN of the last Map Run
+    answer: Any = None  # the result of the task
+    builder: str = ""  # the State of the image builder, where the task described it
+    pause: float | None = None  # how long a Wait lasts, where the history says
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A part of a timeline: a visit to a state, or rounds of waiting and polling that found nothing new.
 
-    Attributes:
-        steps: the visits, in order.
-        folded: whether these are such rounds.
-        settled: whether later events leave this entry as it is.
+    It is settled when no later event can change it.
     """
 
     steps: list[Step]
@@ -113,54 +62,35 @@ class Entry:
 
     def lines(self) -> Iterator[Line]:
         """The state, and what happened in it."""
-        step, found = self.steps[0], [step.builder for step in self.steps if step.builder]
+        step = self.steps[0]
         if self.folded:
+            found = [step.builder for step in self.steps if step.builder]
             times = "once" if len(found) == 1 else f"{len(found)} times"
             yield Line(step.entered, "state", f"Polled {times}: the image builder is still {found[0]}")
-            return
-        yield Line(step.entered, "state", step.name)
-        for number, attempt in enumerate(step.attempts):
-            if number:
-                yield Line(attempt.began, "retry", "trying again")
-            if attempt.error:
-                # Our functions' messages begin with the error.
-                named = attempt.reason if attempt.reason.startswith(attempt.error) else ""
-                text = named or ": ".join(filter(None, (attempt.error, attempt.reason)))
-                yield Line(attempt.ended or attempt.began, "failure", text)
-        if step.finding:
-            yield Line(step.attempts[-1].ended or step.entered, "result", step.finding)
+        else:
+            yield Line(step.entered, "state", step.name)
+            yield from step.lines
 
 
 @dataclass(slots=True)
 class Run:
-    """An execution, as far as its history goes.
+    """An execution, as far as its history goes."""
 
-    Attributes:
-        execution: its ARN.
-        began: when it started.
-        time_scale: real seconds that a simulated second lasts; 1 on AWS.
-        input: the execution's.
-        status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED.
-        output: of a success.
-        error: of any other end; may be empty.
-        cause: what the execution's Cause is: the object, where it is JSON.
-        steps: the visits to its states, in order.
-        ended: simulated seconds from start to end; None while it goes on.
-        variables: what the states have assigned, as JSON texts.
-        events: as Step Functions gave them.
-    """
-
-    execution: str
+    execution: str  # its ARN
     began: datetime
-    time_scale: float = 1
+    time_scale: float = 1  # real seconds that a simulated second lasts; 1 on AWS
     input: Any = None
-    status: str = "RUNNING"
+    request: dict[str, Any] = field(default_factory=dict)  # the input itself, or the detail of an event
+    name: str = ""  # of the image builder, as the request gives it
+    builder: str = ""  # the State of the image builder when it was last described
+    status: str = "RUNNING"  # or SUCCEEDED, FAILED, TIMED_OUT, ABORTED
     output: Any = None
     error: str = ""
-    cause: Any = ""
+    cause: str = ""
+    summary: dict[str, Any] = field(default_factory=dict)  # the result, or the Cause
     steps: list[Step] = field(default_factory=list)
-    ended: float | None = None
-    variables: dict[str, str] = field(default_factory=dict)
+    ended: float | None = None  # simulated seconds from start to end
+    variables: dict[str, str] = field(default_factory=dict)  # that the states have assigned, as JSON texts
     events: "Sequence[HistoryEventTypeDef]" = ()
 
     def seconds(self, moment: datetime) -> float:
@@ -168,16 +98,10 @@ class Run:
         return (moment - self.began).total_seconds() / self.time_scale
 
     @property
-    def request(self) -> dict[str, Any]:
-        """The request: the input itself, or the detail of an event; empty where that is no object."""
-        request = self.input.get("detail", self.input) if isinstance(self.input, dict) else None
-        return request if isinstance(request, dict) else {}
-
-    @property
-    def name(self) -> str:
-        """Of the image builder, as the request gives it; empty where it gives none."""
-        name = self.request.get("Name")
-        return name if isinstance(name, str) else ""
+    def elapsed(self) -> float:
+        """Simulated seconds from the start to the end, or to now."""
+        # This machine's clock may be behind AWS's.
+        return max(0.0, self.seconds(datetime.now(UTC))) if self.ended is None else self.ended
 
     @property
     def title(self) -> str:
@@ -190,24 +114,12 @@ class Run:
         return f"{aim} of {f'image builder {self.name}' if self.name else 'an image builder without a name'}"
 
     @property
-    def builder(self) -> str:
-        """The State of the image builder when it was last described."""
-        return next((step.builder for step in reversed(self.steps) if step.builder), "")
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """What the workflow itself reports at its end: the result, or the Cause; empty where that is no object."""
-        said = self.output if self.status == "SUCCEEDED" else self.cause
-        return said if isinstance(said, dict) else {}
-
-    @property
     def failure(self) -> ExecutionResult | None:
         """The failure as the operators are notified of it; None of a success, and while the execution goes on."""
         if self.status in ("SUCCEEDED", "RUNNING"):
             return None
-        cause = json.dumps(self.cause) if isinstance(self.cause, dict) else self.cause
-        described = {"executionArn": self.execution, "status": self.status, "input": self.input, "error": self.error}
-        return read_execution_result({**described, "cause": cause})
+        described = {"executionArn": self.execution, "status": self.status, "input": self.input}
+        return read_execution_result({**described, "error": self.error, "cause": self.cause})
 
     @property
     def outcome(self) -> tuple[str, str]:
@@ -215,17 +127,20 @@ class Run:
         if self.failure:
             return self.failure.message, self.failure.advice
         found, outcome = self.summary, self.summary.get("Outcome")
-        sentences = (
-            f"{found.get('Running')} of {found['Requested']} image builders are RUNNING."
-            if "Requested" in found
-            else "",
-            f"{self.name or 'The image builder'} is {self.builder}." if outcome and self.builder else "",
-            "This execution started it." if found.get("Started") else "",
-            "Nothing was started." if outcome in ("AlreadyRunning", "DryRun") else "",
-            found.get("Why"),
-            f"The execution waited {minutes(found['WaitedSeconds'])}." if found.get("WaitedSeconds") else "",
-        )
-        return " ".join(filter(None, sentences)), found.get("Advice", "")
+        sentences = []
+        if "Requested" in found:
+            sentences.append(f"{found.get('Running')} of {found['Requested']} image builders are RUNNING.")
+        if outcome and self.builder:
+            sentences.append(f"{self.name or 'The image builder'} is {self.builder}.")
+        if found.get("Started"):
+            sentences.append("This execution started it.")
+        if outcome in ("AlreadyRunning", "DryRun"):
+            sentences.append("Nothing was started.")
+        if why := found.get("Why"):
+            sentences.append(why)
+        if waited := found.get("WaitedSeconds"):
+            sentences.append(f"The execution waited {minutes(waited)}.")
+        return " ".join(sentences), found.get("Advice", "")
 
 
 class Follower:
@@ -241,26 +156,18 @@ class Follower:
         """The execution as it is now."""
         # All of it comes from the history: DescribeExecution, asked a moment earlier or later, may show another status.
         seen = self._events[-1]["id"] if self._events else 0
-        new: list[HistoryEventTypeDef] = []
-        # The newest first, until one is known: a history can have thousands.
-        for page in self._pages.paginate(
-            executionArn=self._execution, reverseOrder=True, PaginationConfig={"PageSize": 100 if seen else _MAX_PAGE}
-        ):
-            new += [event for event in page["events"] if event["id"] > seen]
-            if page["events"] and page["events"][-1]["id"] <= seen:
-                break
-        self._events += reversed(new)
+        # The newest first, until one is known: a history can have thousands. A page has at most 1,000.
+        size = {"PageSize": 100 if seen else 1000}
+        pages = self._pages.paginate(executionArn=self._execution, reverseOrder=True, PaginationConfig=size)  # type: ignore[arg-type]  # TypedDict
+        newest_first = (event for page in pages for event in page["events"])
+        self._events += reversed(list(takewhile(lambda event: event["id"] > seen, newest_first)))
         return read_run(self._execution, self._events, self._scale)
 
 
 def read_run(execution: str, events: "Sequence[HistoryEventTypeDef]", time_scale: float = 1) -> Run:
-    """Read an execution.
+    """Read an execution, by its ARN and its events in order.
 
-    Args:
-        execution: its ARN.
-        events: of GetExecutionHistory, in order. Neither TaskStarted nor previousEventId is needed, which MiniStack's
-            history lacks.
-        time_scale: as `Run` has it.
+    Neither TaskStarted nor previousEventId is needed, which MiniStack's history lacks.
     """
     began = events[0]["timestamp"] if events else datetime.now(UTC)
     run = Run(execution, began, time_scale, events=events)
@@ -279,36 +186,42 @@ def timeline(run: Run) -> list[Entry]:
     entries: list[Entry] = []
     before = ""
     for number, steps in enumerate(rounds, 1):
-        found = [step.finding for step in steps if step.finding]
-        news = not before or any(text != f"the image builder is {before}" for text in found)
-        news = news or any(step.errors for step in steps)
+        happened = {line.text for step in steps for line in step.lines}
+        nothing_new = bool(before) and happened <= {f"the image builder is {before}"}
         last = number == len(rounds)
-        if found and not news and not last:
+        if happened and nothing_new and not last:
             if not (entries and entries[-1].folded):
                 entries.append(Entry([], folded=True, settled=False))
             entries[-1].steps.extend(steps)
         else:
             # The last round may yet become one that found nothing new.
-            settled = news or not last or run.ended is not None
+            settled = not (nothing_new and last) or run.ended is not None
             entries += [Entry([step], settled=settled) for step in steps]
         before = next((step.builder for step in reversed(steps) if step.builder), before)
     return entries
 
 
 def _take(run: Run, event: "HistoryEventTypeDef") -> None:
-    kind, details, seconds = event["type"], _details(event), run.seconds(event["timestamp"])
+    kind, seconds = event["type"], run.seconds(event["timestamp"])
+    # The one member that holds its details has a name that depends on its type.
+    details: Any = next((value for member, value in event.items() if member.endswith("EventDetails")), None) or {}
     step = run.steps[-1] if run.steps else None
     if kind == "ExecutionStarted":
         run.input = parsed(details.get("input"))
+        given = json_object(run.input)
+        run.request = json_object(given.get("detail", given))
+        name = run.request.get("Name")
+        run.name = name if isinstance(name, str) else ""
     elif kind.endswith("StateEntered"):
         run.steps.append(Step(details["name"], kind.removesuffix("StateEntered"), seconds))
         if kind == "WaitStateEntered" and "pollSeconds" in run.variables:
             run.steps[-1].pause = float(run.variables["pollSeconds"])
     elif kind == "ExecutionRedriven":
-        run.ended, run.status, run.error, run.cause = None, "RUNNING", "", ""
+        run.ended, run.status, run.error, run.cause, run.summary = None, "RUNNING", "", "", {}
     elif kind in _ENDS:
         run.ended, run.status, run.output = seconds, _ENDS[kind], parsed(details.get("output"))
-        run.error, run.cause = details.get("error") or "", parsed(details.get("cause"))
+        run.error, run.cause = details.get("error") or "", details.get("cause") or ""
+        run.summary = json_object(run.output if run.status == "SUCCEEDED" else run.cause)
         # A Fail state is never exited.
         if step and step.kind == "Fail":
             step.left = seconds
@@ -317,42 +230,52 @@ def _take(run: Run, event: "HistoryEventTypeDef") -> None:
         run.variables.update(details.get("assignedVariables", {}))
     elif step:
         _take_call(step, kind, details, seconds)
+        run.builder = step.builder or run.builder
 
 
 def _take_call(step: Step, kind: str, details: dict[str, Any], seconds: float) -> None:
-    attempts = step.attempts
-    if kind == "EvaluationFailed":
-        # An expression that reads the result of a call fails after that; one that makes its arguments, instead of it.
-        if not attempts or attempts[-1].error:
-            attempts.append(Attempt(seconds))
     # A distributed Map calls nothing itself; MiniStack's Map has the calls of its children in this history too.
-    elif not kind.startswith("MapRun" if step.kind == "Map" else ("Task", "LambdaFunction")):
+    calls = "MapRun" if step.kind == "Map" else ("Task", "LambdaFunction")
+    if kind != "EvaluationFailed" and not kind.startswith(calls):
         return
-    if kind.endswith("Scheduled") or kind == "MapRunStarted":
-        attempts.append(Attempt(seconds))
+    if step.failed:
+        step.lines.append(Line(seconds, "retry", "trying again"))
+        step.failed = False
     step.map_run = details.get("mapRunArn", step.map_run)
     if kind.endswith("Succeeded"):
         answer = parsed(details.get("output"))
         step.answer = answer.get("Payload", answer) if isinstance(answer, dict) else answer
-    if kind.endswith(("Failed", "TimedOut", "Succeeded")) and attempts:
-        attempts[-1].ended = seconds
-    if kind.endswith(("Failed", "TimedOut")) and attempts:
-        attempts[-1].error, attempts[-1].reason = details.get("error") or kind, _reason(details.get("cause") or "")
+        step.builder = str(json_object(json_object(step.answer).get("ImageBuilder")).get("State") or "")
+        if step.builder:
+            step.lines.append(Line(seconds, "result", f"{_call(step)}the image builder is {step.builder}"))
+    elif kind.endswith(("Failed", "TimedOut")):
+        error, reason = details.get("error") or kind, _reason(details.get("cause") or "")
+        # Our functions' messages begin with the error.
+        text = reason if reason.startswith(error) else ": ".join(filter(None, (error, reason)))
+        step.lines.append(Line(seconds, "failure", text))
+        step.errors.append(error)
+        step.failed = True
+
+
+def _call(step: Step) -> str:
+    """What AppStream answered to a start or a stop."""
+    answer = json_object(step.answer)
+    tracking = json_object(answer.get("Tracking"))
+    if answer.get("LostAnswer"):
+        return "AppStream's answer to the start was lost; "
+    if step.name == "Start image builder" and tracking.get("Claim") == "Confirmed":
+        return "AppStream accepted the start; "
+    if step.name == "Stop image builder" and tracking.get("Called"):
+        return "AppStream was asked to stop it; "
+    return ""
 
 
 def _reason(cause: str) -> str:
     """The message in a cause. That of a function's error is JSON with its message, which may be JSON with another."""
     for member in ("errorMessage", "Message"):
-        found = parsed(cause)
-        if isinstance(found, dict) and isinstance(found.get(member), str):
-            cause = found[member]
+        found = json_object(cause).get(member)
+        cause = found if isinstance(found, str) else cause
     return cause
-
-
-def _details(event: "HistoryEventTypeDef") -> dict[str, Any]:
-    """The one member of an event that holds its details, under a name that depends on its type."""
-    found = (value for member, value in event.items() if member.endswith("EventDetails") and isinstance(value, dict))
-    return next(found, {})
 
 
 def parsed(text: Any) -> Any:

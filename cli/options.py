@@ -6,15 +6,10 @@ from lambdas.image_builder.request import FIELDS
 
 
 def option(name: str, field: str, text: str) -> Any:
-    """The value of an option, checked before anything starts.
-
-    Args:
-        name: of the option, as people type it: NAME, STOP_AFTER, MINUTES.
-        field: of the request for a start.
-        text: the value, as typed.
+    """The value of an option that people type as `name`, checked before anything starts.
 
     Raises:
-        ValueError: it breaks the field's rule; the message has the option, the rule and the value.
+        ValueError: it breaks the rule of that field of a request; the message has the option, the rule and the value.
     """
     value = int(text) if field != "Name" and text.isascii() and text.isdecimal() else text
     if not FIELDS[field].accepts(value):

@@ -8,21 +8,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from cli.deployment import Deployment, Resource, deployed, run
+from cli.deployment import Deployment, deployed, run
 
 _MARK = "Paused by make pause."
 _TAG = "PausedBy"
 
 
-def main(command: Callable[[Deployment], list[str]], said: str) -> int:
-    """Returns: the exit status: 0, or 1 with a sentence."""
-
-    def on_the_stack() -> int:
-        names = command(deployed())
-        print(f"{said}: {', '.join(names) or 'nothing'}.")
-        return 0
-
-    return run(on_the_stack)
+def on_the_stack(command: Callable[[Deployment], list[str]], said: str) -> int:
+    """Pause or resume, and print the names."""
+    print(f"{said}: {', '.join(command(deployed())) or 'nothing'}.")
+    return 0
 
 
 def pause(stack: Deployment) -> list[str]:
@@ -69,37 +64,37 @@ def set_notifications(stack: Deployment, *, enabled: bool) -> None:
 def _schedules(stack: Deployment) -> list[dict[str, Any]]:
     scheduler = stack.client("scheduler")
     return [
-        scheduler.get_schedule(GroupName=group.id, Name=summary["Name"])
-        for group in stack.of_type("AWS::Scheduler::ScheduleGroup")
-        for page in scheduler.get_paginator("list_schedules").paginate(GroupName=group.id)
+        scheduler.get_schedule(GroupName=group, Name=summary["Name"])
+        for group in stack.resources.get("AWS::Scheduler::ScheduleGroup", {}).values()
+        for page in scheduler.get_paginator("list_schedules").paginate(GroupName=group)
         for summary in page["Schedules"]
     ]
 
 
 def _update(stack: Deployment, schedule: dict[str, Any], state: str, description: str) -> None:
     # UpdateSchedule replaces the schedule: what is left out takes its default. Source: its API reference.
-    not_taken = ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata")
+    not_taken = ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata", "Description")
     kept = {key: value for key, value in schedule.items() if key not in not_taken}
     # A start that is past is refused, and means nothing any more.
     if kept.get("StartDate", datetime.max.replace(tzinfo=UTC)) < datetime.now(UTC):
         del kept["StartDate"]
     # An empty description is refused.
-    kept.pop("Description", None)
-    described = {"Description": description} if description else {}
-    stack.client("scheduler").update_schedule(**{**kept, **described, "State": state})
+    if description:
+        kept["Description"] = description
+    stack.client("scheduler").update_schedule(**{**kept, "State": state})
 
 
 def _rules(stack: Deployment, place: str) -> list[dict[str, str]]:
     """The rules of a construct of the stack, as EventBridge's parameters name one."""
-    return [_rule(rule) for rule in stack.of_type("AWS::Events::Rule") if rule.logical_id.startswith(place)]
-
-
-def _rule(resource: Resource) -> dict[str, str]:
-    # BUS|RULE where it is not the default bus.
-    # Source: aws-cloudformation/cloudformation-coverage-roadmap#1131.
-    bus, _, name = resource.id.rpartition("|")
-    return {"Name": name, **({"EventBusName": bus} if bus else {})}
+    found = []
+    for logical_id, rule in stack.resources.get("AWS::Events::Rule", {}).items():
+        if logical_id.startswith(place):
+            # BUS|RULE where it is not the default bus.
+            # Source: aws-cloudformation/cloudformation-coverage-roadmap#1131.
+            bus, _, name = rule.rpartition("|")
+            found.append({"Name": name, "EventBusName": bus or "default"})
+    return found
 
 
 if __name__ == "__main__":
-    sys.exit(main(pause, "Paused"))
+    sys.exit(run(on_the_stack, pause, "Paused"))

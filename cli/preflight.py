@@ -1,21 +1,25 @@
-"""What `make deploy` checks before it changes anything: no alias was moved off the version that was deployed last.
+"""What `make deploy` checks before it changes anything: the settings, against account and Region; and the aliases.
 
-CloudFormation compares templates, not reality: where a deployment does not change a workflow, its alias would stay.
+CloudFormation compares templates, not reality: where a deployment does not change a workflow, an alias that was moved
+off the version that was deployed last would stay moved.
 """
 
 import sys
 
-from cli.account import AccountError
+from cli.account import CONFIG, AccountError, connect
 from cli.deployment import IncompleteStack, find, run
+from infra.config import deploy_checks
+from infra.config.settings import InvalidSettings, Settings
 
 
-def main() -> int:
-    """Returns: the exit status: 0, or 1 with a sentence."""
-    return run(check)
-
-
-def check() -> int:
-    """Raises: AccountError: an alias was moved."""
+def preflight() -> int:
+    """Print warnings. Raises: InvalidSettings, AccountError: there is something to fix before the deployment."""
+    settings, session = Settings.load(), connect()
+    account = session.client("sts", config=CONFIG).get_caller_identity()["Account"]
+    for warning in deploy_checks.warnings(settings, account, session.region_name):
+        print(f"Warning: {warning}", file=sys.stderr)
+    if problems := deploy_checks.problems(settings, account, session.region_name):
+        raise InvalidSettings("settings.json", problems)
     try:
         # A stack that is not there yet has no alias; neither may one that an earlier version of the project deployed.
         moved = stack.moved() if (stack := find()) else []
@@ -30,4 +34,4 @@ def check() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(preflight))

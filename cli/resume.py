@@ -2,7 +2,8 @@
 
 import sys
 
-from cli.pause import main, resume
+from cli.deployment import run
+from cli.pause import on_the_stack, resume
 
 if __name__ == "__main__":
-    sys.exit(main(resume, "Enabled again"))
+    sys.exit(run(on_the_stack, resume, "Enabled again"))

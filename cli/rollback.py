@@ -9,14 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from cli.account import AccountError
-from cli.deployment import Deployment, Workflow, deployed, number, run
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns: the exit status: 0, or 1 with a sentence."""
-    parser = argparse.ArgumentParser(prog="make rollback", description=__doc__)
-    parser.add_argument("--to", choices=["deployed", "previous"], default="deployed")
-    return run(rollback, parser.parse_args(arguments).to)
+from cli.deployment import Deployment, Workflow, deployed, machine_of, number, run
 
 
 def rollback(to: str) -> int:
@@ -51,9 +44,6 @@ def previous(
         versions: of each workflow, with the time of publication.
         deployed: the version of each that was deployed last.
         began: when deployments began.
-
-    Raises:
-        AccountError: there is none of one of them, or what CloudFormation shows does not reach back so far.
     """
     newest = max(versions[name][version] for name, version in deployed.items())
     last = max((time for time in began if time <= newest), default=None)
@@ -73,22 +63,24 @@ def previous(
 
 def _versions(stack: Deployment, workflow: Workflow) -> dict[str, datetime]:
     """The versions of a workflow, with the time at which each was published. A state machine has at most 1,000."""
-    page = stack.stepfunctions.list_state_machine_versions(stateMachineArn=workflow.state_machine, maxResults=1000)
+    machine = machine_of(workflow.alias)
+    page = stack.stepfunctions.list_state_machine_versions(stateMachineArn=machine, maxResults=1000)
     return {each["stateMachineVersionArn"]: each["creationDate"] for each in page["stateMachineVersions"]}
 
 
 def _deployments(stack: Deployment) -> list[datetime]:
     """When each creation and update of the stack began, for as long as CloudFormation keeps events."""
-    pages = stack.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack.stack_name)
+    events = stack.client("cloudformation").get_paginator("describe_stack_events")
     return [
         event["Timestamp"]
-        for page in pages
+        for page in events.paginate(StackName=stack.settings.stack_name)
         for event in page["StackEvents"]
-        if event["ResourceType"] == "AWS::CloudFormation::Stack"
-        and event["PhysicalResourceId"] == event["StackId"]
+        if event.get("PhysicalResourceId") == event["StackId"]
         and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
     ]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(prog="make rollback", description=__doc__)
+    parser.add_argument("--to", choices=["deployed", "previous"], default="deployed")
+    sys.exit(run(rollback, **vars(parser.parse_args())))

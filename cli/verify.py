@@ -25,6 +25,7 @@ from rich.table import Table
 from cli.account import AccountError, connect
 from cli.definition import FLEET, START, STOP, definition
 from cli.deployment import run
+from cli.history import parsed
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
@@ -33,28 +34,16 @@ CASES = Path(__file__).parent / "verify_cases.json.gz"
 """Written by tests/workflow/recorder.py."""
 
 MOST_CASES = 300
-SHOWN_IN_FULL = 3
-AT_ONCE = 8
-TESTS_A_SECOND = 10
-"""By TestState, after 50 at once; ValidateStateMachineDefinition has 1 after 100. Source: AWS Step Functions developer
-guide, Service quotas."""
 DEFINITIONS = {"start": START, "stop": STOP, "fleet": FLEET}
 
 _REFUSALS = {"InvalidArn", "InvalidDefinition", "InvalidExecutionInput", "ValidationException"}
 """Of the state itself: a difference. Any other error ends the command."""
 
-_NONE = object()
-
 Case = dict[str, Any]
 
 
-def main() -> int:
-    """Returns: the exit status: 0, or 1 where anything differs or the account cannot be used."""
-    return run(verify)
-
-
 def verify() -> int:
-    """Validate the definitions and play the cases."""
+    """Validate the definitions and play the cases. Returns: the exit status: 1 where anything differs."""
     session = connect()
     region = str(session.region_name)
     # In adaptive mode boto3 slows down where AWS throttles.
@@ -67,28 +56,23 @@ def verify() -> int:
     )
     account = session.client("sts", config=config).get_caller_identity()["Account"]
     print(f"AWS account {account}, Region {region}")
-    tests = len(recorded())
-    print(f"Validates {len(DEFINITIONS)} definitions and makes {tests} tests of states, {TESTS_A_SECOND} a second.")
-    print(
-        "Needs states:ValidateStateMachineDefinition and states:TestState. Free of charge; starts and changes nothing."
-    )
-    # What is recorded names the commercial partition.
-    partition = session.get_partition_for_region(region)
+    # TestState has 10 a second, after 50 at once. Source: AWS Step Functions developer guide, Service quotas.
+    print(f"Validates {len(DEFINITIONS)} definitions and makes {len(recorded())} tests of states, 10 a second.")
+    needed = "states:ValidateStateMachineDefinition and states:TestState"
+    print(f"Needs {needed}. Free of charge; starts and changes nothing.")
     try:
-        return check(session.client("stepfunctions", config=config), partition)
+        return check(session.client("stepfunctions", config=config), session.get_partition_for_region(region))
     except ClientError as error:
-        code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+        code = error.response["Error"]["Code"]
         if code == "UnknownOperationException":
-            needed = f"Step Functions in {region} has no {error.operation_name}: name another Region with AWS_REGION."
+            problem = f"Step Functions in {region} has no {error.operation_name}: name another Region with AWS_REGION."
         elif code in ("AccessDenied", "AccessDeniedException"):
-            needed = f"Allow states:ValidateStateMachineDefinition and states:TestState on *, then try again: {message}"
+            problem = f"Allow {needed} on *, then try again: {error.response['Error']['Message']}"
         else:
             raise
-        raise AccountError(needed) from None
     except EndpointConnectionError as error:
-        raise AccountError(
-            f"Step Functions cannot be reached in {region} (a Region without TestState? a proxy or firewall?): {error}"
-        ) from None
+        problem = f"Step Functions cannot be reached in {region} (a Region without TestState? a firewall?): {error}"
+    raise AccountError(problem)
 
 
 def check(client: "SFNClient", partition: str = "aws") -> int:
@@ -97,26 +81,26 @@ def check(client: "SFNClient", partition: str = "aws") -> int:
     problems = [problem for name, text in texts.items() for problem in _invalid(client, name, text)]
     states = {name: dict(all_states(json.loads(text)["States"])) for name, text in texts.items()}
     cases = recorded(partition)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(8) as pool:
         played = pool.map(lambda case: differences(client, case, states[case["machine"]][case["state"]]), cases)
         found = list(track(played, "TestState", total=len(cases), transient=True))
-    counts = Counter((case["machine"], case["state"]) for case in cases)
-    wrong = Counter((case["machine"], case["state"]) for case, lines in zip(cases, found, strict=True) if lines)
+    different = [(case, lines) for case, lines in zip(cases, found, strict=True) if lines]
+    wrong = Counter((case["machine"], case["state"]) for case, _ in different)
     table = Table("workflow", "state", "cases", "alike", "different")
-    for place, count in counts.items():
+    for place, count in Counter((case["machine"], case["state"]) for case in cases).items():
         table.add_row(*place, *map(str, (count, count - wrong[place], wrong[place])))
     Console().print(table)
-    different = [pair for pair in zip(cases, found, strict=True) if pair[1]]
-    for case, lines in different[:SHOWN_IN_FULL]:
+    for case, lines in different[:3]:
         given = {key: value for key, value in case.items() if key not in ("machine", "state", "answer")}
         print(f"\n{case['machine']}, {case['state']}, with {json.dumps(given)}", *lines, sep="\n  ")
-    print(*problems, sep="\n", end="\n" if problems else "")
+    for problem in problems:
+        print(problem)
     print(f"{len(problems)} problems of the definitions; {len(different)} of {len(cases)} cases differ.")
     return int(bool(problems or different))
 
 
 def recorded(partition: str = "aws") -> list[Case]:
-    """The cases, with the ARNs of a partition."""
+    """The cases, with the ARNs of a partition: those that are recorded name the commercial one."""
     text = gzip.decompress(CASES.read_bytes()).decode().replace("arn:aws:", f"arn:{partition}:")
     cases: list[Case] = json.loads(text)
     return cases
@@ -137,10 +121,11 @@ def differences(client: "SFNClient", case: Case, state: dict[str, Any]) -> list[
         for answer in (found, expected):
             for name in _random(state) & (answer.get("variables") or {}).keys():
                 answer["variables"][name] = type(answer["variables"][name]).__name__
-        for field, recorded_value in expected.items():
-            if found[field] != recorded_value:
-                was, now = _apart(recorded_value, found[field])
-                lines.append(f"{field}\n    recorded: {json.dumps(was)}\n    AWS:      {json.dumps(now)}")
+        lines += [
+            f"{field}\n    recorded: {json.dumps(value)}\n    AWS:      {json.dumps(found[field])}"
+            for field, value in expected.items()
+            if found[field] != value
+        ]
     return lines
 
 
@@ -161,29 +146,26 @@ def all_states(states: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _requests(case: Case, state: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """What to ask TestState for a case, and what it should answer."""
-    expected = {"nextState": None} | copy.deepcopy(case["answer"]) | {"cause": _parsed(case["answer"].get("cause"))}
+    expected = {"nextState": None} | copy.deepcopy(case["answer"]) | {"cause": parsed(case["answer"].get("cause"))}
     request: dict[str, Any] = {"input": json.dumps(case["input"]), "variables": json.dumps(case["variables"])}
     if state["Type"] == "Wait":
         # A test ends after five minutes: the length of the wait is evaluated in a Pass state.
         length = {"Type": "Pass", "QueryLanguage": "JSONata", "Output": state["Seconds"], "End": True}
         yield {**request, "definition": json.dumps(length)}, {"output": expected.pop("seconds")}
         state = {**state, "Seconds": 0}
-    if "mock" in case:
+    if mock := case.get("mock"):
         request["context"] = json.dumps(case["context"])
-        request["mock"] = _mock(case["mock"])
-        if "error" in case["mock"]:
+        if "error" in mock:
+            error = mock["error"]
+            request["mock"] = {"errorOutput": {"error": error["Error"], "cause": error["Cause"]}}
             request["stateConfiguration"] = {"retrierRetryCount": case["retries"]}
             if state["Type"] == "Map":
                 request["stateConfiguration"]["errorCausedByState"] = state["ItemProcessor"]["StartAt"]
+        else:
+            # STRICT refuses a Payload or an Output that is no string, and TestState does not parse one that is, as an
+            # execution does. Source: boto/boto3#4682.
+            request["mock"] = {"result": json.dumps(mock["result"]), "fieldValidationMode": "NONE"}
     yield {**request, "definition": json.dumps({"QueryLanguage": "JSONata", **state})}, expected
-
-
-def _apart(one: Any, other: Any) -> tuple[Any, Any]:
-    """Of two objects, the members that differ; of any other values, all."""
-    if not (isinstance(one, dict) and isinstance(other, dict)):
-        return one, other
-    keys = [key for key in {**one, **other} if one.get(key, _NONE) != other.get(key, _NONE)]
-    return {key: one[key] for key in keys if key in one}, {key: other[key] for key in keys if key in other}
 
 
 def _random(state: dict[str, Any]) -> set[str]:
@@ -192,32 +174,17 @@ def _random(state: dict[str, Any]) -> set[str]:
     return {name for part in parts for name, value in part.get("Assign", {}).items() if "$random(" in json.dumps(value)}
 
 
-def _mock(attempt: dict[str, Any]) -> dict[str, Any]:
-    # STRICT refuses a Payload or an Output that is no string, and TestState does not parse one that is, as an execution
-    # does. Source: boto/boto3#4682.
-    if "error" in attempt:
-        return {"errorOutput": {"error": attempt["error"]["Error"], "cause": attempt["error"]["Cause"]}}
-    return {"result": json.dumps(attempt["result"]), "fieldValidationMode": "NONE"}
-
-
 def _answered(response: Mapping[str, Any]) -> dict[str, Any]:
     """An answer, with the JSON in it parsed."""
     inspected = response.get("inspectionData", {})
     return {
         **{key: response.get(key) for key in ("status", "error", "nextState")},
-        **{key: _parsed(response.get(key)) for key in ("output", "cause")},
-        "variables": _parsed(inspected.get("variables", "{}")),
-        "afterArguments": _parsed(inspected.get("afterArguments")),
-        "afterItemSelector": [_parsed(item) for item in inspected.get("afterItemSelector", [])],
+        **{key: parsed(response.get(key)) for key in ("output", "cause")},
+        "variables": parsed(inspected.get("variables", "{}")),
+        "afterArguments": parsed(inspected.get("afterArguments")),
+        "afterItemSelector": [parsed(item) for item in inspected.get("afterItemSelector", [])],
     }
 
 
-def _parsed(text: str | None) -> Any:
-    try:
-        return None if text is None else json.loads(text)
-    except ValueError:
-        return text
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(verify))

@@ -5,24 +5,23 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from io import StringIO
+from itertools import islice
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from cli.account import AccountError, execution_client, said_plainly
 from cli.history import Follower, Line, Run, Step, clock, parsed, timeline
+from lambdas.image_builder.execution_result import json_object
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
@@ -39,44 +38,27 @@ APPEARANCE = {
 }
 """Of each kind of line, the mark and the style. Of a terminal's colours, red can be read on white and on black."""
 
-START = "Start image builder"
-"""The state from which on the progress of a start is shown."""
-
-SECONDS_BETWEEN_REQUESTS = 2
-"""To Step Functions on AWS, where the quota of GetExecutionHistory refills by 15 and more a second."""
-
 PATIENCE_SECONDS = 5 * 60
 """For which requests may fail, as while a laptop changes its network or a person signs in again."""
 
 GOES_ON = "The execution goes on"
 
-EARLIER_RUNS = 20
-"""Executions that are asked how long the starts of this image builder usually take."""
-
 
 def lines(run: Run) -> Iterator[Line]:
-    """What happened in a run, in order. Later events add lines, and change none.
-
-    What may yet become a poll that found nothing new is left out until that is known.
-    """
+    """What happened in a run, in order. Later events add lines, and change none."""
     entries = timeline(run)
+    # What may yet become a poll that found nothing new is left out until that is known.
     while run.ended is None and entries and not entries[-1].settled:
         entries.pop()
     for entry in entries:
         yield from entry.lines()
     if run.ended is not None:
         kind = "success" if run.status == "SUCCEEDED" else "failed"
-        yield Line(run.ended, kind, " ".join(filter(None, (run.status, run.error))))
+        yield Line(run.ended, kind, f"{run.status} {run.error}".rstrip())
 
 
 def watch(stepfunctions: "SFNClient", execution: str, console: Console, time_scale: float = 1) -> Run:
-    """Show an execution until it has ended, and how it ended.
-
-    Args:
-        stepfunctions: a client.
-        execution: its ARN.
-        console: where. Below the lines a terminal shows how the run is just now.
-        time_scale: real seconds that a simulated second lasts; 1 on AWS.
+    """Show an execution until it has ended, and how it ended. A terminal shows below the lines how it is just now.
 
     Raises:
         AccountError: the first request failed, or all requests for `PATIENCE_SECONDS`.
@@ -84,136 +66,96 @@ def watch(stepfunctions: "SFNClient", execution: str, console: Console, time_sca
     follower = Follower(stepfunctions, execution, time_scale)
     with said_plainly():
         run = follower.run()
-    now = _Now(run, _usual_seconds(stepfunctions, run))
+    usual = _usual_seconds(stepfunctions, run)
+    items: MapRunItemCountsTypeDef | None = None
     failing_since: float | None = None
-    show = _printer(console, time_scale)
-    live = Live(now, console=console, transient=True)
+    shown = 0
+    live = Live(console=console, transient=True, get_renderable=lambda: now(run, usual, items))
+    _print_heading(console, time_scale)
     # No `with`: an interrupt may arrive while it starts.
     try:
         # Without a terminal, as in CI, there is nothing to draw over.
         if console.is_terminal:
             live.start()
-        while show(run).status == "RUNNING":
-            time.sleep(min(SECONDS_BETWEEN_REQUESTS, 10 * time_scale))
+        while True:
+            for line in islice(lines(run), shown, None):
+                _print(console, line)
+                shown += 1
+            if run.status != "RUNNING":
+                break
+            # The quota of GetExecutionHistory refills by 15 and more a second.
+            time.sleep(min(2, 10 * time_scale))
             try:
                 with said_plainly():
-                    run = now.run = follower.run()
+                    run = follower.run()
+                failing_since, items = None, _items(stepfunctions, run)
             except AccountError as problem:
-                elapsed = run.seconds(datetime.now(UTC))
                 if failing_since is None:
-                    failing_since = elapsed
+                    failing_since = time.monotonic()
                     text = f"{GOES_ON}, but reading its history failed; trying again: {problem}"
-                    _print(console, Line(elapsed, "failure", text))
-                elif elapsed - failing_since > PATIENCE_SECONDS:
+                    _print(console, Line(run.elapsed, "failure", text))
+                elif time.monotonic() - failing_since > PATIENCE_SECONDS:
                     raise AccountError(f"{GOES_ON}, but is no longer watched: {problem}") from None
-            else:
-                failing_since = None
-                now.items = _items(stepfunctions, run)
     finally:
         live.stop()
     _print_outcome(console, run)
-    _print_result(console, run)
+    result = run.output if run.status == "SUCCEEDED" else {"Error": run.error, "Cause": parsed(run.cause)}
+    for part in json.dumps(result, indent=2, ensure_ascii=False).splitlines():
+        say(console, _text(part))
     return run
 
 
 def picture(run: Run) -> str:
     """What a terminal shows of a run, without the JSON at the end, as an SVG image."""
     console = Console(record=True, file=StringIO(), width=80, force_terminal=True, highlight=False, emoji=False)
-    _printer(console, run.time_scale)(run)
+    _print_heading(console, run.time_scale)
+    for line in lines(run):
+        _print(console, line)
     _print_outcome(console, run)
     image = console.export_svg(title="make watch", unique_id="watch")
     # Without the web fonts: a README shows no image that loads files of other hosts.
     return re.sub(r"@font-face {.*?}\s*", "", image, flags=re.DOTALL).replace("Fira Code, ", "")
 
 
-def _print_outcome(console: Console, run: Run) -> None:
-    succeeded = run.status == "SUCCEEDED"
-    console.print()
-    title = Text(f"Execution {run.status}", "bold" if succeeded else RED)
-    console.rule(title, align="left", style="green" if succeeded else "red")
-    happened, advice = run.outcome
-    if happened:
-        say(console, _text(happened, "bold" if succeeded else RED))
-    if advice:
-        say(console, Text.assemble(("What to do: ", "bold"), _text(advice)))
-    console.print()
+def now(run: Run, usual: float | None, items: "MapRunItemCountsTypeDef | None") -> Table:
+    """How a run is at this moment.
 
-
-def _print_result(console: Console, run: Run) -> None:
-    result = run.output if run.status == "SUCCEEDED" else {"Error": run.error, "Cause": run.cause}
-    for line in json.dumps(result, indent=2, ensure_ascii=False).splitlines():
-        text = Text(printable(line.lstrip()))
-        text.highlight_regex(r'^"[^"]*"(?=: )', "bold")
-        say(console, text, indent=len(line) - len(line.lstrip()))
-
-
-def say(console: Console, text: Text, *, indent: int = 0) -> None:
-    """Print a paragraph: a terminal wraps it at words; elsewhere it stays one line."""
-    if console.is_terminal:
-        console.print(Padding(text, (0, 0, 0, indent), expand=False))
-    else:
-        console.print(Text(" " * indent) + text, soft_wrap=True)
-
-
-def printable(text: str) -> str:
-    """A text that somebody else wrote as a terminal may show it: control characters as JSON escapes them."""
-    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
-
-
-@dataclass(slots=True)
-class _Now:
-    """How a run is at the moment it is drawn.
-
-    Attributes:
-        usual: seconds that a start of its image builder usually takes; None where no earlier one is known.
-        items: of the Map Run that goes on; None where there is none, or nothing is known of it.
+    Args:
+        run: as far as it is known.
+        usual: seconds that a start of its image builder takes; None where no earlier one is known.
+        items: of the Map Run that goes on, where there is one.
     """
-
-    run: Run
-    usual: float | None
-    items: "MapRunItemCountsTypeDef | None" = None
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        run = self.run
-        # This machine's clock may be behind AWS's.
-        elapsed = max(0.0, run.seconds(datetime.now(UTC)))
-        table = Table.grid(padding=(0, 2))
-        table.add_row()
-        if run.steps:
-            table.add_row("Now", _text(_doing(run.steps[-1], elapsed)))
-        if run.name:
-            polls = sum(bool(step.builder) for step in run.steps)
-            state = f"{run.builder}, described {polls} times" if run.builder else "not described yet"
-            table.add_row("Image builder", _text(f"{run.name}: {state}"))
-        real = "" if run.time_scale == 1 else f" simulated, {clock(elapsed * run.time_scale)} real"
-        table.add_row("Elapsed", f"{clock(elapsed)}{real}")
-        if any(step.name == START for step in run.steps):
-            table.add_row("Progress", _progress(elapsed, self.usual))
-        if self.items:
-            total, running = self.items["total"], self.items["running"]
-            ended = total - running - self.items["pending"]
-            table.add_row("Progress", _bar(ended, max(total, 1), f"{ended} of {total} ended, {running} running"))
-        yield table
+    elapsed = run.elapsed
+    table = Table.grid(padding=(0, 2))
+    table.add_row()
+    if run.steps:
+        table.add_row("Now", _text(_doing(run.steps[-1], elapsed)))
+    if run.name:
+        polls = sum(bool(step.builder) for step in run.steps)
+        state = f"{run.builder}, described {polls} times" if run.builder else "not described yet"
+        table.add_row("Image builder", _text(f"{run.name}: {state}"))
+    real = "" if run.time_scale == 1 else f" simulated, {clock(elapsed * run.time_scale)} real"
+    table.add_row("Elapsed", f"{clock(elapsed)}{real}")
+    if any(step.name == "Start image builder" for step in run.steps):
+        table.add_row("Progress", _progress(elapsed, usual))
+    if items:
+        ended = items["total"] - items["running"] - items["pending"]
+        words = f"{ended} of {items['total']} ended, {items['running']} running"
+        table.add_row("Progress", _bar(ended, max(items["total"], 1), words))
+    return table
 
 
 def _progress(elapsed: float, usual: float | None) -> RenderableType:
     if usual is None:
         return "no earlier starts known"
-    if elapsed > usual:
-        return _bar(usual, usual, f"longer than the usual {clock(usual)}")
-    return _bar(elapsed, usual, f"{elapsed / usual:.0%} of the usual {clock(usual)}")
+    part = f"{elapsed / usual:.0%} of" if elapsed < usual else "longer than"
+    return _bar(elapsed, usual, f"{part} the usual {clock(usual)}")
 
 
 def _bar(completed: float, total: float, words: str) -> Table:
     bar = Table.grid(padding=(0, 1))
-    colour = "magenta"
-    bar.add_row(ProgressBar(total, completed, width=30, complete_style=colour, finished_style=colour), words)
+    bar.add_row(ProgressBar(total, completed, width=30, complete_style="magenta", finished_style="magenta"), words)
     return bar
-
-
-def _text(text: str, style: str = "") -> Text:
-    """One line of a text that somebody else wrote: no markup, no emoji, no control of the terminal."""
-    return Text(printable(text.replace("\n", "\\n")), style, overflow="fold")
 
 
 def _doing(step: Step, elapsed: float) -> str:
@@ -224,21 +166,9 @@ def _doing(step: Step, elapsed: float) -> str:
     return f"{step.name}: attempt {len(step.errors) + 1}, after {step.errors[-1]}"
 
 
-def _printer(console: Console, time_scale: float) -> Callable[[Run], Run]:
-    """What prints the lines of a run that it has not printed before."""
+def _print_heading(console: Console, time_scale: float) -> None:
     simulated = "" if time_scale == 1 else f"   (simulated time: a minute lasts {time_scale * 60:.1f} seconds)"
     console.print(Text.assemble(("minutes  state", "bold"), simulated))
-    shown = 0
-
-    def show(run: Run) -> Run:
-        nonlocal shown
-        happened = list(lines(run))
-        for line in happened[shown:]:
-            _print(console, line)
-        shown = len(happened)
-        return run
-
-    return show
 
 
 def _print(console: Console, line: Line) -> None:
@@ -250,6 +180,33 @@ def _print(console: Console, line: Line) -> None:
     console.print(table)
 
 
+def _print_outcome(console: Console, run: Run) -> None:
+    style, colour = ("bold", "green") if run.status == "SUCCEEDED" else (RED, "red")
+    console.print()
+    console.rule(Text(f"Execution {run.status}", style), align="left", style=colour)
+    happened, advice = run.outcome
+    if happened:
+        say(console, _text(happened, style))
+    if advice:
+        say(console, Text.assemble(("What to do: ", "bold"), _text(advice)))
+    console.print()
+
+
+def say(console: Console, text: Text) -> None:
+    """Print a paragraph: a terminal wraps it at words; elsewhere it stays one line."""
+    console.print(text, soft_wrap=not console.is_terminal)
+
+
+def printable(text: str) -> str:
+    """A text that somebody else wrote as a terminal may show it: control characters as JSON escapes them."""
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+
+
+def _text(text: str, style: str = "") -> Text:
+    """One line of a text that somebody else wrote: no markup, no emoji, no control of the terminal."""
+    return Text(printable(text.replace("\n", "\\n")), style, overflow="fold")
+
+
 def _usual_seconds(stepfunctions: "SFNClient", run: Run) -> float | None:
     """The median of the times that earlier executions waited for their start of the same image builder."""
     # An execution's ARN is its state machine's, with the name of the execution.
@@ -257,15 +214,12 @@ def _usual_seconds(stepfunctions: "SFNClient", run: Run) -> float | None:
     waited: list[float] = []
     # Permission to read this execution need not include the others; a Map Run's child has a parent with another ARN.
     with suppress(BotoCoreError, ClientError):
-        earlier = stepfunctions.list_executions(
-            stateMachineArn=state_machine, statusFilter="SUCCEEDED", maxResults=EARLIER_RUNS
-        )
-        for execution in earlier["executions"]:
-            described: Any = stepfunctions.describe_execution(executionArn=execution["executionArn"])
-            other = Run(run.execution, run.began, 1, parsed(described.get("input")))
-            output = parsed(described.get("output"))
-            if other.name == run.name and isinstance(output, dict) and output.get("Started"):
-                waited.append(float(output["WaitedSeconds"]))
+        found = stepfunctions.list_executions(stateMachineArn=state_machine, statusFilter="SUCCEEDED", maxResults=20)
+        for execution in found["executions"]:
+            described = stepfunctions.describe_execution(executionArn=execution["executionArn"])
+            output = json_object(described.get("output"))
+            if output.get("Started") and output["ImageBuilder"]["Name"] == run.name:
+                waited.append(output["WaitedSeconds"])
     return median(waited) if waited else None
 
 

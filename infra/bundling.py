@@ -17,13 +17,12 @@ RUNTIME = lambda_.Runtime.PYTHON_3_13
 ARCHITECTURE = lambda_.Architecture.ARM_64
 PLATFORM = "manylinux2014_aarch64"
 
-_NOT_CODE = ("__pycache__", "requirements.*")
 _BY_THE_INSTALLER = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json")
 """Files in .dist-info about the installation, not the package: they would make the hash differ between
 machines. METADATA stays: vulnerability scanners such as Amazon Inspector read it."""
 
-_NOT_USED = ("aws_lambda_powertools/event_handler",)
-"""Half of Powertools: routers for HTTP APIs, with a web page and its scripts. Nothing here imports it."""
+_NOT_USED = ("bin", "aws_lambda_powertools/event_handler")
+"""The second is half of Powertools: routers for HTTP APIs, with a web page and its scripts. Nothing here imports it."""
 
 
 class BundlingFailed(RuntimeError):
@@ -35,11 +34,7 @@ class PipBundling:
     """Bundles with pip for the Lambda platform, from wheels whose hashes lambdas/requirements.txt locks."""
 
     def try_bundle(self, output_dir: str, *_: Any, **__: Any) -> bool:
-        """Fill output_dir. Called by the CDK; never leaves the work to Docker.
-
-        Raises:
-            BundlingFailed: there is no pip, or it failed; with its own words.
-        """
+        """Fill output_dir, or raise BundlingFailed; never leaves the work to Docker."""
         if importlib.util.find_spec("pip") is None:
             raise BundlingFailed(
                 f"{sys.executable} has no pip, which bundles the functions. Install it: {sys.executable} -m ensurepip, "
@@ -59,12 +54,13 @@ class PipBundling:
         )
         if pip.returncode:
             raise BundlingFailed(f"pip could not install lambdas/requirements.txt for Lambda:\n{pip.stderr.strip()}")
-        for path in (output / "bin", *(output / part for part in _NOT_USED)):
-            shutil.rmtree(path, ignore_errors=True)
+        for part in _NOT_USED:
+            shutil.rmtree(output / part, ignore_errors=True)
         for name in _BY_THE_INSTALLER:
             for path in output.glob(f"*.dist-info/{name}"):
                 path.unlink()
-        shutil.copytree(LAMBDAS, output / LAMBDAS.name, ignore=shutil.ignore_patterns(*_NOT_CODE), dirs_exist_ok=True)
+        ignored = shutil.ignore_patterns("__pycache__", "requirements.*")
+        shutil.copytree(LAMBDAS, output / LAMBDAS.name, ignore=ignored, dirs_exist_ok=True)
         # Messages have its steps where no runbook is published.
         (output / "docs").mkdir()
         shutil.copy(LAMBDAS.parent / "docs" / "runbook.md", output / "docs")

@@ -1,6 +1,5 @@
 """The Lambda functions behind the workflow's tasks, each with a role and a log group of its own."""
 
-from collections.abc import Mapping
 from typing import cast
 
 from aws_cdk import Aws, Duration, RemovalPolicy, Stack
@@ -9,7 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.bundling import ARCHITECTURE, RUNTIME, lambda_code
-from infra.config.settings import ImageBuilders, Settings
+from infra.config.settings import Settings
 from infra.notifications import Notifications
 from infra.storage import Storage
 from infra.suppressions import DEPENDS_ON_ITS_ROLE, acknowledge, acknowledge_wildcard, ignore
@@ -25,60 +24,57 @@ FUNCTION_TIMEOUT = Duration.seconds(80)
 
 
 class Functions(Construct):
-    """The functions of the workflows."""
+    """The functions of the workflows.
+
+    Attributes:
+        all: by their modules in lambdas/.
+    """
 
     def __init__(
         self, scope: Construct, construct_id: str, *, settings: Settings, storage: Storage, notifications: Notifications
     ) -> None:
         super().__init__(scope, construct_id)
-        self._code, self._storage = lambda_code(), storage
-        self.all: list[lambda_.Function] = []
+        self._code, self._storage, self._builders = lambda_code(), storage, settings.image_builders
+        self.all: dict[str, lambda_.Function] = {}
         # The service authorization reference gives these three no resource types: they take only "*".
         describe, read_tags, find_by_tag = (
             iam.PolicyStatement(actions=[action], resources=["*"])
             for action in ("appstream:DescribeImageBuilders", "appstream:ListTagsForResource", "tag:GetResources")
         )
-        builders = settings.image_builders
-        self.validate_request = self._function(
-            "validate_request", "Checks an execution input against the request contract; makes no AWS call"
-        )
-        self.start_image_builder = self._function(
+        self._function("validate_request", "Checks an execution input against the request contract; makes no AWS call")
+        self._function(
             "start_image_builder",
             "Describes an AppStream image builder and starts it when it is STOPPED",
             describe,
-            _on_image_builders(self, "StartImageBuilder", builders),
+            self._on_image_builders("StartImageBuilder"),
         )
-        self.stop_image_builder = self._function(
+        self._function(
             "stop_image_builder",
             "Describes an AppStream image builder and stops it when it is RUNNING",
             describe,
             read_tags,
-            _on_image_builders(self, "StopImageBuilder", builders),
+            self._on_image_builders("StopImageBuilder"),
         )
-        self.describe_image_builder = self._function(
-            "describe_image_builder", "Describes an AppStream image builder", describe
-        )
-        self.list_image_builders = self._function(
+        self._function("describe_image_builder", "Describes an AppStream image builder", describe)
+        self._function(
             "list_image_builders",
             "Checks a fleet's request, and finds the image builders that have a tag and still exist",
             describe,
             find_by_tag,
         )
-        self.notify_operators = self._function(
+        self._function(
             "notify_operators",
             "Notifies the operators of execution results and dead letters",
-            environment={
-                "TOPIC_ARN": notifications.topic.topic_arn,
-                "CHAT": str(settings.chat).lower(),
-                "RUNBOOK_URL": settings.runbook_url,
-            },
             no_dead_letters="It has an on-failure destination (infra/status_changes.py), which keeps the error, too.",
+            TOPIC_ARN=notifications.topic.topic_arn,
+            CHAT=str(settings.chat).lower(),
+            RUNBOOK_URL=settings.runbook_url,
         )
-        notifications.grant_publish(self.notify_operators)
-        for function in (self.start_image_builder, self.stop_image_builder):
-            for name in builders.names:
+        notifications.grant_publish(self.all["notify_operators"])
+        for module in ("start_image_builder", "stop_image_builder"):
+            for name in self._builders.names:
                 acknowledge_wildcard(
-                    role_of(function),
+                    role_of(self.all[module]),
                     f"appstream:<AWS::Region>:<AWS::AccountId>:image-builder/{name}",
                     "A pattern of the settings (imageBuilders): which image builders this deployment may use.",
                 )
@@ -88,17 +84,12 @@ class Functions(Construct):
         module: str,
         description: str,
         *statements: iam.PolicyStatement,
-        environment: Mapping[str, str] | None = None,
         no_dead_letters: str = "Step Functions invokes it synchronously and handles its errors.",
-    ) -> lambda_.Function:
-        """Create a function.
+        **environment: str,
+    ) -> None:
+        """Create the function of a module, which may make the AWS calls of the statements.
 
-        Args:
-            module: in lambdas/, has `handler`.
-            description: what it does.
-            statements: the AWS calls that it may make.
-            environment: beside what all have.
-            no_dead_letters: why it has no dead-letter queue of its own.
+        no_dead_letters says why it has no dead-letter queue of its own.
         """
         scope = Construct(self, module.title().replace("_", ""))
         log_group = self._storage.log_group(scope)
@@ -110,7 +101,7 @@ class Functions(Construct):
         )
         # What AWSLambdaBasicExecutionRole grants on every log group, on this one alone.
         log_group.grant_write(role)
-        function = lambda_.Function(
+        function = self.all[module] = lambda_.Function(
             scope,
             "Function",
             description=description,
@@ -128,7 +119,7 @@ class Functions(Construct):
             environment={
                 "POWERTOOLS_SERVICE_NAME": SERVICE,
                 "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
-                **(environment or {}),
+                **environment,
             },
             # Executions in flight and earlier versions of the workflows go on with the code that they were deployed
             # with. An account and Region has 300 GB for unzipped code, enough for some ten thousand deployments that
@@ -153,26 +144,23 @@ class Functions(Construct):
             "AppStream and GetResources of tagging where they are granted, have no resource types in the service "
             "authorization reference and take only *.",
         )
-        self.all.append(function)
-        return function
+
+    def _on_image_builders(self, action: str) -> iam.PolicyStatement:
+        """An action of AppStream on the configured image builders and no others.
+
+        Source: service authorization reference, Actions, resources, and condition keys for Amazon AppStream 2.0.
+        """
+        tag = self._builders.tag
+        return iam.PolicyStatement(
+            actions=[f"appstream:{action}"],
+            resources=[
+                Stack.of(self).format_arn(service="appstream", resource="image-builder", resource_name=name)
+                for name in self._builders.names
+            ],
+            conditions={"StringEquals": {f"aws:ResourceTag/{tag.key}": tag.value}} if tag else None,
+        )
 
 
 def role_of(function: lambda_.Function) -> iam.IRole:
     """The execution role of one of these functions."""
     return cast(iam.IRole, function.role)
-
-
-def _on_image_builders(scope: Construct, action: str, image_builders: ImageBuilders) -> iam.PolicyStatement:
-    """An action of AppStream on the configured image builders and no others.
-
-    Source: service authorization reference, Actions, resources, and condition keys for Amazon AppStream 2.0.
-    """
-    tag = image_builders.tag
-    return iam.PolicyStatement(
-        actions=[f"appstream:{action}"],
-        resources=[
-            Stack.of(scope).format_arn(service="appstream", resource="image-builder", resource_name=name)
-            for name in image_builders.names
-        ],
-        conditions={"StringEquals": {f"aws:ResourceTag/{tag.key}": tag.value}} if tag else None,
-    )

@@ -1,6 +1,6 @@
 """What operators watch: one dashboard, and alarms to their topic, each with its section in the runbook."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 from aws_cdk import Aws, Duration
@@ -26,7 +26,7 @@ FIVE_MINUTES = Duration.minutes(5)
 
 
 class Monitoring(Construct):
-    """The dashboard and the alarms of one deployment."""
+    """The dashboard and the alarms of one deployment; every alarm calls the actions."""
 
     def __init__(
         self,
@@ -34,28 +34,14 @@ class Monitoring(Construct):
         construct_id: str,
         *,
         state_machines: Mapping[str, sfn.StateMachine],
-        functions: Sequence[lambda_.Function],
+        functions: Collection[lambda_.Function],
         dead_letters: sqs.Queue,
         start_dead_letters: sqs.Queue,
         actions: Sequence[str],
         runbook_url: str,
     ) -> None:
-        """Create them.
-
-        Args:
-            scope: of the construct.
-            construct_id: of the construct.
-            state_machines: start, stop and fleet.
-            functions: all of them.
-            dead_letters: notifications that did not get through.
-            start_dead_letters: starts that a schedule or an event could not deliver.
-            actions: ARNs of what every alarm calls.
-            runbook_url: of the page with a section for each alarm; "": docs/runbook.md.
-        """
         super().__init__(scope, construct_id)
-        self._state_machines = state_machines
-        self._functions = functions
-        self._actions = actions
+        self._state_machines, self._functions, self._actions = state_machines, functions, actions
         self._runbook = runbook_url or "docs/runbook.md"
         self._alarms(dead_letters, start_dead_letters)
         self._dashboard()
@@ -82,7 +68,7 @@ class Monitoring(Construct):
             "FailuresNotNotified",
             "Within an hour of the clock, more executions ended without success than notifications were published. "
             "Find the executions in the Step Functions console: their image builders may be running.",
-            self._not_notified(HOUR),
+            self._not_notified(),
             wall_clock=True,
         )
         self._alarm(
@@ -111,13 +97,7 @@ class Monitoring(Construct):
         )
 
     def _alarm(
-        self,
-        name: str,
-        description: str,
-        metric: cloudwatch.IMetric,
-        *,
-        threshold: float = 1,
-        wall_clock: bool = False,
+        self, name: str, description: str, metric: cloudwatch.IMetric, *, threshold: float = 1, wall_clock: bool = False
     ) -> None:
         alarm = cloudwatch.Alarm(
             self,
@@ -145,39 +125,35 @@ class Monitoring(Construct):
     def _dashboard(self) -> None:
         start, stop = self._state_machines["start"], self._state_machines["stop"]
         errors = f"SEARCH('{{\"{METRICS_NAMESPACE}\",Error,service}} MetricName=\"AppStreamErrors\"', 'Sum', 3600)"
-        rows: list[dict[str, Sequence[cloudwatch.IMetric]]] = [
-            {
-                "Starts": [
-                    start.metric_started(period=HOUR, label="executions started"),
-                    self._own("StartAttempts", label="attempts to start"),
-                    self._own("StartsAccepted", label="starts that AppStream accepted"),
-                ],
-                "Results of starts, and notifications": [
-                    start.metric_succeeded(period=HOUR, label="executions succeeded"),
-                    *(self._own("OperatorsNotified", label=label, Route=route) for route, label in ROUTES.items()),
-                ],
-                "Duration of starts": [
-                    self._own("StartDuration", label=f"{statistic}, seconds", statistic=statistic)
-                    for statistic in ("p50", "p95", "Maximum")
-                ],
-            },
-            {
-                "Polls and stops": [
-                    self._own("Polls", label="polls"),
-                    self._own("StopAttempts", label="attempts to stop"),
-                    self._own("StopsAccepted", label="stops that AppStream accepted"),
-                    stop.metric_failed(period=HOUR, label="stop executions failed"),
-                ],
-                "Errors of AppStream: retried, or the end of an execution": [
-                    cloudwatch.MathExpression(expression=errors, label="", using_metrics={}, period=HOUR)
-                ],
-                "Functions and throttling": [
-                    self._of_functions("Errors", HOUR),
-                    self._of_functions("Throttles", HOUR),
-                    self._of_workflows("ExecutionThrottled", HOUR),
-                ],
-            },
-        ]
+        graphs: dict[str, list[cloudwatch.IMetric]] = {
+            "Starts": [
+                start.metric_started(period=HOUR, label="executions started"),
+                self._own("StartAttempts", label="attempts to start"),
+                self._own("StartsAccepted", label="starts that AppStream accepted"),
+            ],
+            "Results of starts, and notifications": [
+                start.metric_succeeded(period=HOUR, label="executions succeeded"),
+                *(self._own("OperatorsNotified", label=label, Route=route) for route, label in ROUTES.items()),
+            ],
+            "Duration of starts": [
+                self._own("StartDuration", label=f"{statistic}, seconds", statistic=statistic)
+                for statistic in ("p50", "p95", "Maximum")
+            ],
+            "Polls and stops": [
+                self._own("Polls", label="polls"),
+                self._own("StopAttempts", label="attempts to stop"),
+                self._own("StopsAccepted", label="stops that AppStream accepted"),
+                stop.metric_failed(period=HOUR, label="stop executions failed"),
+            ],
+            "Errors of AppStream: retried, or the end of an execution": [
+                cloudwatch.MathExpression(expression=errors, label="", using_metrics={}, period=HOUR)
+            ],
+            "Functions and throttling": [
+                self._of_functions("Errors", HOUR),
+                self._of_functions("Throttles", HOUR),
+                self._of_workflows("ExecutionThrottled", HOUR),
+            ],
+        }
         dashboard = cloudwatch.Dashboard(
             self,
             "Dashboard",
@@ -185,55 +161,58 @@ class Monitoring(Construct):
             dashboard_name=f"{Aws.STACK_NAME}-{Aws.REGION}",
             default_interval=Duration.days(7),
         )
-        for row in rows:
-            dashboard.add_widgets(*(_graph(title, metrics) for title, metrics in row.items()))
+        axis = cloudwatch.YAxisProps(min=0)
+        # Three in a row, of 24 columns.
+        dashboard.add_widgets(
+            *(
+                cloudwatch.GraphWidget(title=title, left=metrics, width=8, left_y_axis=axis)
+                for title, metrics in graphs.items()
+            )
+        )
 
-    def _not_notified(self, period: Duration) -> cloudwatch.MathExpression:
+    def _not_notified(self) -> cloudwatch.MathExpression:
         ended = {
-            f"{status.lower()}{which}": machine.metric(f"Executions{status}", period=period, statistic="Sum")
+            f"{status.lower()}{which}": machine.metric(f"Executions{status}", period=HOUR, statistic="Sum")
             for which, machine in self._state_machines.items()
             for status in ("Failed", "TimedOut", "Aborted")
         }
         # Of all routes together: an alarm takes ten metrics.
-        notified = {"notified": self._own("FailuresNotified", period)}
+        notified = {"notified": self._own("FailuresNotified")}
         return cloudwatch.MathExpression(
             expression=f"({_filled(ended)}) - {_filled(notified)}",
             using_metrics={**ended, **notified},
-            period=period,
+            period=HOUR,
             label="failures without a notification",
         )
 
     def _of_functions(self, name: str, period: Duration) -> cloudwatch.MathExpression:
-        metrics = [function.metric(name, period=period, statistic="Sum") for function in self._functions]
-        return _sum(name, metrics, period, f"{name} of the functions")
+        return _sum(name, self._functions, period, f"{name} of the functions")
 
     def _of_workflows(self, name: str, period: Duration) -> cloudwatch.MathExpression:
-        metrics = [machine.metric(name, period=period, statistic="Sum") for machine in self._state_machines.values()]
-        return _sum(name, metrics, period, f"{name} of the workflows")
+        return _sum(name, self._state_machines.values(), period, f"{name} of the workflows")
 
-    def _own(
-        self, name: str, period: Duration = HOUR, *, label: str = "", statistic: str = "Sum", **dimensions: str
-    ) -> cloudwatch.Metric:
+    def _own(self, name: str, *, label: str = "", statistic: str = "Sum", **dimensions: str) -> cloudwatch.Metric:
         """A metric that the functions write."""
         return cloudwatch.Metric(
             namespace=METRICS_NAMESPACE,
             metric_name=name,
             dimensions_map={"service": SERVICE, **dimensions},
             statistic=statistic,
-            period=period,
+            period=HOUR,
             label=label or None,
         )
 
 
-def _sum(name: str, metrics: Sequence[cloudwatch.IMetric], period: Duration, label: str) -> cloudwatch.MathExpression:
-    named = {f"{name[0].lower()}{name[1:]}{index}": metric for index, metric in enumerate(metrics)}
-    return cloudwatch.MathExpression(expression=_filled(named), using_metrics=named, period=period, label=label)
+def _sum(
+    name: str, sources: Collection[lambda_.Function | sfn.StateMachine], period: Duration, label: str
+) -> cloudwatch.MathExpression:
+    metrics: dict[str, cloudwatch.IMetric] = {
+        f"{name[0].lower()}{name[1:]}{index}": source.metric(name, period=period, statistic="Sum")
+        for index, source in enumerate(sources)
+    }
+    return cloudwatch.MathExpression(expression=_filled(metrics), using_metrics=metrics, period=period, label=label)
 
 
 def _filled(metrics: Mapping[str, cloudwatch.IMetric]) -> str:
     """The sum of metrics by their ids, as an expression; what is missing counts as 0."""
     return " + ".join(f"FILL({metric}, 0)" for metric in metrics)
-
-
-def _graph(title: str, left: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
-    return cloudwatch.GraphWidget(title=title, left=list(left), width=8, left_y_axis=cloudwatch.YAxisProps(min=0))

@@ -18,7 +18,6 @@ class Notifications(Construct):
     """The operators' topic, encrypted at rest and in transit, with the configured subscribers.
 
     Attributes:
-        key: of the topic.
         topic: every notification is published to it.
         dead_letters: notifications that the function could not publish, or that a subscriber did not get.
     """
@@ -28,7 +27,7 @@ class Notifications(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         # Of its own: the AWS managed key lets no alarm publish, and its policy cannot be changed.
-        self.key = kms.Key(
+        self._key = kms.Key(
             self,
             "Key",
             description="Messages to the operators of the image builder starts",
@@ -41,7 +40,7 @@ class Notifications(Construct):
             "OperatorTopic",
             display_name="Image builder starts",
             enforce_ssl=True,
-            master_key=self.key,
+            master_key=self._key,
             # SHA-256, which an HTTPS subscriber can check.
             signature_version="2",
         )
@@ -70,11 +69,10 @@ class Notifications(Construct):
 
         Source: Amazon SNS developer guide, Managing Amazon SNS encryption keys and costs.
         """
-        for statement in (
-            iam.PolicyStatement(actions=["sns:Publish"], resources=[self.topic.topic_arn]),
-            iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[self.key.key_arn]),
-        ):
-            grantee.grant_principal.add_to_principal_policy(statement)
+        iam.Grant.add_to_principal(grantee=grantee, actions=["sns:Publish"], resource_arns=[self.topic.topic_arn])
+        iam.Grant.add_to_principal(
+            grantee=grantee, actions=["kms:Decrypt", "kms:GenerateDataKey"], resource_arns=[self._key.key_arn]
+        )
 
     def _let_alarms_publish(self) -> None:
         """CloudWatch publishes as a service: for the alarms of this account and Region alone.
@@ -96,7 +94,7 @@ class Notifications(Construct):
                 },
             )
         )
-        self.key.add_to_resource_policy(
+        self._key.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="AlarmsOfThisAccount",
                 principals=[cloudwatch],

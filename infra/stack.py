@@ -1,7 +1,8 @@
 """The stack that joins the constructs."""
 
+from functools import partial
+
 from aws_cdk import CfnOutput, Stack
-from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -31,48 +32,39 @@ class StartImageBuilderStack(Stack):
         storage = Storage(self, "Storage", settings=settings)
         notifications = Notifications(self, "Notifications", subscribers=settings.subscribers, storage=storage)
         functions = Functions(self, "Functions", settings=settings, storage=storage, notifications=notifications)
-        shared = {
-            "ValidateRequestFunctionArn": functions.validate_request,
-            "DescribeImageBuilderFunctionArn": functions.describe_image_builder,
-            "NotifyOperatorsFunctionArn": functions.notify_operators,
-        }
-        stop = Workflow(
-            self,
+        bus = settings.event_bus
+        if not bus.startswith("arn:"):
+            bus = self.format_arn(service="events", resource="event-bus", resource_name=bus)
+        workflow = partial(Workflow, self, functions=functions, storage=storage)
+        shared = ("validate_request", "describe_image_builder", "notify_operators")
+        stop = workflow(
             "StopImageBuilder",
             definition="stop_image_builder.asl.json",
             comment="Stops an AppStream 2.0 image builder, at once or after minutes in which it has to stay RUNNING",
-            functions={**shared, "StopImageBuilderFunctionArn": functions.stop_image_builder},
-            storage=storage,
+            invokes=(*shared, "stop_image_builder"),
         )
-        start = Workflow(
-            self,
+        start = workflow(
             "StartImageBuilder",
             definition="start_image_builder.asl.json",
             comment="Starts an AppStream 2.0 image builder and waits until it is RUNNING",
-            functions={**shared, "StartImageBuilderFunctionArn": functions.start_image_builder},
-            storage=storage,
-            starts={"StopImageBuilderAliasArn": stop},
-            event_bus=self._event_bus(settings.event_bus),
+            invokes=(*shared, "start_image_builder"),
+            starts=[stop],
+            event_bus=bus,
         )
-        fleet = Workflow(
-            self,
+        fleet = workflow(
             "StartFleet",
             definition="start_fleet.asl.json",
             comment="Starts many AppStream 2.0 image builders, each by the workflow that starts one",
-            functions={
-                "ListImageBuildersFunctionArn": functions.list_image_builders,
-                "NotifyOperatorsFunctionArn": functions.notify_operators,
-            },
-            storage=storage,
-            runs={"StartImageBuilderAliasArn": start},
+            invokes=("list_image_builders", "notify_operators"),
+            runs=[start],
             distributed_map="ImageBuilder",
         )
         workflows = {"start": start, "stop": stop, "fleet": fleet}
         StatusChanges(
             self,
             "StatusChanges",
-            workflows=list(workflows.values()),
-            notify_operators=functions.notify_operators,
+            workflows=workflows.values(),
+            notify_operators=functions.all["notify_operators"],
             storage=storage,
             dead_letters=notifications.dead_letters,
         )
@@ -80,17 +72,16 @@ class StartImageBuilderStack(Stack):
             self,
             "Triggers",
             workflows=workflows,
-            schedules=settings.schedules,
-            triggers=settings.triggers,
+            settings=settings,
             storage=storage,
-            notify_operators=functions.notify_operators,
+            notify_operators=functions.all["notify_operators"],
             last_resort=notifications.dead_letters,
         )
         Monitoring(
             self,
             "Monitoring",
             state_machines={name: workflow.state_machine for name, workflow in workflows.items()},
-            functions=functions.all,
+            functions=functions.all.values(),
             dead_letters=notifications.dead_letters,
             start_dead_letters=triggers.dead_letters,
             # The second does not depend on the topic and its key.
@@ -108,8 +99,3 @@ class StartImageBuilderStack(Stack):
             ("OperatorTopicArn", notifications.topic.topic_arn, "Subscribe to it to be notified of failed executions"),
         ):
             CfnOutput(self, name, value=value, description=description)
-
-    def _event_bus(self, name_or_arn: str) -> events.IEventBus:
-        if name_or_arn.startswith("arn:"):
-            return events.EventBus.from_event_bus_arn(self, "EventBus", name_or_arn)
-        return events.EventBus.from_event_bus_name(self, "EventBus", name_or_arn)

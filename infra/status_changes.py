@@ -1,6 +1,6 @@
 """Results that no state of a workflow can report: status change events, delivered to the function that notifies."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
@@ -26,7 +26,7 @@ class StatusChanges(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        workflows: Sequence[Workflow],
+        workflows: Collection[Workflow],
         notify_operators: lambda_.Function,
         storage: Storage,
         dead_letters: sqs.Queue,

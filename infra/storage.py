@@ -18,20 +18,17 @@ which is unique in an account and Region, a second deployment fits beside the fi
 
 
 class Storage(Construct):
-    """Creates log groups and queues, and grants what it takes to use them.
-
-    Attributes:
-        key: the customer managed key of all of them; None: the keys that CloudWatch Logs and SQS own.
-    """
+    """Creates log groups and queues, and grants what it takes to use them."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id)
         self._retention_days = settings.log_retention_days
         self._log_removal = RemovalPolicy.RETAIN if settings.keep_logs else RemovalPolicy.DESTROY
-        self.key: kms.IKey | None = None
+        # Without one: the keys that CloudWatch Logs and SQS own.
+        self._key: kms.IKey | None = None
         if settings.encryption_key is True:
             # Without the key, kept logs could not be read.
-            self.key = kms.Key(
+            self._key = kms.Key(
                 self,
                 "Key",
                 description="Encrypts log groups and queues",
@@ -39,18 +36,14 @@ class Storage(Construct):
                 removal_policy=self._log_removal,
             )
         elif settings.encryption_key:
-            self.key = kms.Key.from_key_arn(self, "Key", settings.encryption_key)
-        if self.key:
-            self._permit_services(self.key)
+            self._key = kms.Key.from_key_arn(self, "Key", settings.encryption_key)
+        if self._key:
+            self._permit_services(self._key)
 
     def log_group(self, scope: Construct, name: str | None = None) -> logs.LogGroup:
         """Create the log group of a construct. Args: name: None: CloudFormation gives it one."""
         group = logs.LogGroup(
-            scope,
-            "LogGroup",
-            log_group_name=name,
-            encryption_key=self.key,
-            removal_policy=self._log_removal,
+            scope, "LogGroup", log_group_name=name, encryption_key=self._key, removal_policy=self._log_removal
         )
         # The CDK's own property takes an enumeration in place of days.
         cast(logs.CfnLogGroup, resource_of(group)).retention_in_days = self._retention_days
@@ -69,8 +62,8 @@ class Storage(Construct):
             scope,
             construct_id,
             # Without the setting, SQS's own key: another is one more thing that can stop the last resort from working.
-            encryption=sqs.QueueEncryption.KMS if self.key else sqs.QueueEncryption.SQS_MANAGED,
-            encryption_master_key=self.key,
+            encryption=sqs.QueueEncryption.KMS if self._key else sqs.QueueEncryption.SQS_MANAGED,
+            encryption_master_key=self._key,
             enforce_ssl=True,
             retention_period=Duration.days(14),
             removal_policy=RemovalPolicy.DESTROY,
@@ -92,11 +85,9 @@ class Storage(Construct):
 
     def _grant(self, role: iam.IGrantable, queue: sqs.Queue, actions: list[str], key_actions: list[str]) -> None:
         # Source of the actions on the key: Amazon SQS developer guide, Key management, Configuring AWS KMS permissions.
-        role.grant_principal.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=[queue.queue_arn]))
-        if self.key:
-            role.grant_principal.add_to_principal_policy(
-                iam.PolicyStatement(actions=key_actions, resources=[self.key.key_arn])
-            )
+        iam.Grant.add_to_principal(grantee=role, actions=actions, resource_arns=[queue.queue_arn])
+        if self._key:
+            iam.Grant.add_to_principal(grantee=role, actions=key_actions, resource_arns=[self._key.key_arn])
 
     def _permit_services(self, key: kms.IKey) -> None:
         """Permit what writes as a service: CloudWatch Logs, for the log groups of this stack; EventBridge and SNS.
@@ -110,20 +101,21 @@ class Storage(Construct):
             )
             for name in (f"{Aws.STACK_NAME}-*", f"{VENDED_LOGS}/*")
         ]
-        for statement in (
+        key.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal(f"logs.{Aws.REGION}.amazonaws.com")],
                 actions=["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
                 # In a key's policy: this key.
                 resources=["*"],
                 conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
-            ),
+            )
+        )
+        key.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal(f"{service}.amazonaws.com") for service in ("events", "sns")],
                 actions=["kms:Decrypt", "kms:GenerateDataKey"],
                 # Without a condition, as AWS documents it: one that a service does not meet would lose dead letters.
                 # Who may send, the queues' policies say.
                 resources=["*"],
-            ),
-        ):
-            key.add_to_resource_policy(statement)
+            )
+        )

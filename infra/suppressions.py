@@ -12,24 +12,12 @@ def resource_of(construct: IConstruct) -> CfnResource:
 
 
 def acknowledge(construct: IConstruct, finding: str, reason: str) -> None:
-    """Suppress one finding of cdk-nag on a construct and what belongs to it.
-
-    Args:
-        construct: that the finding is about; of a function or a state machine, its role as well.
-        finding: the id that cdk-nag gives, with its pack.
-        reason: why it is right there.
-    """
+    """Suppress a finding (pack and id) of cdk-nag on a construct and what belongs to it, such as a function's role."""
     Validations.of(construct).acknowledge(Acknowledgment(id=finding, reason=reason))
 
 
 def acknowledge_wildcard(construct: IConstruct, resource: str, reason: str) -> None:
-    """Suppress IAM5 (a grant with a wildcard) for one resource of a policy.
-
-    Args:
-        construct: that the policy belongs to.
-        resource: the ARN as the finding gives it, without `arn:PARTITION:` where it begins so.
-        reason: why the wildcard is right there.
-    """
+    """Suppress IAM5 (a grant with a wildcard) for one ARN, as the finding gives it after `arn:PARTITION:`."""
     arn = resource if resource.startswith(("*", "<")) else f"arn:<AWS::Partition>:{resource}"
     acknowledge(construct, f"AwsSolutions::AwsSolutions-IAM5[Resource::{arn}]", reason)
 

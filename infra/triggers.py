@@ -12,6 +12,7 @@ from constructs import Construct
 
 from infra.config.event_patterns import Trigger
 from infra.config.schedules import Schedule, utc
+from infra.config.settings import Settings
 from infra.functions import FUNCTION_TIMEOUT
 from infra.storage import Storage
 from infra.suppressions import acknowledge
@@ -22,19 +23,13 @@ RETRY_FOR = Duration.hours(1)
 
 MAX_RETRIES = 185
 
-MAX_RECEIVES = 5
-"""Of a dead letter by the function that notifies. Source: AWS Lambda developer guide, Creating and configuring an
-Amazon SQS event source mapping: at least 5, since a throttled invocation counts as well."""
-
-_MAX_RULE_NAME = 64
-"""Characters. Source: Amazon EventBridge API reference, PutRule."""
-
 
 class Triggers(Construct):
     """The schedules and triggers of the settings.
 
     Attributes:
-        dead_letters: the starts that could not be delivered. The operators are notified of each, which removes it.
+        dead_letters: the starts that could not be delivered. The operators are notified of each, which removes it; what
+            fails to be reported goes to the last resort.
     """
 
     def __init__(
@@ -43,39 +38,26 @@ class Triggers(Construct):
         construct_id: str,
         *,
         workflows: Mapping[str, Workflow],
-        schedules: Sequence[Schedule],
-        triggers: Sequence[Trigger],
+        settings: Settings,
         storage: Storage,
         notify_operators: lambda_.Function,
         last_resort: sqs.Queue,
     ) -> None:
-        """Create them.
-
-        Args:
-            scope: of the construct.
-            construct_id: of the construct.
-            workflows: by what the settings call them.
-            schedules: of the settings.
-            triggers: of the settings.
-            storage: creates the queue.
-            notify_operators: notifies of each start that could not be delivered.
-            last_resort: the queue for dead letters that it fails to report.
-        """
         super().__init__(scope, construct_id)
-        self._workflows = workflows
-        self._storage = storage
+        self._workflows, self._storage = workflows, storage
         self.dead_letters = storage.queue(
             self,
             "DeadLetters",
-            # Six times the function's own. Source: as of MAX_RECEIVES.
+            # Six times the function's own, and at least 5 receives, since a throttled invocation counts as well.
+            # Source: AWS Lambda developer guide, Creating and configuring an Amazon SQS event source mapping.
             visibility_timeout=Duration.seconds(6 * FUNCTION_TIMEOUT.to_seconds()),
-            dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=MAX_RECEIVES, queue=last_resort),
+            dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=5, queue=last_resort),
         )
-        if schedules or triggers:
+        if settings.schedules or settings.triggers:
             self._notify_of_dead_letters(notify_operators)
-        if schedules:
-            self._schedules(schedules)
-        for trigger in triggers:
+        if settings.schedules:
+            self._schedules(settings.schedules)
+        for trigger in settings.triggers:
             self._trigger(trigger)
 
     def _notify_of_dead_letters(self, notify_operators: lambda_.Function) -> None:
@@ -138,8 +120,9 @@ class Triggers(Construct):
 
     def _trigger(self, trigger: Trigger) -> None:
         # A name of our own, so that the role's trust can have the rule's ARN: the rule refers to the role already.
+        # Source of its length: Amazon EventBridge API reference, PutRule.
         scope = Construct(self, f"Trigger-{trigger.name}")
-        name = Names.unique_resource_name(scope, max_length=_MAX_RULE_NAME, separator="-")
+        name = Names.unique_resource_name(scope, max_length=64, separator="-")
         bus = trigger.event_bus.rpartition("event-bus/")[2]
         rule_arn = Stack.of(self).format_arn(
             service="events", resource="rule", resource_name=name if bus == "default" else f"{bus}/{name}"

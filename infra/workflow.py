@@ -1,15 +1,15 @@
 """A state machine: its definition from statemachine/ with its substitutions, the role that it runs as, its alias."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from aws_cdk import ArnFormat, Aws, CfnDeletionPolicy, Fn, Stack
-from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from infra.functions import Functions
 from infra.storage import VENDED_LOGS, Storage
 from infra.suppressions import DEPENDS_ON_ITS_ROLE, EXPRESSION_FOR_A_NUMBER, acknowledge_wildcard, ignore, logical_id
 
@@ -31,29 +31,21 @@ class Workflow(Construct):
         *,
         definition: str,
         comment: str,
-        functions: Mapping[str, lambda_.Function],
+        functions: Functions,
+        invokes: Sequence[str],
         storage: Storage,
-        starts: Mapping[str, "Workflow"] | None = None,
-        runs: Mapping[str, "Workflow"] | None = None,
+        starts: Sequence["Workflow"] = (),
+        runs: Sequence["Workflow"] = (),
         distributed_map: str = "",
-        event_bus: events.IEventBus | None = None,
+        event_bus: str = "",
     ) -> None:
-        """Create the state machine.
+        """Create the state machine of a definition in statemachine/.
 
-        Args:
-            scope: of the construct.
-            construct_id: of the construct.
-            definition: the file in statemachine/.
-            comment: what it does.
-            functions: that its tasks invoke, by the substitution that the newest version of each is in the definition.
-            storage: creates its log group.
-            starts: other workflows that it starts, by the substitution that the alias of each is.
-            runs: other workflows that it starts and waits for, likewise.
-            distributed_map: Label of its Map state in distributed mode, if it has one.
-            event_bus: where it publishes the results of its executions; None: nowhere.
+        It invokes functions (by their modules, each in its newest version), starts workflows, runs others to their end,
+        has a Map state in distributed mode with this Label, and publishes its results to the bus with this ARN.
         """
         super().__init__(scope, construct_id)
-        starts, runs = starts or {}, runs or {}
+        invoked = {f"{module.title().replace('_', '')}FunctionArn": functions.all[module] for module in invokes}
         integrations = {
             "LambdaInvoke": "lambda:invoke",
             **({"StartExecution": "states:startExecution"} if starts else {}),
@@ -67,15 +59,19 @@ class Workflow(Construct):
             definition_body=sfn.DefinitionBody.from_string((DEFINITIONS / definition).read_text("utf-8")),
             definition_substitutions={
                 **{name: f"arn:{Aws.PARTITION}:states:::{action}" for name, action in integrations.items()},
-                **{name: function.current_version.function_arn for name, function in functions.items()},
-                **({"EventBusName": event_bus.event_bus_arn} if event_bus else {}),
-                **{name: workflow.alias.attr_arn for name, workflow in {**starts, **runs}.items()},
+                **{name: function.current_version.function_arn for name, function in invoked.items()},
+                **({"EventBusName": event_bus} if event_bus else {}),
+                **{f"{workflow.node.id}AliasArn": workflow.alias.attr_arn for workflow in (*starts, *runs)},
             },
             # Standard: an execution lasts up to days, and its history is what an operator reads.
             state_machine_type=sfn.StateMachineType.STANDARD,
             tracing_enabled=True,
             logs=sfn.LogOptions(
-                destination=storage.log_group(self, f"{VENDED_LOGS}/{construct_id}-{_stack_uuid()}"),
+                # With the last part of the stack's id: a stack that is created again does not meet the logs that were
+                # kept before.
+                destination=storage.log_group(
+                    self, f"{VENDED_LOGS}/{construct_id}-{Fn.select(2, Fn.split('/', Aws.STACK_ID))}"
+                ),
                 level=sfn.LogLevel.ALL,
                 # Inputs and outputs are in the history, for as long as this log is kept: one place that a secret in an
                 # input would have to be removed from is enough.
@@ -89,16 +85,15 @@ class Workflow(Construct):
             "The actions of X-Ray and of CloudWatch Logs vended log delivery take only *. Source: Step Functions "
             "developer guide, X-Ray tracing, and Logging to CloudWatch Logs.",
         )
-        self._may_invoke(functions.values())
+        for function in invoked.values():
+            self._may_invoke(function)
         # Without waiting for its end, which would take permissions on executions and on a managed rule.
-        for workflow in starts.values():
+        for workflow in starts:
             self.state_machine.add_to_role_policy(workflow.may_start())
-        for workflow in runs.values():
+        for workflow in runs:
             self._may_run(workflow)
         if event_bus:
-            self.state_machine.add_to_role_policy(
-                iam.PolicyStatement(actions=["events:PutEvents"], resources=[event_bus.event_bus_arn])
-            )
+            self._may("events:PutEvents", on=event_bus)
         self.alias: sfn.CfnStateMachineAlias = self._alias()
         if distributed_map:
             ignore(self.state_machine, DEPENDS_ON_ITS_ROLE, EXPRESSION_FOR_A_NUMBER)
@@ -130,42 +125,33 @@ class Workflow(Construct):
         name = f"<{logical_id(self.state_machine)}.Name>{label and f'/{label}'}"
         acknowledge_wildcard(policy, f"states:<AWS::Region>:<AWS::AccountId>:execution:{name}:*", reason)
 
-    def _may_invoke(self, functions: Collection[lambda_.Function]) -> None:
-        """Invoke every version of the functions.
+    def _may(self, *actions: str, on: str) -> None:
+        self.state_machine.add_to_role_policy(iam.PolicyStatement(actions=[*actions], resources=[on]))
+
+    def _may_invoke(self, function: lambda_.Function) -> None:
+        """Invoke every version of a function.
 
         A role that grants only the newest versions breaks executions in flight, and earlier versions of the state
         machine, which run under the same role (aws/aws-cdk#17515). No definition has an unqualified ARN.
         """
-        self.state_machine.add_to_role_policy(
-            iam.PolicyStatement(
-                actions=["lambda:InvokeFunction"], resources=[f"{function.function_arn}:*" for function in functions]
-            )
+        self._may("lambda:InvokeFunction", on=f"{function.function_arn}:*")
+        acknowledge_wildcard(
+            self.state_machine,
+            f"<{logical_id(function)}.Arn>:*",
+            "Versions of one function: executions in flight, and earlier versions of the workflow, need theirs.",
         )
-        for function in functions:
-            acknowledge_wildcard(
-                self.state_machine,
-                f"<{logical_id(function)}.Arn>:*",
-                "Versions of one function: executions in flight, and earlier versions of the workflow, need theirs.",
-            )
 
     def _may_run(self, workflow: "Workflow") -> None:
         """Start another workflow, learn of its end by a rule that Step Functions manages, and stop it with this one.
 
         Source: AWS Step Functions developer guide, IAM policies for Step Functions, nested executions.
         """
+        self.state_machine.add_to_role_policy(workflow.may_start())
+        self._may("states:DescribeExecution", "states:StopExecution", on=workflow.executions())
         rule = Stack.of(self).format_arn(
             service="events", resource="rule", resource_name="StepFunctionsGetEventsForStepFunctionsExecutionRule"
         )
-        for statement in (
-            workflow.may_start(),
-            iam.PolicyStatement(
-                actions=["states:DescribeExecution", "states:StopExecution"], resources=[workflow.executions()]
-            ),
-            iam.PolicyStatement(
-                actions=["events:PutTargets", "events:PutRule", "events:DescribeRule"], resources=[rule]
-            ),
-        ):
-            self.state_machine.add_to_role_policy(statement)
+        self._may("events:PutTargets", "events:PutRule", "events:DescribeRule", on=rule)
         workflow.acknowledge_executions(self.state_machine, "The executions of the workflow that it runs.")
 
     def _may_run_distributed(self, label: str) -> None:
@@ -218,8 +204,3 @@ class Workflow(Construct):
                 )
             ],
         )
-
-
-def _stack_uuid() -> str:
-    """The last part of the stack's id: a stack that is created again does not meet the logs that were kept before."""
-    return Fn.select(2, Fn.split("/", Aws.STACK_ID))

@@ -13,12 +13,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 class Strict(BaseModel):
     """An object of the settings: it has these keys and no others, and converts nothing (`"true"` is no boolean)."""
 
-    model_config = ConfigDict(
-        strict=True,
-        extra="forbid",
-        frozen=True,
-        alias_generator=to_camel,
-    )
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -31,11 +26,9 @@ class Strict(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a value must be, in words: the message of every error of the annotated type.
+    """What a value must be, in words that follow "must be", and, if it says the same, as a pattern of a whole string.
 
-    Attributes:
-        words: follow "must be".
-        pattern: of the whole of a string, if one says what the words do.
+    The words are the message of every error of the annotated type.
     """
 
     words: str

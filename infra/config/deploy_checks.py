@@ -7,13 +7,7 @@ from infra.config.settings import Settings
 
 
 def problems(settings: Settings, account: str, region: str) -> list[str]:
-    """What would fail the deployment, or leave it without effect: a sentence each.
-
-    Args:
-        settings: of the deployment.
-        account: the 12 digits of the account to deploy to.
-        region: to deploy to, such as us-east-1.
-    """
+    """What would fail the deployment, or leave it without effect: a sentence each."""
     # A rule matches events of a bus of its own account and Region.
     found = [
         f"triggers ({trigger.name}).eventBus: must be a bus of account {account} in {region}, not {trigger.event_bus}: "
@@ -35,7 +29,7 @@ def problems(settings: Settings, account: str, region: str) -> list[str]:
 
 
 def warnings(settings: Settings, account: str, region: str) -> list[str]:
-    """What probably does not work, or needs more than this deployment: a sentence each. Arguments as of `problems`."""
+    """What probably does not work, or needs more than this deployment: a sentence each."""
     found = []
     session = boto3.Session()
     regions = session.get_available_regions("appstream", session.get_partition_for_region(region))

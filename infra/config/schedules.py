@@ -5,11 +5,10 @@ Source: EventBridge Scheduler user guide, Schedule types.
 
 import re
 from calendar import monthrange
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
@@ -26,81 +25,80 @@ RULE = (
 _MAX_EXPRESSION = 256
 """Characters. Source: EventBridge Scheduler API reference, CreateSchedule, ScheduleExpression."""
 
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-_DAY = rf"(?:[1-7]|{'|'.join(_DAYS)})"
-
-_RATE = r"rate\((?:(1) (minute|hour|day)|([2-9]|[1-9][0-9]{1,5}) (minute|hour|day)s)\)"
+_RATE = r"rate\((?:1 (minute|hour|day)|([2-9]|[1-9][0-9]{1,5}) (minutes|hours|days))\)"
 """Scheduler's user guide names the plural units only, its API reference both, and neither says whether rate(5 minute)
 is refused. EventBridge rules refuse it (EventBridge user guide, Rate expressions reference), so it is refused here."""
 
-_AT = r"at\(([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})\)"
 
+class _Field(NamedTuple):
+    """A field of cron. special: a pattern of what else it may be, alone: L, W and # are documented alone."""
 
-@dataclass(frozen=True, slots=True)
-class _Field:
     name: str
     least: int
     most: int
-    names: tuple[str, ...] = ()
+    names: str = ""
     special: str = r"(?!)"
-    """A pattern of what else it may be, alone: `#` is not allowed beside others, and L and W are documented alone."""
-    steps: bool = True
-    """Whether / is among its wildcards."""
+
+    def numbered(self, text: str) -> str:
+        """The text with numbers in place of names, such as 6L of FRIL."""
+        for number, name in enumerate(self.names.split(), 1):
+            text = re.sub(rf"\b{name}(?=L?\b)", str(number), text)
+        return text
 
     def values(self, text: str) -> set[int]:
-        """The values that a list of numbers, names, ranges and steps stands for; empty when it is none."""
+        """The values that a list of numbers, ranges and steps stands for; none of what is special.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        if re.fullmatch(self.special, self.numbered(text)):
+            return set()
         found: set[int] = set()
-        for part in text.split(","):
-            values = self._part(part)
-            if not values:
-                return set()
-            found |= values
+        span = range(self.least, self.most + 1)
+        for part in self.numbered(text).split(","):
+            match = re.fullmatch(r"(?:\*|([0-9]+)(?:-([0-9]+))?)(?:/([0-9]+))?", part)
+            first, last, step = match.groups() if match else ("", "", "")
+            begin = int(first or self.least)
+            end = int(last or (self.most if step or not first else begin))
+            is_wrong = not match or {begin, end} - {*span} or (step and not 1 <= int(step) <= self.most)
+            if is_wrong or (self.name == "year" and begin > end) or (self.name == "day-of-week" and step):
+                raise ValueError(f"{self.name}: {text!r} is outside of {self.least} to {self.most}, or no value of it")
+            # From FRI to MON is four days.
+            steps = range(0, (end - begin) % len(span) + 1, int(step or 1))
+            found |= {span[(begin - self.least + at) % len(span)] for at in steps}
         return found
-
-    def _part(self, part: str) -> set[int]:
-        span, slash, step = part.partition("/")
-        if slash and not (self.steps and step.isdigit() and 1 <= int(step) <= self.most):
-            return set()
-        first, dash, last = span.partition("-")
-        begin = self.least if span == "*" else self.number(first)
-        end = self.most if span == "*" or (slash and not dash) else self.number(last if dash else first)
-        if begin is None or end is None:
-            return set()
-        if begin > end and self.name == "year":
-            return set()
-        # From FRI to MON is four days.
-        circle = self.most - self.least + 1
-        steps = range(0, (end - begin) % circle + 1, int(step or 1))
-        return {self.least + (begin - self.least + at) % circle for at in steps}
-
-    def number(self, text: str) -> int | None:
-        """The value of a number or a name; None: it has none."""
-        if text in self.names:
-            return self.names.index(text) + 1
-        return int(text) if text.isdigit() and self.least <= int(text) <= self.most else None
 
 
 _FIELDS = (
     _Field("minutes", 0, 59),
     _Field("hours", 0, 23),
-    _Field("day-of-month", 1, 31, special=r"\?|L(?:-(?:[1-9]|[12][0-9]|30))?|LW|(?:[1-9]|[12][0-9]|3[01])W"),
-    _Field("month", 1, 12, _MONTHS),
-    _Field("day-of-week", 1, 7, _DAYS, special=rf"\?|{_DAY}?L|{_DAY}#[1-5]", steps=False),
+    _Field("day-of-month", 1, 31, special=r"\?|L(-([1-9]|[12][0-9]|30))?|LW|([1-9]|[12][0-9]|3[01])W"),
+    _Field("month", 1, 12, "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"),
+    _Field("day-of-week", 1, 7, "SUN MON TUE WED THU FRI SAT", special=r"\?|[1-7]?L|[1-7]#[1-5]"),
     _Field("year", 1970, 2199),
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Cron:
-    """A cron expression: when it fires, by the clock in its zone."""
+    """When a cron expression fires, by the clock in its zone.
 
-    minutes: frozenset[int]
-    hours: frozenset[int]
-    days: Callable[[int, int], set[int]]
-    """The days of a month, by year and month."""
-    months: frozenset[int]
-    years: frozenset[int]
+    Attributes:
+        last: the last time.
+
+    Raises:
+        ValueError: the expression is none; the message names the field.
+    """
+
+    def __init__(self, expression: str) -> None:
+        texts = expression.upper().split(" ")
+        if len(texts) != len(_FIELDS):
+            raise ValueError(f"cron has six fields, {', '.join(field.name for field in _FIELDS)}, not {len(texts)}")
+        values = (field.values(text) for field, text in zip(_FIELDS, texts, strict=True))
+        self.minutes, self.hours, self._days, self.months, self._weekdays, self.years = values
+        self._in_month, self._in_week = texts[2], _FIELDS[4].numbered(texts[4])
+        if (self._in_month, self._in_week).count("?") != 1:
+            raise ValueError("one of day-of-month and day-of-week must be '?', and only one")
+        self.last = self._last()
 
     def fires(self, moment: datetime) -> bool:
         """Whether it fires in this minute."""
@@ -109,16 +107,35 @@ class Cron:
             and moment.hour in self.hours
             and moment.year in self.years
             and moment.month in self.months
-            and moment.day in self.days(moment.year, moment.month)
+            and moment.day in self._days_of(moment.year, moment.month)
         )
 
-    def last(self) -> datetime | None:
-        """The last time that it fires; None: it never does."""
+    def _last(self) -> datetime:
         for year in sorted(self.years, reverse=True):
             for month in sorted(self.months, reverse=True):
-                if days := self.days(year, month):
+                if days := self._days_of(year, month):
                     return datetime(year, month, max(days), max(self.hours), max(self.minutes))
-        return None
+        # Scheduler's documentation does not say what it does with one; a schedule that never fires is a mistake.
+        raise ValueError("there is no such day: it would never fire")
+
+    def _days_of(self, year: int, month: int) -> set[int]:
+        """The days of a month on which it fires."""
+        length = monthrange(year, month)[1]
+        weekdays = {day: date(year, month, day).isoweekday() % 7 + 1 for day in range(1, length + 1)}
+        if self._days or self._weekdays:
+            return {day for day, weekday in weekdays.items() if day in self._days or weekday in self._weekdays}
+        if self._in_month.endswith("W"):
+            day = length if self._in_month == "LW" else int(self._in_month[:-1])
+            near = [other for other in (day, day - 1, day + 1, day - 2, day + 2) if 2 <= weekdays.get(other, 1) <= 6]
+            return set(near[:1]) if day <= length else set()
+        if self._in_month != "?":
+            return {length - int(self._in_month[2:] or 0)} & weekdays.keys()
+        # L alone is every Saturday, 6L the last Friday, 6#3 the third.
+        number, _, count = self._in_week.rstrip("L").partition("#")
+        found = [day for day, weekday in weekdays.items() if weekday == int(number or 7)]
+        if count:
+            return set(found[int(count) - 1 : int(count)])
+        return set(found[-1:] if number else found)
 
 
 def parse(expression: str) -> Cron | timedelta | datetime:
@@ -130,80 +147,39 @@ def parse(expression: str) -> Cron | timedelta | datetime:
     if not expression.isascii() or len(expression) > _MAX_EXPRESSION:
         raise ValueError(f"has other characters than ASCII, or more than {_MAX_EXPRESSION}")
     if cron := re.fullmatch(r"cron\((.*)\)", expression):
-        return _cron(cron[1].split(" "))
-    if expression.startswith("rate("):
-        if not (rate := re.fullmatch(_RATE, expression)):
-            raise ValueError(
-                "rate has a whole number from 1 to 999999 and a unit: minute, hour or day after 1, else minutes, hours "
-                "or days"
-            )
-        return timedelta(**{f"{rate[2] or rate[4]}s": int(rate[1] or rate[3])})
-    if at := re.fullmatch(_AT, expression):
+        return Cron(cron[1])
+    if rate := re.fullmatch(_RATE, expression):
+        return timedelta(**{rate[3] or f"{rate[1]}s": int(rate[2] or 1)})
+    if at := re.fullmatch(r"at\(([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})\)", expression):
         try:
             return datetime.fromisoformat(at[1])
         except ValueError as error:
             raise ValueError(f"at has a time that there is not: {error}") from None
+    if expression.startswith("rate("):
+        raise ValueError(
+            "rate has a whole number from 1 to 999999 and a unit: minute, hour or day after 1, else minutes, hours "
+            "or days"
+        )
     if expression.startswith("at("):
         raise ValueError("at has a time like 2026-12-01T22:00:00; the time zone is a key of its own")
     raise ValueError("is none of these")
 
 
-def _cron(texts: list[str]) -> Cron:
-    if len(texts) != len(_FIELDS):
-        raise ValueError(f"cron has six fields, {', '.join(field.name for field in _FIELDS)}, not {len(texts)}")
-    texts = [text.upper() for text in texts]
-    values = []
-    for field, text in zip(_FIELDS, texts, strict=True):
-        values.append(frozenset(field.values(text)))
-        if not values[-1] and not re.fullmatch(field.special, text):
-            raise ValueError(f"{field.name}: {text!r} is outside of {field.least} to {field.most}, or no value of it")
-    if (texts[2], texts[4]).count("?") != 1:
-        raise ValueError("one of day-of-month and day-of-week must be '?', and only one")
-    minutes, hours, in_month, months, in_week, years = values
+def _gap(moment: datetime, zone: ZoneInfo) -> timedelta:
+    """How long the gap of daylight saving time is that a time by the clock falls into; else at most 0.
 
-    def days(year: int, month: int) -> set[int]:
-        length = monthrange(year, month)[1]
-        weekdays = {day: date(year, month, day).isoweekday() % 7 + 1 for day in range(1, length + 1)}
-        if in_month or in_week:
-            return {day for day, weekday in weekdays.items() if day in in_month or weekday in in_week}
-        return _special_days(texts[2], texts[4], weekdays)
-
-    cron = Cron(minutes, hours, days, months, years)
-    if cron.last() is None:
-        # Scheduler's documentation does not say what it does with one; a schedule that never fires is a mistake.
-        raise ValueError("there is no such day: it would never fire")
-    return cron
+    Source: PEP 495: in a gap, fold 0 has the offset before it, and fold 1 the offset after it.
+    """
+    before, after = (moment.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta() for fold in (0, 1))
+    return after - before
 
 
-def _special_days(in_month: str, in_week: str, weekdays: dict[int, int]) -> set[int]:
-    """Of L, L-3, LW or 15W in a month, and of L, 2L or FRI#3 in its weeks. Args: weekdays: 1 to 7, of each day."""
-    length = len(weekdays)
-    if in_month.endswith("W"):
-        day = length if in_month == "LW" else int(in_month[:-1])
-        near = [other for other in (day, day - 1, day + 1, day - 2, day + 2) if 2 <= weekdays.get(other, 1) <= 6]
-        return set(near[:1]) if day <= length else set()
-    if in_month != "?":
-        return {length - int(in_month[2:] or 0)} & weekdays.keys()
-    name, _, count = in_week.rstrip("L").partition("#")
-    number = _FIELDS[4].number(name) if name else 7
-    found = [day for day, weekday in weekdays.items() if weekday == number]
-    last = found[-1:] if name else found
-    return set(found[int(count) - 1 : int(count)] if count else last)
-
-
-def _gaps(zone: ZoneInfo, now: datetime) -> Iterator[tuple[datetime, timedelta]]:
-    """By the clock: when each gap begins, and how long it is."""
-
-    def offset(moment: datetime) -> timedelta:
-        return moment.astimezone(zone).utcoffset() or timedelta()
-
-    for day in range(10 * 366):
-        begin = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=day)
-        if offset(begin) < offset(begin + timedelta(days=1)):
-            minutes = range(24 * 60)
-            before = max(minute for minute in minutes if offset(begin + timedelta(minutes=minute)) == offset(begin))
-            gap = begin + timedelta(minutes=before + 1)
-            yield (gap + offset(begin)).replace(tzinfo=None), offset(gap) - offset(begin)
+def _on_days_of_change(zone: ZoneInfo, now: datetime) -> Iterable[datetime]:
+    """Each minute by the clock, within ten years, of the days on which the offset of a zone changes."""
+    midnights = [datetime(now.year, now.month, now.day) + timedelta(days=day) for day in range(10 * 366)]
+    for day in midnights:
+        if day.replace(tzinfo=zone).utcoffset() != (day + timedelta(days=1)).replace(tzinfo=zone).utcoffset():
+            yield from (day + timedelta(minutes=minute) for minute in range(24 * 60))
 
 
 CONTRACTS: Mapping[str, Callable[[object], object]] = {
@@ -219,11 +195,7 @@ _MAX_INPUT_BYTES = 261_844
 """Of the 262,144 of an execution's input, 300 less for what Scheduler puts in the place of its keywords. Source: AWS
 Step Functions developer guide, Service quotas."""
 
-_NO_TIMEZONES = {"Factory", "localtime", "posixrules"}
-"""Files beside the IANA time zones that are none."""
-
-_LATE = timedelta(hours=1)
-"""How long Scheduler tries a start (infra/triggers.py): until then a schedule is not over."""
+_timezones = cache(available_timezones)
 
 
 def _expression(value: str) -> str:
@@ -234,13 +206,9 @@ def _expression(value: str) -> str:
     return value
 
 
-@cache
-def _timezones() -> set[str]:
-    return available_timezones() - _NO_TIMEZONES
-
-
 def _timezone(value: str) -> str:
-    if value not in _timezones():
+    # Those two are files beside the zones.
+    if value not in _timezones() or value in ("Factory", "localtime"):
         raise ValueError
     return value
 
@@ -300,8 +268,6 @@ Moment = Annotated[
     AfterValidator(_no_moment_of_once),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-
-
 Expression = Annotated[str, Rule(RULE), AfterValidator(_expression)]
 Timezone = Annotated[str, AfterValidator(_timezone), Rule("an IANA time zone, such as Europe/Berlin")]
 Request = Annotated[dict[str, Any], Rule("a request, as a JSON object"), AfterValidator(_request)]
@@ -333,17 +299,18 @@ class Schedule(Strict):
         Scheduler refuses a date that is past, and fires an `at` that is past at once, when a schedule is created or
         edited. A deployment must not depend on the day on which it is made.
         """
-        schedule, start = parse(self.expression), self.start
-        if start and start <= now:
-            # A rate counts from its start, and without one fires at once: the next time that it fires. Source:
-            # EventBridge Scheduler user guide, Rate-based schedules.
-            start = start - (start - now) // schedule * schedule if isinstance(schedule, timedelta) else None
-        last = self.end
-        if not isinstance(schedule, timedelta):
-            by_the_clock = schedule.last() if isinstance(schedule, Cron) else schedule
-            fires = cast(datetime, by_the_clock).replace(tzinfo=ZoneInfo(self.timezone))
+        schedule, start, last = parse(self.expression), self.start, self.end
+        if isinstance(schedule, timedelta):
+            if start and start <= now:
+                # A rate counts from its start, and without one fires at once: the next time that it fires. Source:
+                # EventBridge Scheduler user guide, Rate-based schedules.
+                start -= (start - now) // schedule * schedule
+        else:
+            start = start if start and start > now else None
+            fires = (schedule.last if isinstance(schedule, Cron) else schedule).replace(tzinfo=ZoneInfo(self.timezone))
             last = min(fires, last or fires)
-        late = timedelta(minutes=self.flexible_window_minutes) + _LATE
+        # Scheduler tries a start for an hour (infra/triggers.py): until then a schedule is not over.
+        late = timedelta(hours=1, minutes=self.flexible_window_minutes)
         if last and (last < now - late or (start and (start > last or start == self.end))):
             return None
         return self.model_copy(update={"start": start})
@@ -358,23 +325,18 @@ class Schedule(Strict):
         schedule, zone = parse(self.expression), ZoneInfo(self.timezone)
         if isinstance(schedule, timedelta) or not self.enabled:
             return None
-        for begin, length in _gaps(zone, now):
-            for minute in range(length // timedelta(minutes=1)):
-                moment = begin + timedelta(minutes=minute)
-                if self.end and moment.replace(tzinfo=zone) > self.end:
-                    return None
-                if isinstance(schedule, datetime):
-                    if moment == schedule.replace(second=0):
-                        return moment
-                # The same instant has two names: what fires every hour misses nothing.
-                elif schedule.fires(moment) and not schedule.fires(moment + length):
-                    return moment
+        if isinstance(schedule, datetime):
+            return schedule if _gap(schedule, zone) > timedelta() else None
+        for moment in filter(schedule.fires, _on_days_of_change(zone, now)):
+            if self.end and moment.replace(tzinfo=zone) > self.end:
+                return None
+            gap = _gap(moment, zone)
+            # The same instant has two names: what fires every hour misses nothing.
+            if gap > timedelta() and not schedule.fires(moment + gap):
+                return moment
         return None
 
 
 def utc(moment: datetime | None) -> str | None:
-    """A moment as CloudFormation takes it: with the milliseconds, which the API does without.
-
-    "EndDate needs to follow the format yyyy-MM-ddTHH:mm:ss.SSSZ".
-    """
+    """A moment as CloudFormation takes it: with milliseconds ("EndDate needs to follow the format ...ss.SSSZ")."""
     return f"{moment:%Y-%m-%dT%H:%M:%S}.000Z" if moment else None

@@ -3,19 +3,12 @@
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast, get_args
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
@@ -40,54 +33,27 @@ PROTOCOLS: Mapping[str, tuple[str, str]] = {
 }
 """What the endpoint of each SNS protocol is, in words and as a pattern."""
 
-MAX_TRIGGERS = 9
-"""Each adds a condition to the policy of the queue for dead letters, which has one and may have 10. Source: Amazon SQS
-developer guide, Policy quotas."""
-
-MAX_ADDED_RESOURCES = 300
-"""Of a stack's 500, for what the settings add. Source: AWS CloudFormation user guide, Quotas."""
-
-MAX_STATEMENT = 5_800
-"""Of the 6,144 characters of a managed policy, for the statement about image builders: into such a policy the CDK puts
-what a role's own has no room for. Source: IAM user guide, IAM and AWS STS quotas."""
-
-_MAX_RUNBOOK_URL = 600
-"""Of the 1,024 characters of an alarm's description. Source: Amazon CloudWatch API reference, PutMetricAlarm."""
-
-_MAX_QUOTED = 100
-"""Characters of a wrong value that are quoted."""
-
 _LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 """Source: Amazon CloudWatch Logs API reference, PutRetentionPolicy."""
 
 
 class InvalidSettings(Exception):
-    """The settings break their rules.
-
-    Attributes:
-        problems: a sentence each, with the path of the key, the rule and the value.
-    """
+    """The settings break their rules: a sentence each, with the path of the key, the rule and the value."""
 
     def __init__(self, source: str, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n- ".join([f"The settings ({source}) are wrong:", *self.problems]))
 
 
-def _one_of(*values: int) -> AfterValidator:
-    """Not a Literal, which takes true for 1."""
+def _only(allows: Callable[[Any], bool]) -> AfterValidator:
+    """Refuse other values; the message is the Rule's."""
 
-    def check(value: int) -> int:
-        if value not in values:
+    def check(value: object) -> object:
+        if not allows(value):
             raise ValueError
         return value
 
     return AfterValidator(check)
-
-
-def _no_prefix_of_aws(key: str) -> str:
-    if key.lower().startswith("aws:"):
-        raise ValueError
-    return key
 
 
 StackName = Annotated[
@@ -97,10 +63,11 @@ StackName = Annotated[
         r"[A-Za-z][A-Za-z0-9-]{0,127}",
     ),
 ]
+# Of the 1,024 characters of an alarm's description. Source: Amazon CloudWatch API reference, PutMetricAlarm.
 RunbookUrl = Annotated[
     str,
-    Field(max_length=_MAX_RUNBOOK_URL),
-    Rule(f"{PROTOCOLS['https'][0]}, of at most {_MAX_RUNBOOK_URL} characters", PROTOCOLS["https"][1]),
+    Field(max_length=600),
+    Rule(f"{PROTOCOLS['https'][0]}, of at most 600 characters", PROTOCOLS["https"][1]),
 ]
 # Source: IAM API reference, CreatePolicy, PolicyName and Path.
 Boundary = Annotated[
@@ -115,7 +82,7 @@ Boundary = Annotated[
 # Not an alias, which log groups do not take. Source: Amazon CloudWatch Logs API reference, AssociateKmsKey.
 EncryptionKey = Annotated[
     Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{36}$")]
-    | Annotated[bool, _one_of(True)],
+    | Annotated[bool, _only(bool)],
     Rule("the ARN of a KMS key, or true for a key of the stack's own"),
 ]
 # Those that fit alarms on these metrics. Source: Amazon CloudWatch API reference, PutMetricAlarm, AlarmActions.
@@ -131,7 +98,8 @@ AlarmAction = Annotated[
 ]
 LogDays = Annotated[
     int,
-    _one_of(*_LOG_DAYS),
+    # Not a Literal, which takes true for 1.
+    _only(lambda days: days in _LOG_DAYS),
     Rule(f"one of {', '.join(map(str, _LOG_DAYS))}"),
     Field(json_schema_extra={"enum": [*_LOG_DAYS]}),
 ]
@@ -140,7 +108,7 @@ _TAG_TEXT = r"[\w .:/=+@-]*"
 TagKey = Annotated[
     str,
     Field(min_length=1, max_length=128, pattern=f"^{_TAG_TEXT}$"),
-    AfterValidator(_no_prefix_of_aws),
+    _only(lambda key: not key.lower().startswith("aws:")),
     Rule("a tag key: 1 to 128 letters, digits, spaces or '.:/=+@_-', not beginning with aws:"),
 ]
 TagValue = Annotated[str, Field(max_length=256), Rule("a tag value of up to 256 such characters", _TAG_TEXT)]
@@ -191,7 +159,9 @@ class ImageBuilders(Strict):
             "Effect": "Allow",
             "Resource": [f"{arn}{name}" for name in self.names],
         }
-        if len(written(statement)) > MAX_STATEMENT:
+        # Of the 6,144 characters of a managed policy, into which the CDK puts what a role's own has no room for.
+        # Source: IAM user guide, IAM and AWS STS quotas.
+        if len(written(statement)) > 5_800:
             raise problem("must fit into an IAM policy: name fewer, with * for what differs")
         return self
 
@@ -222,7 +192,9 @@ class Settings(Strict):
         None, description="the name of an IAM managed policy that bounds every role"
     )
     schedules: list[Schedule] = Field([], description="what starts by itself at a time")
-    triggers: list[Trigger] = Field([], max_length=MAX_TRIGGERS, description="what starts by itself on an event")
+    # Each adds a condition to the policy of the queue for dead letters, which has one and may have 10. Source: Amazon
+    # SQS developer guide, Policy quotas.
+    triggers: list[Trigger] = Field([], max_length=9, description="what starts by itself on an event")
     event_bus: Bus = Field("default", description="name or ARN of the event bus for the results of starts")
     encryption_key: EncryptionKey | None = Field(
         None, description="the KMS key of log groups and queues: its ARN, or `true` for a key of the stack's own"
@@ -239,28 +211,29 @@ class Settings(Strict):
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Self:
-        """The settings of a CDK app. Args: context: all of it, as the app's node gives it.
+        """The settings of a CDK app, which stand in its context under `settings` or in settings.json, not beside it.
 
         Raises:
-            InvalidSettings: as `load`; or the context has a setting outside of its key `settings`.
+            InvalidSettings: naming every problem.
         """
         keys = {*_keys(cls), "settings"}
-        strays = {key: close[0] for key in context if key != "settings" and (close := _close(key, keys))}
-        if strays:
-            hints = (
-                "it belongs into settings.json" if key == close else f"did you mean {close}?"
-                for key, close in strays.items()
-            )
-            raise InvalidSettings("CDK context", map("{}: the context has no such key; {}".format, strays, hints))
+        problems = [
+            f"{key}: the context has no such key; "
+            + ("it belongs into settings.json" if key == close else f"did you mean {close}?")
+            for key in context
+            if key != "settings" and (close := _close(key, keys))
+        ]
+        if problems:
+            raise InvalidSettings("CDK context", problems)
         return cls.load(context.get("settings"))
 
     @classmethod
     def load(cls, given: object = None, *, now: datetime | None = None) -> Self:
-        """Read and check the settings.
+        """Read and check the settings; schedules that have expired now are left out.
 
         Args:
             given: the settings as an object or as JSON, or the path of a file that holds them; None: settings.json.
-            now: expired schedules are left out; None: now.
+            now: None: the time of this call.
 
         Raises:
             InvalidSettings: naming every problem.
@@ -278,8 +251,9 @@ class Settings(Strict):
     @classmethod
     def _are_distinct(cls, value: list[Any]) -> list[Any]:
         names = [f"{each.protocol} {each.endpoint}" if isinstance(each, Subscriber) else each.name for each in value]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise problem(f"there are two of {_quoted(twice)}")
+        for name in names:
+            if names.count(name) > 1:
+                raise problem(f"there are two of {_quoted(name)}")
         return value
 
     @field_validator("schedules")
@@ -297,24 +271,22 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def _fit_into_a_stack(self) -> Self:
-        # A trigger is a rule, a role and its policy.
-        if len(self.subscribers) + len(self.schedules) + 3 * len(self.triggers) > MAX_ADDED_RESOURCES:
+        # Of a stack's 500 resources (AWS CloudFormation user guide, Quotas). A trigger is a rule, a role and a policy.
+        if len(self.subscribers) + len(self.schedules) + 3 * len(self.triggers) > 300:
             raise problem(
-                "subscribers, schedules, triggers: must fit into one CloudFormation stack: together at most "
-                f"{MAX_ADDED_RESOURCES}, a trigger counting as three; put the others into a second deployment"
+                "subscribers, schedules, triggers: must fit into one CloudFormation stack: together at most 300, a "
+                "trigger counting as three; put the others into a second deployment"
             )
         return self
 
     def warnings(self, now: datetime | None = None) -> list[str]:
         """What is allowed, but probably not meant."""
-        found = []
-        for schedule in self.schedules:
-            if moment := schedule.skipped(now or datetime.now(UTC)):
-                found.append(
-                    f"schedules ({schedule.name}): EventBridge Scheduler skips {moment:%Y-%m-%d %H:%M}, as clocks in "
-                    f"{schedule.timezone} do for daylight saving time: choose another hour, or UTC"
-                )
-        return found
+        return [
+            f"schedules ({schedule.name}): EventBridge Scheduler skips {moment:%Y-%m-%d %H:%M}, as clocks in "
+            f"{schedule.timezone} do for daylight saving time: choose another hour, or UTC"
+            for schedule in self.schedules
+            if (moment := schedule.skipped(now or datetime.now(UTC)))
+        ]
 
 
 def reference(model: type[Strict] = Settings) -> str:
@@ -341,9 +313,8 @@ class _ForEditors(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        return {
-            key: value for key, value in super().default_schema(schema).items() if (key, value) != ("default", None)
-        }
+        generated = super().default_schema(schema)
+        return generated if generated.get("default", "") is not None else self.generate_inner(schema["schema"])
 
 
 def schema() -> dict[str, Any]:
@@ -357,20 +328,15 @@ def _keys(model: type[Strict]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def _model(path: Sequence[str | int]) -> type[Strict]:
-    """The object at a path."""
-    model: type[Strict] = Settings
-    for key in path:
-        if isinstance(key, str):
-            model = next(_models(_keys(model)[key].annotation))
-    return model
-
-
-def _models(annotation: object) -> Iterator[type[Strict]]:
-    if isinstance(annotation, type) and issubclass(annotation, Strict):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models(argument)
+_MODELS: Mapping[str, type[Strict]] = {
+    "": Settings,
+    "subscribers": Subscriber,
+    "imageBuilders": ImageBuilders,
+    "tag": Tag,
+    "schedules": Schedule,
+    "triggers": Trigger,
+}
+"""By the last key on the path to an object."""
 
 
 def _read(given: object) -> tuple[str, object]:
@@ -379,10 +345,10 @@ def _read(given: object) -> tuple[str, object]:
         return "CDK context", given
     source = FILE.name if given is None else given
     try:
-        if given is not None and given.lstrip().startswith(("{", "[")):
-            source, text = "CDK context", given
+        if source.lstrip().startswith(("{", "[")):
+            source, text = "CDK context", source
         else:
-            text = Path(given if given is not None else FILE).read_text("utf-8")
+            text = Path(FILE if given is None else given).read_text("utf-8")
         return source, json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_constant)
     except OSError as error:
         raise InvalidSettings(source, [f"cannot be read: {error.strerror}"]) from None
@@ -392,9 +358,9 @@ def _read(given: object) -> tuple[str, object]:
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
     # The last one would win, in silence.
-    for key, _ in pairs:
-        if sum(key == other for other, _ in pairs) > 1:
-            raise ValueError(f"{key!r} is there twice")
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"{max(keys, key=keys.count)!r} is there twice")
     return dict(pairs)
 
 
@@ -405,24 +371,20 @@ def _no_constant(name: str) -> None:
 def _sentences(error: ValidationError, values: Mapping[str, Any]) -> Iterator[str]:
     for details in error.errors(include_url=False):
         kind, context, path = details["type"], details.get("ctx", {}), details["loc"]
-        # pydantic adds this where a key of `tags` breaks its rule.
-        path = path[:-1] if kind == "rule" and path[-1] == "[key]" else path
-        place = "".join(_places(path, values)).removeprefix(".")
-        start = f"{place}: " if place else ""
         if kind == "extra_forbidden":
-            keys = _keys(_model(path[:-1]))
+            keys = _keys(_MODELS[next((key for key in reversed(path[:-1]) if isinstance(key, str)), "")])
             close = _close(str(path[-1]), keys)
-            yield f"{start}there is no such key; " + (
-                f"did you mean {close[0]}?" if close else f"there are {', '.join(keys)}"
-            )
+            text = "there is no such key; " + (f"did you mean {close}?" if close else f"there are {', '.join(keys)}")
         elif kind == "missing":
-            yield f"{start}is required"
+            text = "is required"
         elif kind == "problem":
-            yield start + context["text"]
+            text = context["text"]
         else:
-            rule = _RULES[kind].format(**context)
             why = f": {context['why']}" if context.get("why") else ""
-            yield f"{start}must {rule}, not {_quoted(details['input'])}{why}"
+            text = f"must {_RULES[kind].format(**context)}, not {_quoted(details['input'])}{why}"
+        # pydantic adds this where a key of `tags` breaks its rule.
+        place = _place(path[:-1] if kind == "rule" and path[-1] == "[key]" else path, values)
+        yield f"{place}: {text}" if place else text
 
 
 _RULES = {
@@ -436,8 +398,9 @@ _RULES = {
 """By pydantic's type of error: all that these models can give."""
 
 
-def _places(path: Sequence[str | int], values: Any) -> Iterator[str]:
-    """The parts of a path, with the name of what has one."""
+def _place(path: Sequence[str | int], values: Any) -> str:
+    """A path as a text, with the name of what has one."""
+    place = ""
     for key in path:
         try:
             values = values[key]
@@ -446,14 +409,16 @@ def _places(path: Sequence[str | int], values: Any) -> Iterator[str]:
         name = values.get("name") if isinstance(values, dict) and isinstance(key, int) else None
         named = f" ({_quoted(name)[1:-1]})" if isinstance(name, str) else ""
         is_plain = isinstance(key, str) and re.fullmatch(r"[!-~]{1,128}", key)
-        yield f".{key}" if is_plain else f"[{_quoted(key)}]{named}"
+        place += f".{key}" if is_plain else f"[{_quoted(key)}]{named}"
+    return place.removeprefix(".")
 
 
-def _close(key: str, keys: Iterable[str]) -> list[str]:
+def _close(key: str, keys: Iterable[str]) -> str:
+    """The key that was probably meant; "": none is close."""
     lower = {each.lower(): each for each in keys}
-    return [lower[found] for found in difflib.get_close_matches(key.lower(), lower, n=1, cutoff=0.8)]
+    return "".join(lower[found] for found in difflib.get_close_matches(key.lower(), lower, n=1, cutoff=0.8))
 
 
 def _quoted(value: object) -> str:
     text = json.dumps(value, default=str)
-    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}..."
+    return text if len(text) <= 100 else f"{text[:100]}..."

@@ -29,6 +29,7 @@ WITHOUT_BUNDLING: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
 """The functions' code, on which no template depends, is not bundled."""
 
 NAME = {"stackName": "StartImageBuilder"}
+THROUGH_THE_ALIAS = {"ForAnyValue:StringEquals": {"states:StateMachineQualifier": ["live"]}}
 PLUGINS = (AwsSolutionsChecks, ServerlessChecks)
 
 
@@ -123,37 +124,7 @@ def assembly(synthesize: Synthesize) -> Assembly:
     return synthesize()
 
 
-STRICT: dict[str, object] = {
-    "subscribers": [
-        {"protocol": "email", "endpoint": "ops@example.com"},
-        {"protocol": "https", "endpoint": "https://example.com/hook"},
-        {"protocol": "sqs", "endpoint": "arn:aws:sqs:us-east-1:111122223333:ops"},
-    ],
-    "runbookUrl": "https://example.com/runbook.md",
-    "imageBuilders": {"names": ["golden-*", "test.1"], "tag": {"key": "Start", "value": "yes"}},
-    "permissionsBoundary": "team/Boundary",
-    "schedules": [
-        {
-            "name": "patch-night",
-            "expression": "cron(0 22 ? * MON-FRI *)",
-            "timezone": "Europe/Berlin",
-            "flexibleWindowMinutes": 15,
-            "request": {"Name": "golden-image", "StopAfterMinutes": 240},
-            "start": "2199-01-01T00:00:00Z",
-            "end": "2199-12-31T23:00:00+01:00",
-        },
-        {"name": "off", "expression": "rate(1 day)", "workflow": "stop", "request": {"Name": "a"}, "enabled": False},
-    ],
-    "triggers": [
-        {"name": "requests", "eventBus": "images", "pattern": {"source": ["my.app"]}},
-        {"name": "of.others", "pattern": {"source": ["their.app"]}, "workflow": "fleet", "enabled": False},
-    ],
-    "encryptionKey": True,
-    "secondAlarmAction": "arn:aws:lambda:us-east-1:111122223333:function:page",
-    "logRetentionDays": 400,
-    "keepLogs": True,
-    "tags": {"Team": "images"},
-}
+STRICT: dict[str, Any] = json.loads((PROJECT / "tests" / "infra" / "strict.settings.json").read_text("utf-8"))
 """Every setting that security teams ask for, and something of everything else that can be configured."""
 
 

@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import aws_cdk as cdk
 import pytest
@@ -12,9 +11,7 @@ from cfnlint.config import ConfigMixIn
 from cfnlint.runner import Runner
 
 from infra.config.settings import Settings
-from infra.notifications import Notifications
 from infra.stack import StartImageBuilderStack
-from infra.storage import Storage
 from tests.infra.conftest import FLAGS, PROJECT, STRICT, WITHOUT_BUNDLING, Assembly, Synthesize, listed, refers_to
 
 pytestmark = pytest.mark.xdist_group("template")
@@ -125,108 +122,68 @@ def test_every_result_without_success_is_an_event_for_the_newest_function_that_n
     assert (invocation["MaximumRetryAttempts"], invocation["MaximumEventAgeInSeconds"]) == (2, 21_600)
 
 
-def denials_without_tls(policy: dict[str, Any]) -> list[str]:
-    return [
-        statement["Action"]
-        for statement in policy["PolicyDocument"]["Statement"]
-        if (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
-    ]
+def test_the_queues_keep_messages_for_14_days_and_are_encrypted(assembly: Assembly, strict: Assembly) -> None:
+    for found in (assembly, strict):
+        queues = found.properties("AWS::SQS::Queue")
+        assert [queue["MessageRetentionPeriod"] for queue in queues] == [14 * 24 * 3_600] * 2
+        assert all((queue.get("SqsManagedSseEnabled") is True) is not ("KmsMasterKeyId" in queue) for queue in queues)
 
 
-def test_the_topic_takes_messages_over_tls_only_and_keeps_them_encrypted(assembly: Assembly) -> None:
-    (topic,) = assembly.properties("AWS::SNS::Topic")
-    (key,) = assembly.resources("AWS::KMS::Key")
-    assert refers_to(topic["KmsMasterKeyId"]) == key
-    (policy,) = assembly.properties("AWS::SNS::TopicPolicy")
-    assert denials_without_tls(policy) == ["sns:Publish"]
+def test_the_topic_and_the_queues_take_messages_over_tls_only(strict: Assembly) -> None:
+    policies = [*strict.properties("AWS::SNS::TopicPolicy"), *strict.properties("AWS::SQS::QueuePolicy")]
+    statements = [[one for one in each["PolicyDocument"]["Statement"] if one["Effect"] == "Deny"] for each in policies]
+    assert [[one["Action"] for one in each] for each in statements] == [["sns:Publish"], ["sqs:*"], ["sqs:*"]]
+    for (denial,) in statements:
+        assert denial["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_alarms_of_this_account_alone_may_publish_and_use_the_key_for_it(assembly: Assembly) -> None:
+    (topic,) = assembly.properties("AWS::SNS::Topic")
     (topic_policy,) = assembly.properties("AWS::SNS::TopicPolicy")
-    (key,) = assembly.properties("AWS::KMS::Key")
-    for document in (topic_policy["PolicyDocument"], key["KeyPolicy"]):
-        (statement,) = [one for one in document["Statement"] if "Service" in one["Principal"]]
-        assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-        if document is topic_policy["PolicyDocument"]:
-            assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
-    assert key["EnableKeyRotation"] is True
-
-
-def test_the_queues_are_encrypted_take_tls_only_and_keep_messages_for_14_days(
-    assembly: Assembly, strict: Assembly
-) -> None:
-    for found in (assembly, strict):
-        queues = found.properties("AWS::SQS::Queue")
-        assert len(queues) == 2
-        for each in queues:
-            assert each["MessageRetentionPeriod"] == 14 * 24 * 3_600
-            assert (each.get("SqsManagedSseEnabled") is True) is not ("KmsMasterKeyId" in each)
-        for policy in found.properties("AWS::SQS::QueuePolicy"):
-            assert denials_without_tls(policy) == ["sqs:*"]
+    ((name, key),) = assembly.resources("AWS::KMS::Key").items()
+    assert refers_to(topic["KmsMasterKeyId"]) == name
+    policies = (topic_policy["PolicyDocument"], key["Properties"]["KeyPolicy"])
+    publish, decrypt = (
+        [one for one in policy["Statement"] if one["Principal"] == {"Service": "cloudwatch.amazonaws.com"}]
+        for policy in policies
+    )
+    assert publish[0]["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    assert (len(publish), len(decrypt)) == (1, 1)
 
 
 def test_a_key_of_its_own_encrypts_log_groups_and_queues_and_admits_who_writes_to_them(strict: Assembly) -> None:
-    (name,) = [each for each in strict.resources("AWS::KMS::Key") if each.startswith("Storage")]
-    for group in strict.properties("AWS::Logs::LogGroup"):
-        assert refers_to(group["KmsKeyId"]) == name
-    for each in strict.properties("AWS::SQS::Queue"):
-        assert refers_to(each["KmsMasterKeyId"]) == name
-    key = strict.resources("AWS::KMS::Key")[name]["Properties"]
-    assert key["EnableKeyRotation"] is True
-    principals = {
-        str(service): statement
-        for statement in key["KeyPolicy"]["Statement"]
-        if "Service" in statement["Principal"]
-        for service in listed(statement["Principal"]["Service"])
-    }
-    (logs,) = [service for service in principals if "logs." in service]
-    assert set(principals) == {logs, "events.amazonaws.com", "sns.amazonaws.com"}
+    ((name, key),) = [(name, key) for name, key in strict.resources("AWS::KMS::Key").items() if "Storage" in name]
+    used = [group["KmsKeyId"] for group in strict.properties("AWS::Logs::LogGroup")]
+    used += [queue["KmsMasterKeyId"] for queue in strict.properties("AWS::SQS::Queue")]
+    assert {refers_to(each) for each in used} == {name}
+    statements = [each for each in key["Properties"]["KeyPolicy"]["Statement"] if "Service" in each["Principal"]]
+    logs, services = sorted(statements, key=lambda each: isinstance(each["Principal"]["Service"], list))
+    assert "logs." in str(logs["Principal"]["Service"])
+    assert services["Principal"]["Service"] == ["events.amazonaws.com", "sns.amazonaws.com"]
     # Of no other stack, and of no other account.
-    groups = principals[logs]["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+    groups = logs["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
     assert all("AWS::StackName" in str(group) and "AWS::AccountId" in str(group) for group in groups)
     # What sends or takes messages under a role.
-    for role, actions in (
-        ("FunctionsNotifyOperators", ["kms:Decrypt", "kms:GenerateDataKey"]),
-        ("TriggersSchedulesRole", ["kms:Decrypt", "kms:GenerateDataKey"]),
-    ):
-        granted = {
-            action
-            for statement in strict.statements(role)
-            if name in str(statement["Resource"])
-            for action in listed(statement["Action"])
-        }
-        assert sorted(granted) == actions, role
+    for role in ("FunctionsNotifyOperators", "TriggersSchedulesRole"):
+        granted = [listed(each["Action"]) for each in strict.statements(role) if name in str(each["Resource"])]
+        assert {action for actions in granted for action in actions} == {"kms:Decrypt", "kms:GenerateDataKey"}, role
 
 
 def test_a_key_that_exists_is_used_in_its_place(synthesize: Synthesize) -> None:
     arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     given = synthesize(encryptionKey=arn)
-    (topics,) = given.resources("AWS::KMS::Key")
-    assert topics.startswith("Notifications")
     used = [group["KmsKeyId"] for group in given.properties("AWS::Logs::LogGroup")]
     used += [each["KmsMasterKeyId"] for each in given.properties("AWS::SQS::Queue")]
     assert used == [arn] * 11
     assert any(arn in listed(statement["Resource"]) for statement in given.statements("FunctionsNotifyOperators"))
 
 
-def test_subscribers_get_messages_or_leave_a_dead_letter() -> None:
-    given = [
-        ("email", "ops@example.com"),
-        # The CDK would make one construct id of these two.
-        ("https", "https://example.com/a/b"),
-        ("https", "https://example.com/a--b"),
-        ("sqs", "arn:aws:sqs:us-east-1:111122223333:ops"),
-    ]
-    subscribers = [{"protocol": protocol, "endpoint": endpoint} for protocol, endpoint in given]
-    settings = Settings.load({"stackName": "S", "subscribers": subscribers})
-    stack = cdk.Stack()
-    storage = Storage(stack, "Storage", settings=settings)
-    Notifications(stack, "Notifications", subscribers=settings.subscribers, storage=storage)
-    subscriptions = Template.from_stack(stack).find_resources("AWS::SNS::Subscription").values()
-    assert [(each["Properties"]["Protocol"], each["Properties"]["Endpoint"]) for each in subscriptions] == given
+def test_subscribers_get_messages_or_leave_a_dead_letter(strict: Assembly) -> None:
+    subscriptions = strict.properties("AWS::SNS::Subscription")
+    endpoints = [{"protocol": each["Protocol"], "endpoint": each["Endpoint"]} for each in subscriptions]
+    assert endpoints == STRICT["subscribers"]
     for each in subscriptions:
-        target = each["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]
-        assert refers_to(target).startswith("NotificationsDeadLetters")
+        assert refers_to(each["RedrivePolicy"]["deadLetterTargetArn"]).startswith("NotificationsDeadLetters")
 
 
 def test_every_alarm_calls_the_topic_and_names_its_section_of_the_runbook(assembly: Assembly, strict: Assembly) -> None:
@@ -266,22 +223,11 @@ def test_an_alarm_counts_the_failures_without_a_notification(assembly: Assembly)
 def test_the_dashboard_shows_what_operators_ask_for(assembly: Assembly) -> None:
     (dashboard,) = assembly.properties("AWS::CloudWatch::Dashboard")
     body = json.dumps(dashboard["DashboardBody"])
-    for metric in (
-        "ExecutionsStarted",
-        "ExecutionsSucceeded",
-        "StartDuration",
-        "ExecutionThrottled",
-        "StartAttempts",
-        "StartsAccepted",
-        "StopAttempts",
-        "StopsAccepted",
-        "Polls",
-        "OperatorsNotified",
-        "AppStreamErrors",
-        "Errors",
-        "Throttles",
-    ):
-        assert metric in body, metric
+    metrics = (
+        "ExecutionsStarted ExecutionsSucceeded StartDuration ExecutionThrottled StartAttempts StartsAccepted "
+        "StopAttempts StopsAccepted Polls OperatorsNotified AppStreamErrors Errors Throttles"
+    )
+    assert [metric for metric in metrics.split() if metric not in body] == []
 
 
 def test_names_a_tag_and_a_boundary_narrow_what_the_roles_may_do(strict: Assembly) -> None:
@@ -302,19 +248,19 @@ def test_the_stack_has_the_configured_tags(strict: Assembly) -> None:
 
 
 def test_no_name_stops_a_second_deployment(strict: Assembly) -> None:
-    for resource in strict.template["Resources"].values():
-        if resource["Type"] in ("AWS::IAM::Policy", "AWS::StepFunctions::StateMachineAlias"):
-            continue  # the name is inside its role, or its state machine
-        if resource["Type"] == "AWS::Scheduler::Schedule":
-            continue  # inside its group
+    # What they name is inside a role, a state machine or a group.
+    inside = ("AWS::IAM::Policy", "AWS::StepFunctions::StateMachineAlias", "AWS::Scheduler::Schedule")
+    free = ("AttributeName", "DisplayName", "EventBusName", "MetricName")
+    resources = strict.template["Resources"]
+    for resource in (each for each in resources.values() if each["Type"] not in inside):
         for key, value in resource.get("Properties", {}).items():
-            if key.endswith("Name") and key not in ("AttributeName", "DisplayName", "EventBusName", "MetricName"):
-                referred = [value.get("Ref"), *value.get("Fn::GetAtt", [])] if isinstance(value, dict) else []
-                if set(referred) & set(strict.template["Resources"]):
-                    continue  # the name of another resource of the stack
-                # The names of rules have that of the stack in them.
+            if key.endswith("Name") and key not in free:
                 text = json.dumps(value)
-                assert "AWS::StackName" in text or text.startswith('"StartImageBuilder-'), f"{resource['Type']}: {text}"
+                # The names of rules have that of the stack in them.
+                is_own = "AWS::StackName" in text or text.startswith('"StartImageBuilder-')
+                assert is_own or (isinstance(value, dict) and refers_to(value) in resources), (
+                    f"{resource['Type']}: {text}"
+                )
 
 
 def test_the_template_names_no_account_region_or_partition(assembly: Assembly) -> None:
@@ -323,10 +269,7 @@ def test_the_template_names_no_account_region_or_partition(assembly: Assembly) -
     assert "us-east-1" not in text
 
 
-@pytest.mark.parametrize(
-    ("region", "partition"),
-    [("us-gov-west-1", "aws-us-gov"), ("us-iso-east-1", "aws-iso"), ("us-isob-east-1", "aws-iso-b")],
-)
+@pytest.mark.parametrize(("region", "partition"), [("us-gov-west-1", "aws-us-gov"), ("us-isob-east-1", "aws-iso-b")])
 def test_other_partitions_get_their_own_arns(region: str, partition: str) -> None:
     app = cdk.App(context={**FLAGS, **WITHOUT_BUNDLING})
     stage = cdk.Stage(app, "Stage", env=cdk.Environment(account="111122223333", region=region))
@@ -337,16 +280,14 @@ def test_other_partitions_get_their_own_arns(region: str, partition: str) -> Non
     assert principals == {f"{service}.amazonaws.com" for service in ("cloudwatch", "events", "lambda", "states")}
 
 
-def test_cfn_lint_finds_nothing(assembly: Assembly, strict: Assembly, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cfn_lint_finds_nothing(strict: Assembly, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make lint` checks the default template."""
     # Where its configuration is.
     monkeypatch.chdir(PROJECT)
-    for found in (assembly, strict):
-        assert list(Runner(ConfigMixIn(["--template", str(found.template_file)])).run()) == []
+    assert list(Runner(ConfigMixIn(["--template", str(strict.template_file)])).run()) == []
 
 
-def test_cfn_lint_finds_what_is_wrong(tmp_path: Path, assembly: Assembly) -> None:
-    broken = json.loads(json.dumps(assembly.template))
-    (queue_name, *_) = assembly.resources("AWS::SQS::Queue")
-    broken["Resources"][queue_name]["Properties"]["MessageRetentionPeriod"] = "long"
-    (tmp_path / "broken.json").write_text(json.dumps(broken))
+def test_cfn_lint_finds_what_is_wrong(tmp_path: Path) -> None:
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"MessageRetentionPeriod": "long"}}
+    (tmp_path / "broken.json").write_text(json.dumps({"Resources": {"Queue": queue}}))
     assert list(Runner(ConfigMixIn(["--template", str(tmp_path / "broken.json")])).run())

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.write_docs import DOCS, WRITTEN, write
+from bench import fleet_load
+from bench.write_docs import DOCS, FILES, PARTS, with_part
 from infra.config.settings import Settings
 from lambdas.image_builder.fleet import parse_whole_fleet_request
 from lambdas.image_builder.request import FIELDS, STOP_FIELDS, parse_request
@@ -60,10 +61,21 @@ def test_a_section_of_the_runbook_says_what_an_operator_asks_at_night(heading: s
         assert "aws stepfunctions start-execution" in text, "the command to start again"
 
 
-@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PARTS, ids=lambda page: page.name)
 def test_what_is_written_from_the_code_is_current(page: Path) -> None:
-    for name, part in WRITTEN[page].items():
-        assert page.read_text("utf-8") == write(page, name, part()), "run `make docs`"
+    for name, part in PARTS[page].items():
+        assert page.read_text("utf-8") == with_part(page, name, part()), "run `make docs`"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_a_file_that_is_written_from_the_code_is_current(file: Path) -> None:
+    assert file.read_text("utf-8") == FILES[file](), "run `make docs`"
+
+
+def test_what_make_bench_measures_of_a_fleet_can_be_measured() -> None:
+    makespan, *_, lost = fleet_load.run(2, fleet_load.LONGEST, shared=True)
+    assert 1 <= float(makespan) < 1.2
+    assert lost == "0"
 
 
 def test_the_readme_shows_the_thing_first_and_is_short() -> None:
@@ -103,19 +115,23 @@ def test_every_picture_is_shown_on_a_page() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
-    local = [target for target in targets if not target.startswith("https://")]
-    assert [target for target in local if not (page.parent / target).exists()] == []
+    for target, place in re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", page.read_text("utf-8")):
+        linked = page.parent / target if target else page
+        assert linked.exists(), target
+        if place:
+            text = linked.read_text("utf-8")
+            headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+            # As GitHub makes them of headings.
+            made = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+            assert place in made | set(anchors(text)), f"{target}#{place}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_to_a_place_in_a_page_lead_there(page: Path) -> None:
-    for target, place in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text("utf-8")):
-        text = ((page.parent / target) if target else page).read_text("utf-8")
-        headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-        # As GitHub makes them of headings.
-        made = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
-        assert place in made | set(anchors(text)), f"{target}#{place}"
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.name)
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    named = re.findall(
+        r"`((?:bench|cli|docs|infra|lambdas|local|tests)/[\w./-]+|test_\w+\.py)`", page.read_text("utf-8")
+    )
+    assert [path for path in named if not (PROJECT / path).exists() and not [*PROJECT.glob(f"tests/*/{path}")]] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -17,13 +17,21 @@ PROJECT = Path(__file__).parents[2]
 DECLARED = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))
 GROUPS = DECLARED["dependency-groups"]
 APP = DECLARED["project"]["dependencies"]
-IN_REQUIREMENTS_DEV = [
+DEVELOPMENT = [
     requirement
     for name, group in GROUPS.items()
     if name not in ("checkov", "emulator", "functions")
     for requirement in group
     if isinstance(requirement, str)
 ]
+LOCKS = {
+    "requirements.txt": APP,
+    "requirements-dev.txt": [*APP, *DEVELOPMENT],
+    "lambdas/requirements.txt": GROUPS["functions"],
+    "local/requirements.txt": GROUPS["emulator"],
+    "bench/requirements.txt": GROUPS["checkov"],
+}
+"""What each is locked for."""
 
 
 def locked(file: str) -> dict[str, Requirement]:
@@ -50,39 +58,24 @@ def needed(requirements: list[str]) -> set[str]:
     return found
 
 
-def applicable(file: str) -> set[str]:
-    return {name for name, entry in locked(file).items() if not entry.marker or entry.marker.evaluate()}
-
-
-@pytest.mark.parametrize(
-    ("file", "declared"),
-    [
-        ("requirements.txt", APP),
-        ("requirements-dev.txt", [*APP, *IN_REQUIREMENTS_DEV]),
-        ("lambdas/requirements.txt", GROUPS["functions"]),
-        ("local/requirements.txt", GROUPS["emulator"]),
-        ("bench/requirements.txt", GROUPS["checkov"]),
-    ],
-)
-def test_a_lock_has_every_declared_package_in_the_declared_version(file: str, declared: list[str]) -> None:
+@pytest.mark.parametrize("file", LOCKS)
+def test_a_lock_has_every_declared_package_in_the_declared_version(file: str) -> None:
     entries = locked(file)
-    for requirement in map(Requirement, declared):
+    for requirement in map(Requirement, LOCKS[file]):
         (pin,) = entries[canonicalize_name(requirement.name)].specifier
         assert pin.operator == "=="
         assert requirement.specifier.contains(pin.version, prereleases=True), f"make lock: {requirement}"
 
 
-@pytest.mark.parametrize(
-    ("file", "declared"), [("requirements.txt", APP), ("requirements-dev.txt", [*APP, *IN_REQUIREMENTS_DEV])]
-)
-def test_a_lock_has_what_its_packages_need_and_no_more(file: str, declared: list[str]) -> None:
-    assert applicable(file) == needed(declared), "make lock"
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
+def test_a_lock_has_what_its_packages_need_and_no_more(file: str) -> None:
+    applicable = {name for name, entry in locked(file).items() if not entry.marker or entry.marker.evaluate()}
+    assert applicable == needed(LOCKS[file]), "make lock"
 
 
 def test_synth_and_deploy_find_what_the_documentation_promises_in_requirements_txt() -> None:
-    assert {"aws-cdk-lib", "aws-lambda-powertools", "boto3", "cdk-nag", "constructs", "pydantic"} <= set(
-        locked("requirements.txt")
-    )
+    promised = {"aws-cdk-lib", "aws-lambda-powertools", "boto3", "cdk-nag", "constructs", "pydantic"}
+    assert promised <= set(locked("requirements.txt"))
 
 
 @pytest.mark.parametrize("file", ["requirements.txt", "lambdas/requirements.txt"])
@@ -92,14 +85,7 @@ def test_the_locks_of_the_app_and_its_functions_agree_with_that_of_the_tests(fil
         assert requirement.specifier == tested[name].specifier, name
 
 
-@pytest.mark.parametrize(
-    "file",
-    [
-        "requirements.txt",
-        "requirements-dev.txt",
-        *(f"{name}/requirements.txt" for name in ("bench", "lambdas", "local")),
-    ],
-)
+@pytest.mark.parametrize("file", LOCKS)
 def test_a_lock_has_hashes_for_every_package_and_names_no_address(file: str) -> None:
     text = (PROJECT / file).read_text("utf-8")
     assert "://" not in text

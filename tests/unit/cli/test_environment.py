@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.environment import find_python
+from cli.environment import LAMBDA_PYTHON, find_python
 
 PROJECT = Path(__file__).parents[3]
 READS = (
@@ -35,10 +35,15 @@ e.write_stamp(e.VENV, {**e.current_stamp(e.VENV), "groups": ["app", "demo"]})
 
 
 def python(directory: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "UV_", "PYTHON"))}
     return subprocess.run(
-        [PYTHON, *arguments], cwd=directory, env=clean | variables, capture_output=True, text=True, check=False
+        [PYTHON, *arguments], cwd=directory, env=clean() | variables, capture_output=True, text=True, check=False
     )
+
+
+def clean() -> dict[str, str]:
+    """The variables of a shell in which PYTHON names this Python and nothing else is set for an installation."""
+    rest = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "UV_", "PYTHON"))}
+    return rest | {"PYTHON": PYTHON}
 
 
 def steps(directory: Path, *names: str) -> list[str]:
@@ -177,7 +182,7 @@ def test_two_commands_at_once_install_one_after_the_other(installed: Path) -> No
     directory = os.open(installed, os.O_RDONLY)
     fcntl.flock(directory, fcntl.LOCK_EX)
     command = [PYTHON, "-m", "cli.environment", "app"]
-    with subprocess.Popen(command, cwd=installed, stdout=subprocess.PIPE, text=True) as second:
+    with subprocess.Popen(command, cwd=installed, env=clean(), stdout=subprocess.PIPE, text=True) as second:
         assert second.stdout
         assert second.stdout.readline() == "Waiting for another make command, which is installing here\n"
         assert second.poll() is None
@@ -198,8 +203,28 @@ def test_an_interpreter_is_found_only_where_it_runs(
     shim.chmod(0o755)
     assert find_python(version) is None
     major, minor = version.split(".")
-    there = tmp_path / "pyenv" / "versions" / f"{version}.0" / "bin" / f"python{version}"
-    there.parent.mkdir(parents=True)
-    there.write_text(f"#!/bin/sh\nprintf '/usr\\n{major}\\n{minor}\\n'\n")
-    there.chmod(0o755)
+    there = interpreter(tmp_path / "pyenv" / "versions" / f"{version}.0" / "bin" / f"python{version}", major, minor)
     assert find_python(version) == there
+
+
+def test_the_functions_python_is_preferred_unless_another_is_named(project: Path, tmp_path: Path) -> None:
+    found = interpreter(tmp_path / "bin" / f"python{LAMBDA_PYTHON}", *LAMBDA_PYTHON.split("."))
+    code = "import cli.environment as e; e.VERSION = '3.11'; print(e.chosen_python())"
+    variables = {"PATH": str(found.parent), "PYENV_ROOT": str(tmp_path)}
+    assert python(project, "-c", code, **variables, PYTHON="").stdout == f"{found}\n"
+    assert python(project, "-c", code, **variables).stdout == "None\n"
+    assert python(project, "-c", code, **variables, PYTHON="", typed_PYTHON="python3.12").stdout == "None\n"
+    assert (
+        python(project, "-c", f"import sys; sys.prefix = '{project / '.venv'}'; {code}", **variables, PYTHON="").stdout
+        == "None\n"
+    )
+    found.unlink()
+    assert python(project, "-c", code, **variables, PYTHON="").stdout == "None\n"
+
+
+def interpreter(path: Path, major: str, minor: str) -> Path:
+    """What answers as an interpreter of this version."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\nprintf '/usr\\n{major}\\n{minor}\\n'\n")
+    path.chmod(0o755)
+    return path

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from cli.account import connect
 from cli.history import Follower, Line, Run, minutes, read_run
 from cli.watch import lines
+from tests.unit.cli.conftest import Aws
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:StartImageBuilder:0123"
 BEGAN = datetime(2026, 1, 31, 22, tzinfo=UTC)
@@ -83,22 +85,13 @@ def texts(found: Run) -> list[str]:
     return [line.text for line in lines(found)]
 
 
-def test_a_retried_call_shows_its_error_and_its_reason() -> None:
-    retried = (entered(1, START), called(1), failed(3, "ThrottlingException", "Rate exceeded"), called(8))
-    found = run(*retried, answered(9, ACCEPTED))
-    assert list(lines(found)) == [
-        Line(1, "state", START),
-        Line(3, "failure", "ThrottlingException: Rate exceeded"),
-        Line(8, "retry", "trying again"),
-        Line(9, "result", "AppStream accepted the start; the image builder is PENDING"),
-    ]
-    assert (found.name, found.builder, found.ended) == ("gold", "PENDING", None)
+STARTED = (entered(1, START), called(1), failed(3, "ThrottlingException", "Rate exceeded"), called(8))
+RETRIED = (*STARTED, answered(9, ACCEPTED))
 
 
 @pytest.mark.parametrize(
     ("state", "more", "call"),
     [
-        (START, {"Tracking": {"Claim": "Confirmed"}}, "AppStream accepted the start; "),
         (START, {"Tracking": {"Claim": "Presumed"}, "LostAnswer": {}}, ""),
         (START, {"LostAnswer": {"Error": "E"}}, "AppStream's answer to the start was lost; "),
         (POLL, {"Tracking": {"Claim": "Confirmed"}}, ""),
@@ -111,27 +104,33 @@ def test_a_result_says_what_was_called_and_the_state(state: str, more: dict[str,
     assert texts(found)[1:] == [f"{call}the image builder is PENDING"]
 
 
+MAP = (entered(0, "Start each", "Map"), (1.0, "MapRunStarted", {"mapRunArn": "arn:1"}))
+BROKEN = (2.0, "EvaluationFailed", {"error": "States.QueryEvaluationError", "cause": "No field.", "state": POLL})
+EXPRESSION = "States.QueryEvaluationError: No field."
+CALL = (entered(1, POLL), called(1))
+CAUSE = '{"Message": "E: Trouble.", "Route": "fail", "Advice": "A."}'
+
+
 @pytest.mark.parametrize(
-    ("kind", "details", "text"),
+    ("events", "shown"),
     [
-        ("TaskTimedOut", {**FUNCTION, "error": "States.Timeout"}, "States.Timeout"),
-        ("TaskStartFailed", {**FUNCTION, "error": "Lambda.Unknown", "cause": "not JSON"}, "Lambda.Unknown: not JSON"),
-        ("LambdaFunctionTimedOut", {}, "LambdaFunctionTimedOut"),
-        (*failed(0, "E", '{"Message": "E: Trouble.", "Route": "fail", "Advice": "A."}')[1:], "E: Trouble."),
+        ([*CALL, (2, "TaskTimedOut", {"error": "States.Timeout"})], ["States.Timeout"]),
+        ([*CALL, (2, "TaskStartFailed", {"error": "Lambda.X", "cause": "no JSON"})], ["Lambda.X: no JSON"]),
+        ([*CALL, failed(2, "E", CAUSE)], ["E: Trouble."]),
+        ([CALL[0], (1, "LambdaFunctionScheduled", {}), (2, "LambdaFunctionTimedOut", {})], ["LambdaFunctionTimedOut"]),
+        ([entered(1, POLL, "Pass"), BROKEN], [EXPRESSION]),
+        ([entered(1, POLL, "Pass"), BROKEN, BROKEN], [EXPRESSION, "trying again", EXPRESSION]),
+        ([*CALL, answered(1, {}), BROKEN, BROKEN], [EXPRESSION, "trying again", EXPRESSION]),
+        ([*MAP, (9, "MapRunFailed", {"error": "States.X", "cause": "No such list."})], ["States.X: No such list."]),
+        ([*MAP, (9, "MapRunSucceeded", {})], []),
+        ([MAP[0], *CALL[1:], *CALL[1:], failed(2, "Odd", "A child's.")], []),
+        ([ended(2, "Failed", "ImageBuilderFailed")], ["FAILED ImageBuilderFailed"]),
+        ([ended(2, "Aborted")], ["ABORTED"]),
+        ([ended(2, "TimedOut")], ["TIMED_OUT"]),
     ],
 )
-def test_every_failed_call_shows_its_error(kind: str, details: dict[str, Any], text: str) -> None:
-    scheduled = "LambdaFunctionScheduled" if kind.startswith("Lambda") else "TaskScheduled"
-    assert texts(run(entered(1, POLL), (1, scheduled, {}), (2, kind, details))) == [POLL, text]
-
-
-def test_polls_that_find_nothing_new_become_one_line() -> None:
-    found = run(entered(0, START), called(0), answered(0, ACCEPTED), *poll(0, *["PENDING"] * 3, "RUNNING", "RUNNING"))
-    assert texts(found) == [
-        *(START, "AppStream accepted the start; the image builder is PENDING"),
-        "Polled 3 times: the image builder is still PENDING",
-        *(WAIT, POLL, "the image builder is RUNNING", "Evaluate builder state"),
-    ]
+def test_every_failure_is_shown_with_its_reason(events: list[Event], shown: list[str]) -> None:
+    assert [line.text for line in lines(run(*events)) if line.kind != "state"] == shown
 
 
 def test_a_poll_that_failed_stays_a_line_of_its_own() -> None:
@@ -143,10 +142,7 @@ def test_a_poll_that_failed_stays_a_line_of_its_own() -> None:
 
 
 def test_events_add_lines_and_never_change_one() -> None:
-    refused = (entered(0, START), called(0), failed(1, "E", "m"), entered(1, "Wait before retry", "Wait"))
-    accepted = (entered(2, START), called(2), answered(3, ACCEPTED))
-    polls = poll(3, *["PENDING"] * 3, "STOPPED", "PENDING", "PENDING")
-    events = (*refused, *accepted, *polls, succeeded(400, {}))
+    events = (*RETRIED, *poll(9, *["PENDING"] * 3, "STOPPED", "PENDING", "PENDING"), succeeded(400, {}))
     shown: list[Line] = []
     for number in range(len(events) + 1):
         now = list(lines(run(*events[:number])))
@@ -161,40 +157,14 @@ def test_a_wait_lasts_what_the_workflow_assigned() -> None:
     assert run(entered(1, WAIT, "Wait")).steps[-1].pause is None
 
 
-@pytest.mark.parametrize(
-    ("kind", "error", "text"),
-    [
-        ("Failed", "ImageBuilderFailed", "FAILED ImageBuilderFailed"),
-        ("Aborted", "", "ABORTED"),
-        ("TimedOut", "", "TIMED_OUT"),
-    ],
-)
-def test_the_last_line_is_the_status_and_the_error(kind: str, error: str, text: str) -> None:
-    found = run(entered(1, "Fail execution", "Fail"), ended(2, kind, error))
-    assert found.ended == 2
-    assert list(lines(found))[-1] == Line(2, "failed", text)
-
-
-class StepFunctions:
-    """Answers requests for the history; any other is an AttributeError."""
-
-    events: Any
-
-    def get_paginator(self, operation: str) -> Any:
-        assert operation == "get_execution_history"
-        return self
-
-    def paginate(self, **_: Any) -> Any:
-        return [{"events": self.events[::-1]}]
-
-
-def test_the_status_is_of_the_same_moment_as_the_history() -> None:
-    client = StepFunctions()
-    follower = Follower(client, ARN)  # type: ignore[arg-type]
-    client.events = history(entered(1, START))
+def test_the_status_is_of_the_same_moment_as_the_history(aws: Aws) -> None:
+    over = history(entered(1, START), ended(2, "Failed", "E", "{}"))
+    aws.answers["GetExecutionHistory"] = [{"events": over[1::-1]}, {"events": over[::-1], "nextToken": "unread"}]
+    follower = Follower(connect().client("stepfunctions"), ARN)
     assert texts(follower.run()) == [START]
-    client.events = history(entered(1, START), ended(2, "Failed", "E", "{}"))
-    assert (follower.run().status, texts(follower.run())) == ("FAILED", [START, "FAILED E"])
+    found = follower.run()
+    assert (found.status, texts(found)) == ("FAILED", [START, "FAILED E"])
+    assert aws.called == ["GetExecutionHistory"] * 2
 
 
 def test_a_redriven_execution_goes_on() -> None:
@@ -204,8 +174,7 @@ def test_a_redriven_execution_goes_on() -> None:
 
 
 def test_time_is_simulated_by_its_scale() -> None:
-    scaled = read_run(ARN, history(entered(3, POLL)), 0.01)
-    assert scaled.steps[0].entered == 300
+    assert read_run(ARN, history(entered(3, POLL)), 0.01).steps[0].entered == 300
 
 
 def test_an_execution_without_events_yet_has_just_begun() -> None:
@@ -214,13 +183,8 @@ def test_an_execution_without_events_yet_has_just_begun() -> None:
     assert datetime.now(UTC) - found.began < timedelta(minutes=1)
 
 
-def test_the_calls_of_the_children_of_a_map_are_not_its_own() -> None:
-    child = (called(1), called(1), failed(2, "Odd", "Trouble."))
-    found = run(entered(0, "Start each", "Map"), *child, entered(3, "Count", "Pass"))
-    assert [(step.name, step.attempts) for step in found.steps] == [("Start each", []), ("Count", [])]
-
-
 STOP_ARN = ARN.replace("StartImageBuilder", "Stack-StopImageBuilderStateMachine1A2B")
+NESTED = '{"Name": "gold", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn"}'
 
 
 @pytest.mark.parametrize(
@@ -231,11 +195,7 @@ STOP_ARN = ARN.replace("StartImageBuilder", "Stack-StopImageBuilderStateMachine1
         (ARN, '{"detail": 7}', "Start of an image builder without a name"),
         (ARN, "7", "Start of an image builder without a name"),
         (STOP_ARN, '{"Name": "gold"}', "Stop of image builder gold"),
-        (
-            STOP_ARN,
-            '{"Name": "gold", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn"}',
-            "Auto-stop of image builder gold",
-        ),
+        (STOP_ARN, NESTED, "Auto-stop of image builder gold"),
         (ARN.replace("StartImage", "StartFleet"), '{"ImageBuilders": ["a"]}', "Start of a fleet of image builders"),
     ],
 )
@@ -244,26 +204,21 @@ def test_starts_stops_and_auto_stops_have_different_titles(execution: str, reque
 
 
 @pytest.mark.parametrize(
-    ("output", "outcome"),
+    ("end", "outcome"),
     [
-        ({"Outcome": "AlreadyRunning"}, ("gold is RUNNING. Nothing was started.", "")),
+        (succeeded(60, {"Outcome": "AlreadyRunning"}), ("gold is RUNNING. Nothing was started.", "")),
         (
-            {"Outcome": "Running", "Started": True, "WaitedSeconds": 730, "Advice": "Connect."},
+            succeeded(60, {"Outcome": "Running", "Started": True, "WaitedSeconds": 730, "Advice": "Connect."}),
             ("gold is RUNNING. This execution started it. The execution waited 12 minutes.", "Connect."),
         ),
-        ({"Outcome": "Running", "Started": False}, ("gold is RUNNING.", "")),
-        ({"Outcome": "LeftAlone", "Why": "Its start is over."}, ("gold is RUNNING. Its start is over.", "")),
-        ({"Requested": 3, "Running": 2}, ("2 of 3 image builders are RUNNING.", "")),
-        (7, ("", "")),
+        (succeeded(60, {"Outcome": "LeftAlone", "Why": "It is over."}), ("gold is RUNNING. It is over.", "")),
+        (succeeded(60, {"Requested": 3, "Running": 2}), ("2 of 3 image builders are RUNNING.", "")),
+        (succeeded(60, 7), ("", "")),
+        (ended(60, "Failed", "E", '{"Route": "notify", "Message": "M.", "Advice": "A."}'), ("M.", "A.")),
     ],
 )
-def test_a_result_is_said_in_a_sentence(output: Any, outcome: tuple[str, str]) -> None:
-    assert run(*poll(0, "RUNNING"), succeeded(60, output)).outcome == outcome
-
-
-def test_a_failure_is_said_as_the_operators_read_it() -> None:
-    cause = json.dumps({"Route": "notify", "Message": "It is FAILED.", "Advice": "Delete it."})
-    assert run(ended(1, "Failed", "ImageBuilderFailed", cause)).outcome == ("It is FAILED.", "Delete it.")
+def test_an_outcome_is_said_in_a_sentence(end: Event, outcome: tuple[str, str]) -> None:
+    assert run(*poll(0, "RUNNING"), end).outcome == outcome
 
 
 @pytest.mark.parametrize(
@@ -271,27 +226,3 @@ def test_a_failure_is_said_as_the_operators_read_it() -> None:
 )
 def test_a_time_is_said_in_seconds_or_minutes(seconds: float, text: str) -> None:
     assert minutes(seconds) == text
-
-
-MAP = (entered(0, "Start each", "Map"), (1.0, "MapRunStarted", {"mapRunArn": "arn:1"}))
-
-
-def test_a_map_run_that_fails_shows_its_cause_and_one_that_succeeds_none() -> None:
-    over = run(*MAP, (9, "MapRunFailed", {"error": "States.ItemReaderFailed", "cause": "No such list."}))
-    assert over.steps[0].map_run == "arn:1"
-    assert texts(over)[1:] == ["States.ItemReaderFailed: No such list."]
-    assert texts(run(*MAP, (9, "MapRunSucceeded", {}))) == ["Start each"]
-
-
-BROKEN = (2.0, "EvaluationFailed", {"error": "States.QueryEvaluationError", "cause": "No field.", "state": POLL})
-
-
-@pytest.mark.parametrize(
-    "before",
-    [[entered(1, POLL, "Pass")], [entered(1, POLL), called(1), answered(1, {})]],
-    ids=["of-a-state", "of-the-result-of-a-call"],
-)
-def test_every_failed_expression_is_shown(before: list[Event]) -> None:
-    failure = "States.QueryEvaluationError: No field."
-    assert texts(run(*before, BROKEN)) == [POLL, failure]
-    assert texts(run(*before, BROKEN, BROKEN)) == [POLL, failure, "trying again", failure]

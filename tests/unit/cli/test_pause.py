@@ -1,17 +1,18 @@
 """`make pause` and `make resume`, on moto's EventBridge and Scheduler."""
 
 import json
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
-from cli.deployment import Deployment, Resource
+from cli.deployment import Deployment
 from cli.pause import pause, resume, set_notifications
+from infra.config.settings import Settings
 
 TARGET = {"Arn": "arn:aws:states:us-east-1:123456789012:stateMachine:Start:live", "RoleArn": "arn:aws:iam::1:role/r"}
 EVERY_DAY: dict[str, Any] = {
@@ -20,7 +21,6 @@ EVERY_DAY: dict[str, Any] = {
     "GroupName": "group",
     "Target": TARGET,
 }
-NEXT_YEAR = datetime.now(UTC).replace(microsecond=0) + timedelta(days=365)
 SCHEDULES: list[dict[str, Any]] = [
     {"Name": "night", "State": "ENABLED", "Description": "Every night"},
     {"Name": "morning", "State": "ENABLED", "ScheduleExpressionTimezone": "Europe/Berlin"},
@@ -40,22 +40,15 @@ def stack() -> Iterator[Deployment]:
         for name, bus, state in [("asked", "images", "ENABLED"), ("idle", "default", "DISABLED")]:
             events.put_rule(Name=name, EventBusName=bus, State=state, EventPattern=json.dumps({"source": ["x"]}))
         events.put_rule(Name="changes", EventPattern=json.dumps({"source": ["aws.states"]}))
-        resources = [
-            Resource("TriggersSchedules", "AWS::Scheduler::ScheduleGroup", "group"),
-            Resource("TriggersTriggerasked", "AWS::Events::Rule", "images|asked"),
-            Resource("TriggersTriggeridle", "AWS::Events::Rule", "idle"),
-            Resource("StatusChangesRule", "AWS::Events::Rule", "changes"),
-        ]
-        settings: Any = None
-        yield Deployment(session, settings, "UPDATE_COMPLETE", {}, resources)
+        ids = {"TriggersTriggerasked": "images|asked", "TriggersTriggeridle": "idle", "StatusChangesRule": "changes"}
+        resources = {"AWS::Scheduler::ScheduleGroup": {"TriggersSchedules": "group"}, "AWS::Events::Rule": ids}
+        yield Deployment(session, Settings.load(), "UPDATE_COMPLETE", {}, resources)
 
 
 def schedules(stack: Deployment) -> dict[str, dict[str, Any]]:
-    scheduler = stack.client("scheduler")
-    names = [schedule["Name"] for schedule in SCHEDULES]
-    varies = ("LastModificationDate", "ResponseMetadata")
-    found = {name: scheduler.get_schedule(GroupName="group", Name=name) for name in names}
-    return {name: {key: value for key, value in each.items() if key not in varies} for name, each in found.items()}
+    get, varies = stack.client("scheduler").get_schedule, ("LastModificationDate", "ResponseMetadata")
+    found = [get(GroupName="group", Name=schedule["Name"]) for schedule in SCHEDULES]
+    return {each["Name"]: {key: value for key, value in each.items() if key not in varies} for each in found}
 
 
 def rules(stack: Deployment) -> dict[str, str]:
@@ -63,22 +56,16 @@ def rules(stack: Deployment) -> dict[str, str]:
     return {rule["Name"]: rule["State"] for rules in pages for rule in rules}
 
 
-def test_what_was_enabled_is_disabled_and_then_as_before(stack: Deployment) -> None:
+def test_what_was_enabled_is_disabled_and_then_as_before_and_once_is_enough(stack: Deployment) -> None:
     before, rules_before = schedules(stack), rules(stack)
+    assert resume(stack) == []
     paused = ["rule asked", "schedule morning", "schedule night"]
     assert sorted(pause(stack)) == paused
+    assert pause(stack) == []
     assert {schedule["State"] for schedule in schedules(stack).values()} == {"DISABLED"}
     assert rules(stack) == {"asked": "DISABLED", "idle": "DISABLED", "changes": "ENABLED"}
     assert sorted(resume(stack)) == paused
     assert (schedules(stack), rules(stack)) == (before, rules_before)
-
-
-def test_a_second_pause_or_resume_changes_nothing(stack: Deployment) -> None:
-    assert resume(stack) == []
-    pause(stack)
-    assert pause(stack) == []
-    assert len(resume(stack)) == 3
-    assert resume(stack) == []
 
 
 def test_notifications_are_switched_off_and_on_with_their_rule_alone(stack: Deployment) -> None:
@@ -90,19 +77,14 @@ def test_notifications_are_switched_off_and_on_with_their_rule_alone(stack: Depl
 
 def test_a_start_date_that_has_passed_is_left_out(stack: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """EventBridge Scheduler refuses one of more than five minutes ago."""
-
-    class InTwoDays(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> "InTwoDays":
-            return cls.fromtimestamp(time.time() + 172_800, tz)
-
     scheduler = stack.client("scheduler")
-    tomorrow = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
-    scheduler.create_schedule(**EVERY_DAY, Name="later", State="ENABLED", StartDate=tomorrow, EndDate=NEXT_YEAR)
+    tomorrow, next_year = (datetime.now(UTC).replace(microsecond=0) + timedelta(days=days) for days in (1, 365))
+    scheduler.create_schedule(**EVERY_DAY, Name="later", State="ENABLED", StartDate=tomorrow, EndDate=next_year)
     pause(stack)
     assert scheduler.get_schedule(GroupName="group", Name="later")["StartDate"] == tomorrow
-    monkeypatch.setattr("cli.pause.datetime", InTwoDays)
+    in_two_days = SimpleNamespace(max=datetime.max, now=lambda zone: datetime.now(zone) + timedelta(days=2))
+    monkeypatch.setattr("cli.pause.datetime", in_two_days)
     resume(stack)
     resumed = scheduler.get_schedule(GroupName="group", Name="later")
     assert "StartDate" not in resumed
-    assert (resumed["State"], resumed["EndDate"]) == ("ENABLED", NEXT_YEAR)
+    assert (resumed["State"], resumed["EndDate"]) == ("ENABLED", next_year)

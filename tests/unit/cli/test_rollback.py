@@ -23,19 +23,19 @@ def found(published: Mapping[str, list[int]], began: list[int]) -> dict[str, str
     return previous(versions, deployed, [at(minute) for minute in began])
 
 
-def test_all_three_go_back_behind_the_last_deployment() -> None:
-    published = {"start": [1, 11, 21], "stop": [1, 20], "fleet": [2, 22]}
-    assert found(published, began=[0, 10, 19]) == {"start": "start:2", "stop": "stop:1", "fleet": "fleet:1"}
-
-
-def test_a_workflow_that_the_last_deployment_did_not_change_stays() -> None:
-    published = {"start": [1, 21], "stop": [1], "fleet": [2]}
-    assert found(published, began=[0, 19]) == {"start": "start:1", "stop": "stop:1", "fleet": "fleet:1"}
-
-
-def test_a_deployment_that_published_no_version_does_not_count() -> None:
-    published = {"start": [1, 21], "stop": [1], "fleet": [2]}
-    assert found(published, began=[0, 19, 30]) == found(published, began=[0, 19])
+@pytest.mark.parametrize(
+    ("published", "began", "versions"),
+    [
+        ({"start": [1, 11, 21], "stop": [1, 20], "fleet": [2, 22]}, [0, 10, 19], ["start:2", "stop:1", "fleet:1"]),
+        ({"start": [1, 21], "stop": [1], "fleet": [2]}, [0, 19], ["start:1", "stop:1", "fleet:1"]),
+        ({"start": [1, 21], "stop": [1], "fleet": [2]}, [0, 19, 30], ["start:1", "stop:1", "fleet:1"]),
+    ],
+    ids=["all-changed", "one-changed", "a-later-deployment-published-none"],
+)
+def test_all_three_go_back_behind_the_last_deployment_that_published_a_version(
+    published: Mapping[str, list[int]], began: list[int], versions: list[str]
+) -> None:
+    assert list(found(published, began).values()) == versions
 
 
 @pytest.mark.parametrize(

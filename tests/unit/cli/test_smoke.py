@@ -4,10 +4,24 @@ from typing import Any
 
 import pytest
 
-from cli.smoke import Subscriber, function, subscriptions
+from cli.account import connect
+from cli.deployment import Deployment
+from cli.smoke import functions, subscriptions
+from infra.config.settings import Settings
+from tests.unit.cli.conftest import Aws
 
 MAIL, QUEUE = ("email", "ops@example.com"), ("sqs", "arn:aws:sqs:us-east-1:123456789012:ops")
 CONFIRMED = "arn:aws:sns:us-east-1:123456789012:topic:1"
+FUNCTION = {"Runtime": "python3.14", "Architectures": ["arm64"]}
+
+
+def stack(*subscribers: tuple[str, str]) -> Deployment:
+    settings = {
+        "stackName": "S",
+        "subscribers": [dict(zip(("protocol", "endpoint"), each, strict=True)) for each in subscribers],
+    }
+    resources = {"AWS::Lambda::Function": {"Logical": "f"}}
+    return Deployment(connect(), Settings.load(settings), "", {"OperatorTopicArn": "arn:topic"}, resources)
 
 
 @pytest.mark.parametrize(
@@ -21,29 +35,29 @@ CONFIRMED = "arn:aws:sns:us-east-1:123456789012:topic:1"
         ([MAIL], {MAIL: "Deleted"}, ["has not confirmed", "nobody would be notified"]),
     ],
 )
-def test_who_would_not_be_notified_is_named(
-    configured: list[Subscriber], found: dict[Subscriber, str], words: list[str]
-) -> None:
-    said = list(subscriptions(configured, found))
+def test_who_would_not_be_notified_is_named(configured: Any, found: Any, words: list[str], aws: Aws) -> None:
+    subscribed = [
+        {"Protocol": protocol, "Endpoint": endpoint, "SubscriptionArn": arn}
+        for (protocol, endpoint), arn in found.items()
+    ]
+    aws.answers["ListSubscriptionsByTopic"] = {"Subscriptions": subscribed}
+    said = list(subscriptions(stack(*configured)))
     assert len(said) == len(words)
     assert all(word in sentence for word, sentence in zip(words, said, strict=True))
-
-
-DEPLOYED = {"Runtime": "python3.14", "Architectures": ["arm64"]}
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("changed", "said"),
     [
         ({}, []),
-        ({"State": "Active", "LastUpdateStatus": "Successful"}, []),
-        ({"Runtime": "python3.9"}, ["f runs on python3.9 arm64, not on python3.14 arm64"]),
-        ({"Architectures": ["x86_64"]}, ["f runs on python3.14 x86_64, not on"]),
-        ({"State": "Failed", "StateReason": "No image."}, ["f is not ready: No image."]),
-        ({"LastUpdateStatus": "InProgress", "LastUpdateStatusReason": "It updates."}, ["not ready: It updates."]),
+        (
+            {"Runtime": "python3.9"},
+            ["The function f runs on python3.9 arm64, not on python3.14 arm64: deploy it again."],
+        ),
+        ({"Architectures": ["x"]}, ["The function f runs on python3.14 x, not on python3.14 arm64: deploy it again."]),
     ],
 )
-def test_a_function_that_is_not_as_deployed_is_named(found: dict[str, Any], words: list[str]) -> None:
-    said = list(function("f", DEPLOYED, {**DEPLOYED, **found}))
-    assert len(said) == len(words)
-    assert all(word in sentence for word, sentence in zip(words, said, strict=True))
+def test_a_function_that_is_not_as_deployed_is_named(aws: Aws, changed: dict[str, Any], said: list[str]) -> None:
+    aws.answers["GetTemplate"] = {"TemplateBody": {"Resources": {"Logical": {"Properties": FUNCTION}}}}
+    aws.answers["GetFunctionConfiguration"] = {**FUNCTION, **changed}
+    assert list(functions(stack())) == said
