@@ -36,6 +36,7 @@ class Call:
 
     Attributes:
         time: simulated seconds since the epoch.
+        outcome: "ok", an error code, or "dropped".
         effective: whether it changed an image builder.
         state_before: of the one image builder that it is about; None: there is none.
     """
@@ -43,6 +44,7 @@ class Call:
     time: float
     operation: str
     parameters: Mapping[str, Any]
+    outcome: str
     effective: bool
     state_before: str | None
 
@@ -114,22 +116,24 @@ class FakeAppStream:
         """Answer one HTTP request: its header X-Amz-Target, which names service and operation, and its JSON."""
         return self.reply(target.rpartition(".")[2], json.loads(body))
 
-    def reply(self, operation: str, parameters: Mapping[str, Any], refusal: ServiceError | None = None) -> Reply:
+    def reply(self, operation: str, content: Any, refusal: ServiceError | None = None) -> Reply:
         """Answer and record one call.
 
         Args:
             operation: its name.
-            parameters: as botocore sends them: it has refused wrong types and missing members.
+            content: its parameters, as botocore sends them: it has refused wrong types and missing members.
             refusal: an error to answer before anything else.
         """
         with self._lock:
-            now, names = self.clock.now(), _names(parameters)
+            now, names = self.clock.now(), _names(content)
             one = names[0] if len(names) == 1 else ""
             before = self._builders.get(one)
             fault, delay = (None, 0.0) if refusal else self.faults.next_for(operation, names)
-            reply = Reply(error=refusal) if refusal else self._reply(fault, operation, parameters, now)
+            reply = Reply(error=refusal) if refusal else self._reply(fault, operation, content, now)
             effective = self._builders.get(one) is not before
-            self._calls.append(Call(now, operation, parameters, effective, before.state(now) if before else None))
+            outcome = "dropped" if reply.dropped else reply.error.code if reply.error else "ok"
+            state = before.state(now) if before else None
+            self._calls.append(Call(now, operation, content, outcome, effective, state))
             return replace(reply, delay=delay)
 
     def _reply(self, fault: Fault | None, operation: str, parameters: Mapping[str, Any], now: float) -> Reply:
