@@ -38,9 +38,9 @@ def developer_loop() -> str:
         done("make synth", "the app alone")
         _run("cdk", "synth", "--quiet", "--output", directory)
         done("make synth", "again, with the CDK CLI")
-    with running_emulator(time_scale=TIME_SCALE) as emulator, Path(os.devnull).open("w") as nowhere:
+    with running_emulator(time_scale=TIME_SCALE) as emulator:
         done("make demo", "start MiniStack and the fake")
-        emulator.deploy(nowhere)
+        emulator.deploy()
         done("make demo", "synth, bootstrap and deploy")
         emulator.appstream.put_builder(BUILDER)
         stepfunctions = emulator.client("stepfunctions")

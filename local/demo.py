@@ -57,7 +57,9 @@ def main() -> int:
         with ExitStack() as stack:
             with _step("Start MiniStack and the fake of AppStream on 127.0.0.1"):
                 emulator = stack.enter_context(running_emulator(time_scale=TIME_SCALE))
-            return _demo(emulator, request, fault)
+            with _step("Synthesize the template and deploy it with cdk deploy"):
+                emulator.deploy()
+            return show(emulator, request, fault)
     except (EmulatorError, AccountError, OSError) as problem:
         # An OSError is a full disk or a temporary directory that cannot be written to.
         say(console, Text(printable(f"The demo could not go on: {problem}"), RED))
@@ -65,12 +67,6 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("Interrupted: everything that the demo started has ended.")
         return 130
-
-
-def _demo(emulator: Emulator, request: Mapping[str, Any], fault: Fault | None) -> int:
-    with _step("Synthesize the template and deploy it with cdk deploy"):
-        _deploy(emulator)
-    return show(emulator, request, fault)
 
 
 def show(emulator: Emulator, request: Mapping[str, Any], fault: Fault | None) -> int:
@@ -81,7 +77,7 @@ def show(emulator: Emulator, request: Mapping[str, Any], fault: Fault | None) ->
     """
     outputs = emulator.outputs("StartImageBuilder")
     with _step("Subscribe a queue to the operators' topic"):
-        queue = _subscribed_queue(emulator, outputs["OperatorTopicArn"])
+        queue = emulator.subscribe_queue(outputs["OperatorTopicArn"])
     name = request["Name"]
     emulator.appstream.put_builder(name, state="STOPPED")
     console.print(f"Image builder {name} created, STOPPED", markup=False)
@@ -98,9 +94,7 @@ def show(emulator: Emulator, request: Mapping[str, Any], fault: Fault | None) ->
     if auto_stop:
         console.print(f"\nThe auto-stop that this start has scheduled, {request['StopAfterMinutes']} minutes:\n")
         runs.append(watch(stepfunctions, auto_stop, console, emulator.time_scale))
-    for mail in _received(emulator, queue):
-        if execution not in mail["Message"]:
-            continue
+    for mail in (each for each in emulator.received(queue) if execution in each["Message"]):
         console.print()
         console.rule(Text("Notification of the operators", "bold"), align="left", style="none")
         for line in [mail["Subject"], "", *mail["Message"].splitlines()]:
@@ -111,36 +105,10 @@ def show(emulator: Emulator, request: Mapping[str, Any], fault: Fault | None) ->
     for run, file in zip(runs, ("report.html", "report-auto-stop.html"), strict=False):
         write_report(stepfunctions, run, reports / file)
         console.print(f"Report to keep, open it in a browser: {reports / file}", markup=False, soft_wrap=True)
-    console.print(f"The emulator held {emulator.resident_bytes() / 2**20:.0f} MiB of memory.", style="dim")
+    console.print(f"The emulator held {processes.resident_bytes() / 2**20:.0f} MiB of memory.", style="dim")
     expected = _as_expected(runs, fault)
     _print_outcome(expected, runs[0], fault, emulator.appstream.builder(name)["State"])
     return 0 if expected else 1
-
-
-def _deploy(emulator: Emulator) -> None:
-    log = emulator.directory / "cdk.log"
-    try:
-        with log.open("w") as output:
-            emulator.deploy(output)
-    except EmulatorError as problem:
-        raise EmulatorError(f"{problem}; its log ends with:\n{log.read_text()[-2000:]}") from None
-
-
-def _subscribed_queue(emulator: Emulator, topic: str) -> str:
-    """The URL of a new queue that takes the messages of a topic."""
-    sqs = emulator.client("sqs")
-    url: str = sqs.create_queue(QueueName="operator")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    emulator.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    return url
-
-
-def _received(emulator: Emulator, queue: str) -> Iterator[dict[str, str]]:
-    sqs = emulator.client("sqs")
-    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
-        for message in messages:
-            yield json.loads(message["Body"])
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
 
 
 def _as_expected(runs: Sequence[Run], fault: Fault | None) -> bool:

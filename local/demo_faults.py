@@ -1,6 +1,5 @@
 """The faults that `make demo FAULT=...` can show, named after the Error that the run ends with or recovers from."""
 
-import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -45,17 +44,11 @@ def named(name: str) -> Fault:
     """The fault of that name; any other error code of the form that AWS uses is answered to every start.
 
     Raises:
-        ValueError: it is neither; the message has the fault that was probably meant.
+        ValueError: it is neither.
     """
     if name in FAULTS:
         return FAULTS[name]
-    is_code = re.fullmatch(r"[A-Z][A-Za-z]{2,63}", name)
-    lower = {fault.lower(): fault for fault in FAULTS}
-    # ThrottledException, which is a code of its own, is 0.86 alike to ThrottlingException; one wrong letter is more.
-    close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.9 if is_code else 0.6)
-    if close:
-        raise ValueError(f"FAULT: there is no {name!r}: did you mean {lower[close[0]]}?")
-    if not is_code:
+    if not re.fullmatch(r"[A-Z][A-Za-z]{2,63}", name):
         raise ValueError(f"FAULT: {name!r} is neither an error code nor one of {', '.join(FAULTS)}")
     answer = {"code": name, "message": "The request could not be completed."}
     return Fault(f"AppStream answers {name} to every start.", None, {"error": answer})

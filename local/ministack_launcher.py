@@ -1,7 +1,7 @@
 """Runs MiniStack, in .venv-ministack, with what the template and the functions need and it lacks.
 
-These are patches of a pinned version (local/requirements.txt). tests/e2e/test_emulator.py has a test of each, which
-fails when MiniStack changes, and passes without the patch once MiniStack does the same by itself.
+These are patches of a pinned version (local/requirements.txt). Tests in tests/e2e fail without them: those of
+test_emulator.py, and, for what every deployment or every run needs, all others.
 """
 
 import io
@@ -50,21 +50,30 @@ def execute_python_like_lambda(func: dict[str, Any], event: Any, request_id: str
     return result
 
 
+def answer(operation: Callable[[dict[str, Any]], Any], **request: Any) -> dict[str, Any]:
+    """What MiniStack's Step Functions API answers; CloudFormation reports an error as the reason of a failure."""
+    status, _, body = operation(request)
+    if status >= 400:
+        raise ValueError(body.decode())
+    answered: dict[str, Any] = json.loads(body)
+    return answered
+
+
 def create_version(logical_id: str, properties: dict[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
     """Create an AWS::StepFunctions::StateMachineVersion: publish the present definition."""
-    request = {
-        "stateMachineArn": properties["StateMachineArn"],
-        "revisionId": properties["StateMachineRevisionId"],
-        "description": properties["Description"],
-    }
-    arn = answered(stepfunctions._publish_state_machine_version(request))["stateMachineVersionArn"]
+    arn = answer(
+        stepfunctions._publish_state_machine_version,
+        stateMachineArn=properties["StateMachineArn"],
+        revisionId=properties["StateMachineRevisionId"],
+        description=properties["Description"],
+    )["stateMachineVersionArn"]
     return arn, {"Arn": arn}
 
 
 def create_alias(logical_id: str, properties: dict[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
     """Create an AWS::StepFunctions::StateMachineAlias."""
-    request = {"name": properties["Name"], "description": properties["Description"], **routing(properties)}
-    arn = answered(stepfunctions._create_state_machine_alias(request))["stateMachineAliasArn"]
+    named = {"name": properties["Name"], "description": properties["Description"]}
+    arn = answer(stepfunctions._create_state_machine_alias, **named, **routing(properties))["stateMachineAliasArn"]
     return arn, {"Arn": arn}
 
 
@@ -72,43 +81,26 @@ def update_alias(
     arn: str, old: dict[str, Any], properties: dict[str, Any], stack_name: str
 ) -> tuple[str, dict[str, Any]]:
     """Point an alias to other versions."""
-    answered(stepfunctions._update_state_machine_alias({"stateMachineAliasArn": arn, **routing(properties)}))
+    answer(stepfunctions._update_state_machine_alias, stateMachineAliasArn=arn, **routing(properties))
     return arn, {"Arn": arn}
 
 
 def routing(properties: dict[str, Any]) -> dict[str, Any]:
     """The routing of an alias as the API takes it."""
-    entries = properties["RoutingConfiguration"]
-    return {
-        "routingConfiguration": [
-            {"stateMachineVersionArn": entry["StateMachineVersionArn"], "weight": int(entry["Weight"])}
-            for entry in entries
-        ]
-    }
-
-
-def answered(response: tuple[int, dict[str, str], bytes]) -> dict[str, Any]:
-    """The body of an API response; CloudFormation reports anything else as the reason of a failed resource."""
-    status, _, body = response
-    if status >= 400:
-        raise ValueError(body.decode())
-    answer: dict[str, Any] = json.loads(body)
-    return answer
+    versions = properties["RoutingConfiguration"]
+    weights = [{"stateMachineVersionArn": e["StateMachineVersionArn"], "weight": int(e["Weight"])} for e in versions]
+    return {"routingConfiguration": weights}
 
 
 RESOURCES = {
     "AWS::StepFunctions::StateMachineVersion": {
         "create": create_version,
-        "delete": lambda arn, properties: answered(
-            stepfunctions._delete_state_machine_version({"stateMachineVersionArn": arn})
-        ),
+        "delete": lambda arn, _: answer(stepfunctions._delete_state_machine_version, stateMachineVersionArn=arn),
     },
     "AWS::StepFunctions::StateMachineAlias": {
         "create": create_alias,
         "update": update_alias,
-        "delete": lambda arn, properties: answered(
-            stepfunctions._delete_state_machine_alias({"stateMachineAliasArn": arn})
-        ),
+        "delete": lambda arn, _: answer(stepfunctions._delete_state_machine_alias, stateMachineAliasArn=arn),
     },
 }
 """The resource types that MiniStack's CloudFormation lacks, by its own Step Functions API."""
@@ -117,8 +109,8 @@ RESOURCES = {
 def alarm_record(name: str, properties: dict[str, Any]) -> dict[str, Any]:
     """Accept an alarm on metric math, which MiniStack refuses, as one on a metric without data: it never fires."""
     if "Metrics" in properties:
-        properties = {**properties, "MetricName": "metric math", "Namespace": "not evaluated by MiniStack"}
-        del properties["Metrics"]
+        kept = {key: value for key, value in properties.items() if key != "Metrics"}
+        properties = {**kept, "MetricName": "metric math", "Namespace": "not evaluated by MiniStack"}
     record: dict[str, Any] = _alarm_record(name, properties)
     return record
 
@@ -131,11 +123,10 @@ _apply_state_assign = stepfunctions._apply_state_assign
 _add_event = stepfunctions._add_event
 
 
-def apply_state_assign(state: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+def apply_state_assign(state: dict[str, Any], raw_input: Any, ctx: dict[str, Any], **kwargs: Any) -> None:
     """Note which variables a state assigns, for the event of its exit."""
-    _apply_state_assign(state, *args, **kwargs)
-    context = args[1] if len(args) > 1 else kwargs["ctx"]
-    _assigned.variables = {name: json.dumps(context["variables"][name]) for name in state.get("Assign") or {}}
+    _apply_state_assign(state, raw_input, ctx, **kwargs)
+    _assigned.variables = {name: json.dumps(ctx["variables"][name]) for name in state.get("Assign") or {}}
 
 
 def add_event(execution: dict[str, Any], event_type: str, details: dict[str, Any] | None = None) -> Any:

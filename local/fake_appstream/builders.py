@@ -1,31 +1,14 @@
 """Image builders: immutable, with a state that follows from the time alone. No thread and no timer changes them."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-
-from botocore.validate import ParamValidator
-
-from local.fake_appstream.model import service_model
-from local.fake_appstream.validation import Refused, arguments, is_number, must
 
 ARN = "arn:aws:appstream:us-east-1:000000000000:image-builder/"
 IMAGE_AGENT = "05-08-2025"
 """The agent version of the image."""
 LATEST_AGENT = "09-10-2025"
 """The version that LATEST resolves to."""
-DURATIONS: Mapping[str, float] = {
-    # A start takes 5 to 25 minutes; 412 seconds is an ordinary one.
-    "pending": 412,
-    # After PENDING, where a start asks for an agent version.
-    "updating_agent": 120,
-    # Not documented.
-    "stopping": 180,
-    # From RUNNING until the network interface shows; negative: before.
-    "network_interface": 0,
-}
-"""How long the states last, in simulated seconds."""
 ORDINARY: Mapping[str, Any] = {
     "ImageArn": "arn:aws:appstream:us-east-1::image/AppStream-WinServer2022-06-17-2025",
     "VpcConfig": {"SubnetIds": ["subnet-0123456789abcdef0"], "SecurityGroupIds": ["sg-0123456789abcdef0"]},
@@ -35,11 +18,26 @@ ORDINARY: Mapping[str, Any] = {
     "ImageBuilderErrors": [],
 }
 """The members of an ordinary image builder."""
+_NETWORK_ACCESS = {"NetworkAccessConfiguration": {"EniPrivateIpAddress": "10.0.0.23", "EniId": "eni-0123456789abcdef0"}}
 _TRANSIENT = ("StateChangeReason", "ImageBuilderErrors", "NetworkAccessConfiguration")
 """The members that a change of the timeline removes."""
 
 TimelineSettings = str | Sequence[Any] | Mapping[str, Any]
 """What `Timeline.parse` takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """How long the states last, in simulated seconds."""
+
+    # A start takes 5 to 25 minutes; 412 seconds is an ordinary one.
+    pending: float = 412
+    # After PENDING, where a start asks for an agent version.
+    updating_agent: float = 120
+    # Not documented.
+    stopping: float = 180
+    # From RUNNING until the network interface shows.
+    network_interface: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +53,13 @@ class Timeline:
     stages: Sequence[tuple[str, float | None]]
     at_end: Mapping[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        must(bool(self.stages), "stages", "at least one [state, seconds]", self.stages)
-        for number, (state, seconds) in enumerate(self.stages, 1):
-            must(isinstance(state, str) and state != "", "state", "a string of at least 1 character", state)
-            endless = seconds is None and number == len(self.stages)
-            must(endless or is_number(seconds, 0), "seconds", "at least 0, or null in the last stage", seconds)
-        check_members("at_end", self.at_end)
-
     @classmethod
     def parse(cls, settings: TimelineSettings) -> "Timeline":
-        """A timeline from one state without end, a list of [state, seconds], or {"stages": [...], "at_end": {...}}.
-
-        Raises:
-            Refused: the settings are wrong.
-        """
-        if isinstance(settings, str):
-            return cls([(settings, None)])
-        content = dict(settings if isinstance(settings, Mapping) else {"stages": settings})
-        stages = arguments(cls, content, "timeline")["stages"]
-        pairs = isinstance(stages, list | tuple) and all(isinstance(s, list | tuple) and len(s) == 2 for s in stages)
-        must(pairs, "stages", "a list of [state, seconds]", stages)
-        return cls(**{**content, "stages": [(state, seconds) for state, seconds in stages]})
+        """A timeline from one state without end, a list of [state, seconds], or {"stages": [...], "at_end": {...}}."""
+        if isinstance(settings, Mapping):
+            return cls(**settings)
+        stages: Sequence[Any] = [(settings, None)] if isinstance(settings, str) else settings
+        return cls(stages)
 
     def stage(self, elapsed: float) -> int | None:
         """The number of the stage after so many seconds, from 0; None: the builder is gone."""
@@ -104,17 +87,15 @@ class ImageBuilder:
         members: of the ImageBuilder shape, except those that follow from the timeline.
         timeline: since the last operation.
         since: when that was, in simulated seconds since the epoch.
-        durations: by the names of `DURATIONS`.
         next_start: what the next start leads to; None: an ordinary start.
-        tags: by key.
     """
 
     members: Mapping[str, Any]
     timeline: Timeline
     since: float
-    durations: Mapping[str, float]
-    next_start: Timeline | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    durations: Durations
+    next_start: Timeline | None
+    tags: Mapping[str, str]
 
     def state(self, now: float) -> str | None:
         """Its state; None: it is gone."""
@@ -123,25 +104,24 @@ class ImageBuilder:
 
     def describe(self, now: float) -> dict[str, Any]:
         """The ImageBuilder structure at a time; timestamps in seconds since the epoch."""
-        members = {**self.members, "State": self.state(now), **self._at_end(now)}
         running = self.timeline.seconds_until("RUNNING")
-        if running is not None and now >= self.since + running + self.durations["network_interface"]:
-            members = {**_network_access(members), **members}
-        return members
+        shows = running is not None and now >= self.since + running + self.durations.network_interface
+        network = _NETWORK_ACCESS if shows else {}
+        return {**network, **self.members, "State": self.state(now), **self._at_end(now)}
 
     def start(self, now: float, agent_version: str | None) -> "ImageBuilder":
         """The builder after a start."""
         if self.next_start is not None:
             return replace(self.follow(now, self.next_start), next_start=None)
-        pending, running = ("PENDING", self.durations["pending"]), ("RUNNING", None)
+        pending, running = ("PENDING", self.durations.pending), ("RUNNING", None)
         if agent_version is None:
             return self.follow(now, Timeline([pending, running]))
-        updating = ("UPDATING_AGENT", self.durations["updating_agent"])
+        updating = ("UPDATING_AGENT", self.durations.updating_agent)
         return self.follow(now, Timeline([pending, updating, running], agent(agent_version)))
 
     def stop(self, now: float) -> "ImageBuilder":
         """The builder after a stop."""
-        return self.follow(now, Timeline([("STOPPING", self.durations["stopping"]), ("STOPPED", None)]))
+        return self.follow(now, Timeline([("STOPPING", self.durations.stopping), ("STOPPED", None)]))
 
     def follow(self, now: float, timeline: Timeline) -> "ImageBuilder":
         """The builder with another timeline."""
@@ -159,22 +139,3 @@ def agent(version: str) -> dict[str, str]:
     resolved = LATEST_AGENT if version in ("LATEST", "[LATEST]") else version
     latest = "TRUE" if resolved == LATEST_AGENT else "FALSE"
     return {"AppstreamAgentVersion": resolved, "LatestAppstreamAgentVersion": latest}
-
-
-def check_members(field_name: str, members: Mapping[str, Any]) -> None:
-    """Check members of the ImageBuilder shape by name and type. Values outside an enum are allowed.
-
-    Raises:
-        Refused: a member does not exist or has a wrong type.
-    """
-    report = ParamValidator().validate({**members, "Name": "any"}, service_model().shape_for("ImageBuilder"))
-    if report.has_errors():
-        raise Refused(f"{field_name}: {report.generate_report()}")
-
-
-def _network_access(members: Mapping[str, Any]) -> dict[str, Any]:
-    """The network interface of a builder, always the same."""
-    digest = hashlib.sha256(members["Arn"].encode()).digest()
-    # AWS reserves the first four addresses and the last one of a subnet.
-    address = f"10.{digest[0]}.{digest[1]}.{4 + digest[2] % 251}"
-    return {"NetworkAccessConfiguration": {"EniPrivateIpAddress": address, "EniId": f"eni-{digest.hex()[6:23]}"}}

@@ -6,25 +6,23 @@ It speaks AWS JSON 1.1, which botocore prefers of the two protocols that its mod
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from local.fake_appstream.builders import (
     ARN,
-    DURATIONS,
     IMAGE_AGENT,
     ORDINARY,
+    Durations,
     ImageBuilder,
     Timeline,
     TimelineSettings,
     agent,
-    check_members,
 )
 from local.fake_appstream.clock import Clock
 from local.fake_appstream.faults import Fault, Faults
-from local.fake_appstream.model import ServiceError, input_shape, service_model, violations
-from local.fake_appstream.validation import Refused, is_number, must
+from local.fake_appstream.model import ServiceError, input_shape, violations
 
 PAGE_SIZE = 25
 """Not documented for DescribeImageBuilders; it is that of DescribeImages."""
@@ -38,21 +36,17 @@ class Call:
 
     Attributes:
         time: simulated seconds since the epoch.
-        operation: its name.
-        parameters: the members that the operation has; empty where they could not be read.
         outcome: "ok", an error code, or "dropped".
         effective: whether it changed an image builder.
         state_before: of the one image builder that it is about; None: there is none.
-        state_after: likewise.
     """
 
     time: float
     operation: str
     parameters: Mapping[str, Any]
     outcome: str
-    effective: bool = False
-    state_before: str | None = None
-    state_after: str | None = None
+    effective: bool
+    state_before: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +91,7 @@ class FakeAppStream:
         self._lock = threading.RLock()
         self._calls: list[Call] = []
         self._builders: dict[str, ImageBuilder] = {}
-        self._operations: Mapping[str, Callable[[dict[str, Any], float], dict[str, Any]]] = {
+        self._operations: Mapping[str, Callable[[Mapping[str, Any], float], dict[str, Any]]] = {
             "DescribeImageBuilders": self._describe,
             "GetResources": self._get_resources,  # of the Resource Groups Tagging API
             "ListTagsForResource": self._list_tags,
@@ -112,81 +106,45 @@ class FakeAppStream:
             return list(self._calls)
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Make one API call with no protocol between; a delay is not waited for.
-
-        Returns:
-            The members of the answer; timestamps in seconds since the epoch.
-
-        Raises:
-            ServiceError: the service answers an error.
-        """
+        """The members of the answer to one API call, with no protocol between; or ServiceError is raised."""
         reply = self.reply(operation, parameters)
         if reply.error:
             raise reply.error
         return reply.members
 
     def respond(self, target: str, body: str | bytes) -> Reply:
-        """Answer one HTTP request.
-
-        Args:
-            target: its header X-Amz-Target: service and operation.
-            body: JSON.
-        """
-        prefix, _, operation = target.rpartition(".")
-        if prefix != service_model(operation).metadata["targetPrefix"]:
-            operation = target
-        try:
-            return self.reply(operation, json.loads(body))
-        except (ValueError, RecursionError) as problem:
-            return self.reply(operation, {}, ServiceError("SerializationException", f"The body is not JSON: {problem}"))
+        """Answer one HTTP request: its header X-Amz-Target, which names service and operation, and its JSON."""
+        return self.reply(target.rpartition(".")[2], json.loads(body))
 
     def reply(self, operation: str, content: Any, refusal: ServiceError | None = None) -> Reply:
         """Answer and record one call.
 
         Args:
             operation: its name.
-            content: its parameters, not yet checked.
+            content: its parameters, as botocore sends them: it has refused wrong types and missing members.
             refusal: an error to answer before anything else.
         """
         with self._lock:
-            now = self.clock.now()
-            call = Call(now, operation, {}, "ok")
-            try:
-                if refusal or operation not in self._operations:
-                    raise refusal or ServiceError("UnknownOperationException", f"There is no {operation!r} here.")
-                shape = input_shape(operation)
-                problems = violations(content, shape)
-            except ServiceError as error:
-                self._calls.append(replace(call, outcome=error.code))
-                return Reply(error=error)
-            parameters = {name: content[name] for name in shape.members if content.get(name) is not None}
-            names = _names(parameters)
+            now, names = self.clock.now(), _names(content)
             one = names[0] if len(names) == 1 else ""
             before = self._builders.get(one)
-            fault, delay = self.faults.next_for(operation, names)
-            reply = self._reply(fault, operation, parameters, problems, now)
-            after = self._builders.get(one)
-            call = replace(
-                call,
-                parameters=parameters,
-                outcome="dropped" if reply.dropped else reply.error.code if reply.error else "ok",
-                effective=after is not before,
-                state_before=before.state(now) if before else None,
-                state_after=after.state(now) if after else None,
-            )
-            self._calls.append(call)
+            fault, delay = (None, 0.0) if refusal else self.faults.next_for(operation, names)
+            reply = Reply(error=refusal) if refusal else self._reply(fault, operation, content, now)
+            effective = self._builders.get(one) is not before
+            outcome = "dropped" if reply.dropped else reply.error.code if reply.error else "ok"
+            state = before.state(now) if before else None
+            self._calls.append(Call(now, operation, content, outcome, effective, state))
             return replace(reply, delay=delay)
 
-    def _reply(
-        self, fault: Fault | None, operation: str, parameters: dict[str, Any], problems: list[str], now: float
-    ) -> Reply:
+    def _reply(self, fault: Fault | None, operation: str, parameters: Mapping[str, Any], now: float) -> Reply:
         if fault and (fault.error or fault.drop == "before"):
             return Reply(error=fault.error, dropped=fault.error is None)
         members, error = dict[str, Any](), None
         try:
-            if problems:
-                detected = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected"
-                raise ServiceError("ValidationException", f"{detected}: {'; '.join(problems)}")
+            if operation not in self._operations:
+                raise ServiceError("UnknownOperationException", f"The fake has no {operation}.")
+            if problems := violations(parameters, input_shape(operation)):
+                raise ServiceError("ValidationException", "; ".join(problems))
             members = {**self._operations[operation](parameters, now), **((fault and fault.answer) or {})}
         except ServiceError as refusal:
             error = refusal
@@ -209,107 +167,76 @@ class FakeAppStream:
         """Create an image builder, or replace the one of that name.
 
         Args:
-            name: of the builder.
+            name: its name.
             state: its timeline from now on, as `Timeline.parse` takes it: one state without end, or stages.
             members: of the ImageBuilder shape, over those of an ordinary builder.
-            durations: in simulated seconds, over `DURATIONS`.
+            durations: over the defaults of `Durations`.
             next_start: the timeline that the next start leads to, instead of the ordinary one.
             tags: by key.
 
         Returns:
-            The ImageBuilder that DescribeImageBuilders would answer now.
-
-        Raises:
-            Refused: an argument is wrong.
+            What `builder` returns.
         """
-        members, durations = members or {}, durations or {}
-        check_members("members", members)
-        for key, seconds in durations.items():
-            must(key in DURATIONS, "durations", f"of {', '.join(DURATIONS)}", key)
-            least = {} if key == "network_interface" else {"least": 0}
-            must(is_number(seconds, **least), f"durations.{key}", "a number, of at least 0 for a state", seconds)
-        must(isinstance(name, str), "name", "a string", name)
-        if problems := violations(name, input_shape("CreateImageBuilder").members["Name"], "name"):
-            raise Refused("; ".join(problems))
-        version = agent(members.get("AppstreamAgentVersion", IMAGE_AGENT))
+        own = {**agent(IMAGE_AGENT), **(members or {}), "Name": name, "Arn": f"{ARN}{name}"}
+        script = None if next_start is None else Timeline.parse(next_start)
+        lasts = Durations(**(durations or {}))
         with self._lock:
             now = self.clock.now()
-            builder = ImageBuilder(
-                {**ORDINARY, "CreatedTime": now, **version, **members, "Name": name, "Arn": f"{ARN}{name}"},
-                Timeline.parse(state),
-                now,
-                {**DURATIONS, **durations},
-                None if next_start is None else Timeline.parse(next_start),
-                tags or {},
-            )
-            self._builders[name] = builder
-            return builder.describe(now)
+            shown = {**ORDINARY, "CreatedTime": now, **own}
+            self._builders[name] = ImageBuilder(shown, Timeline.parse(state), now, lasts, script, tags or {})
+            return self.builder(name)
 
     def patch_builder(self, name: str, *, next_start: TimelineSettings) -> None:
-        """Change what the next start of an image builder leads to.
-
-        Raises:
-            Refused: an argument is wrong, or there is no such builder.
-        """
-        script = Timeline.parse(next_start)
+        """Change what the next start of an image builder leads to."""
         with self._lock:
-            self._builders[name] = replace(self._found(name, self.clock.now(), Refused), next_start=script)
+            self._builders[name] = replace(self._builders[name], next_start=Timeline.parse(next_start))
 
     def builder(self, name: str) -> dict[str, Any]:
-        """The ImageBuilder that DescribeImageBuilders would answer now, without an API call.
-
-        Raises:
-            Refused: there is no such builder.
-        """
+        """The ImageBuilder that DescribeImageBuilders would answer now, without an API call."""
         with self._lock:
             now = self.clock.now()
-            return self._found(name, now, Refused).describe(now)
+            return self._builders[name].describe(now)
 
     def delete_builder(self, name: str) -> None:
-        """Remove an image builder at once, if there is one."""
+        """Remove an image builder at once."""
         with self._lock:
-            self._builders.pop(name, None)
+            del self._builders[name]
 
     # The operations: from parameters and time to the members of the answer.
 
-    def _start(self, parameters: dict[str, Any], now: float) -> dict[str, Any]:
+    def _start(self, parameters: Mapping[str, Any], now: float) -> dict[str, Any]:
         builder = self._in_state("STOPPED", "start", parameters["Name"], now)
         return self._store(builder.start(now, parameters.get("AppstreamAgentVersion")), now)
 
-    def _stop(self, parameters: dict[str, Any], now: float) -> dict[str, Any]:
+    def _stop(self, parameters: Mapping[str, Any], now: float) -> dict[str, Any]:
         return self._store(self._in_state("RUNNING", "stop", parameters["Name"], now).stop(now), now)
 
-    def _describe(self, parameters: dict[str, Any], now: float) -> dict[str, Any]:
+    def _describe(self, parameters: Mapping[str, Any], now: float) -> dict[str, Any]:
         builders = [self._found(name, now) for name in _names(parameters)] or self._existing(now)
-        page, token = _page(builders, parameters.get("MaxResults", PAGE_SIZE), parameters.get("NextToken"))
+        page, token = _page(builders, PAGE_SIZE, parameters.get("NextToken"))
         return {"ImageBuilders": [builder.describe(now) for builder in page], "NextToken": token or None}
 
-    def _list_tags(self, parameters: dict[str, Any], now: float) -> dict[str, Any]:
+    def _list_tags(self, parameters: Mapping[str, Any], now: float) -> dict[str, Any]:
         return {"Tags": dict(self._found(_names(parameters)[0], now).tags)}
 
-    def _get_resources(self, parameters: dict[str, Any], now: float) -> dict[str, Any]:
-        types, filters = parameters.get("ResourceTypeFilters"), parameters.get("TagFilters", [])
-        wanted = not types or not {"appstream", "appstream:image-builder"}.isdisjoint(types)
+    def _get_resources(self, parameters: Mapping[str, Any], now: float) -> dict[str, Any]:
+        wanted = {tag["Key"]: tag["Values"] for tag in parameters["TagFilters"]}
         found = [
-            builder
-            for builder in self._existing(now)
-            if wanted and all(_carries(builder.tags, tag["Key"], tag.get("Values")) for tag in filters)
+            {"ResourceARN": each.members["Arn"], "Tags": [{"Key": key, "Value": each.tags[key]} for key in each.tags]}
+            for each in self._existing(now)
+            if all(each.tags.get(key) in values for key, values in wanted.items())
         ]
-        page, token = _page(found, parameters.get("ResourcesPerPage", 100), parameters.get("PaginationToken"))
-        tags = [[{"Key": key, "Value": value} for key, value in builder.tags.items()] for builder in page]
-        mappings = [{"ResourceARN": each.members["Arn"], "Tags": own} for each, own in zip(page, tags, strict=True)]
-        return {"ResourceTagMappingList": mappings, "PaginationToken": token}
+        page, token = _page(found, parameters["ResourcesPerPage"], parameters.get("PaginationToken"))
+        return {"ResourceTagMappingList": page, "PaginationToken": token}
 
     def _existing(self, now: float) -> list[ImageBuilder]:
         """All image builders, by name; the API's order is not documented."""
         return [builder for _, builder in sorted(self._builders.items()) if builder.state(now)]
 
-    def _found(self, name: str, now: float, refusal: type[Refused] | None = None) -> ImageBuilder:
+    def _found(self, name: str, now: float) -> ImageBuilder:
         builder = self._builders.get(name)
         if builder and builder.state(now):
             return builder
-        if refusal:
-            raise refusal(f"name: must be that of an image builder, not {name!r}")
         raise ServiceError("ResourceNotFoundException", f"The image builder {name} does not exist.")
 
     def _in_state(self, needed: str, action: str, name: str, now: float) -> ImageBuilder:
@@ -329,18 +256,11 @@ def _names(parameters: Mapping[str, Any]) -> list[str]:
     """The image builders that a call is about."""
     if "ResourceArn" in parameters:
         return [parameters["ResourceArn"].removeprefix(ARN)]
-    return [parameters["Name"]] if "Name" in parameters else list(dict.fromkeys(parameters.get("Names", [])))
-
-
-def _carries(tags: Mapping[str, str], key: str, values: Sequence[str] | None) -> bool:
-    """Whether tags match a TagFilter: the key, and any of the values if it names some."""
-    return key in tags and (not values or tags[key] in values)
+    return [parameters["Name"]] if "Name" in parameters else parameters.get("Names", [])
 
 
 def _page(items: list[Item], size: int, token: str | None) -> tuple[list[Item], str]:
     """One page and the token of the next, which is empty after the last page."""
-    if token and not token.isdecimal():
-        raise ServiceError("InvalidParameterCombinationException", f"The token {token!r} is not valid.")
     begin = int(token or 0)
     end = begin + size
     return items[begin:end], str(end) if items[end:] else ""

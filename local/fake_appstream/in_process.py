@@ -1,8 +1,9 @@
 """The fake behind boto3 with no socket between: boto3's own serialiser, parser and retries run."""
 
+from types import SimpleNamespace
 from typing import Any
 
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
@@ -16,28 +17,16 @@ def install(fake: FakeAppStream, client: Any) -> None:
     had its effect; a dropped connection raises ConnectionClosedError. boto3 then retries as configured.
     """
 
-    def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-        reply = fake.respond(_text(request.headers["X-Amz-Target"]), _text(request.body))
+    def send(request: Any, **_: Any) -> AWSResponse:
+        target = request.headers["X-Amz-Target"]
+        reply = fake.respond(target.decode() if isinstance(target, bytes) else target, request.body)
         if reply.delay > client.meta.config.read_timeout:
             raise ReadTimeoutError(endpoint_url=request.url)
         if reply.dropped:
             raise ConnectionClosedError(endpoint_url=request.url)
-        return AWSResponse(request.url, reply.status, HTTPHeaders(), _Raw(reply.body))
+        # As much of urllib3's response as botocore reads.
+        raw = SimpleNamespace(stream=lambda: [reply.body])
+        return AWSResponse(request.url, reply.status, HTTPHeaders(), raw)
 
     for service in ("appstream", "resource-groups-tagging-api"):
         client.meta.events.register(f"before-send.{service}", send)
-
-
-class _Raw:
-    """As much of urllib3's response as botocore reads."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def stream(self) -> list[bytes]:
-        """The body in pieces."""
-        return [self._body]
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes | bytearray) else str(value)

@@ -3,40 +3,38 @@
 import json
 import socketserver
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from local.fake_appstream.fake import FakeAppStream
 from local.fake_appstream.faults import Fault
-from local.fake_appstream.validation import arguments, must
 
 HOST = "127.0.0.1"
 CONTROL = "/_fake/"
 
 
-class Server(ThreadingHTTPServer):
-    """Serves one fake.
+@contextmanager
+def serving(fake: FakeAppStream) -> Iterator[str]:
+    """Serve a fake, on a free port and in threads of this process, until the end of the block: its endpoint URL."""
+    with _Server(fake) as server:
+        threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
+        yield f"http://{HOST}:{server.server_port}"
+        server.shutdown()
 
-    Args:
-        fake: what is served.
-        port: on 127.0.0.1; 0: any free one.
-    """
 
+class _Server(ThreadingHTTPServer):
     daemon_threads = True
     # Many executions that start at once connect at once.
     request_queue_size = 128
 
-    def __init__(self, fake: FakeAppStream, port: int = 0) -> None:
-        super().__init__((HOST, port), _Handler)
+    def __init__(self, fake: FakeAppStream) -> None:
+        super().__init__((HOST, 0), _Handler)
         self.fake = fake
-
-    @property
-    def url(self) -> str:
-        """The endpoint URL."""
-        return f"http://{HOST}:{self.server_port}"
 
     def server_bind(self) -> None:
         """Bind without HTTPServer's name resolution of the host, which can take seconds."""
@@ -50,25 +48,23 @@ class Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Server
+    server: _Server
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     # Buffered, so that head and body leave in one packet.
     wbufsize = -1
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path.startswith(CONTROL):
-            self._send(*control(self.server.fake, self.path.removeprefix(CONTROL), body))
+            self._send(*control(self.server.fake, self.path.removeprefix(CONTROL), json.loads(body)))
             return
-        reply = self.server.fake.respond(self.headers.get("X-Amz-Target", ""), body)
+        reply = self.server.fake.respond(self.headers["X-Amz-Target"], body)
         time.sleep(reply.delay)
         if reply.dropped:
             self.close_connection = True
         else:
             self._send(reply.status, reply.body)
-
-    do_GET = do_POST
 
     def _send(self, status: int, body: bytes) -> None:
         self.send_response(status)
@@ -81,22 +77,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Log nothing: the calls are at /_fake/calls."""
 
 
-def control(fake: FakeAppStream, action: str, body: bytes) -> tuple[int, bytes]:
-    """Answer one request to the control interface: an action, with its arguments as a JSON object.
-
-    Returns:
-        The HTTP status and body.
-    """
+def control(fake: FakeAppStream, action: str, arguments: Mapping[str, Any]) -> tuple[int, bytes]:
+    """Answer one request to the control interface: the HTTP status and body."""
     actions: Mapping[str, Callable[..., Any]] = {
         "put_builder": fake.put_builder,
         "builder": fake.builder,
         "add_fault": lambda **fault: fake.faults.add(Fault.parse(fault)),
         "calls": lambda: [asdict(call) for call in fake.calls],
-        "clock": lambda: {"now": fake.clock.now()},
     }
     try:
-        must(action in actions, "action", f"one of {', '.join(actions)}", action)
-        content = arguments(actions[action], json.loads(body or b"{}"), action)
-        return 200, json.dumps(actions[action](**content)).encode()
-    except (ValueError, RecursionError) as problem:
+        return 200, json.dumps(actions[action](**arguments)).encode()
+    except (LookupError, TypeError, ValueError) as problem:
         return 400, json.dumps({"error": str(problem)}).encode()

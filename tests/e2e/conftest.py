@@ -1,17 +1,18 @@
 """One emulator for all tests and all pytest workers, with the template deployed by the CDK."""
 
 import fcntl
+import importlib
 import json
 import pickle
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 import pytest
@@ -20,7 +21,6 @@ from local.emulator import Emulator, running_emulator
 from tests.scenarios import Outcome, Scenario, with_name
 
 if TYPE_CHECKING:
-    from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_stepfunctions.client import SFNClient
 
 TIME_SCALE = 0.005
@@ -32,6 +32,9 @@ FIRST, SECOND = "StartImageBuilder", "Second"
 BUS, SCHEDULED = "images", "scheduled"
 """Of the second deployment: the event bus of its trigger, and the image builder of its schedule."""
 
+Found = TypeVar("Found")
+Command = Callable[..., tuple[int, str]]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -39,29 +42,50 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.needs("MiniStack", "Node packages"))
 
 
+def eventually(find: Callable[[], Found], what: str) -> Found:
+    """What a function finds, as soon as it is true."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (found := find()):
+        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} seconds: {what}"
+        time.sleep(0.05)
+    return found
+
+
 @dataclass
 class Deployment:
     """The template, deployed with the CDK to the emulator, and queues subscribed to its topic and its events."""
 
     stack: Emulator
-    state_machine: str
+    outputs: dict[str, str]
     stepfunctions: "SFNClient"
-    sqs: "SQSClient"
     operators: str
     announcements: str
     _received: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _receiving: threading.Lock = field(default_factory=threading.Lock)
 
+    def builder(self, kind: str = "builder", **settings: Any) -> str:
+        """The name of a new image builder."""
+        name = f"{kind}-{uuid4().hex[:8]}"
+        self.stack.appstream.put_builder(name, **settings)
+        return name
+
+    def state(self, name: str) -> str:
+        found: str = self.stack.appstream.builder(name)["State"]
+        return found
+
     def start(self, execution_input: Any, state_machine: str = "") -> str:
-        arn, text = state_machine or self.state_machine, json.dumps(execution_input)
+        arn, text = state_machine or self.outputs["StateMachineAliasArn"], json.dumps(execution_input)
         return self.stepfunctions.start_execution(stateMachineArn=arn, input=text)["executionArn"]
 
     def wait(self, execution: str) -> Any:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while (described := self.stepfunctions.describe_execution(executionArn=execution))["status"] == "RUNNING":
-            assert time.monotonic() < deadline, f"{execution} did not end within {PATIENCE_SECONDS} seconds"
-            time.sleep(0.05)
-        return described
+        def ended() -> Any:
+            described = self.stepfunctions.describe_execution(executionArn=execution)
+            return None if described["status"] == "RUNNING" else described
+
+        return eventually(ended, f"the end of {execution}")
+
+    def run(self, execution_input: Any, state_machine: str = "") -> Any:
+        return self.wait(self.start(execution_input, state_machine))
 
     def play(self, scenario: Scenario) -> Outcome:
         name = f"builder-{uuid4().hex[:12]}"
@@ -78,35 +102,28 @@ class Deployment:
             output=json.loads(end.get("output") or "null"),
             error=end.get("error", ""),
             cause=json.loads(end.get("cause") or "{}"),
-            messages=[message for message in self.messages() if execution in message],
-            events=[event for event in self.events() if event["detail"]["Execution"] == execution],
+            messages=self.messages(execution),
+            events=[event for event in self._all(self.announcements) if event["detail"]["Execution"] == execution],
             calls=[call for call in self.stack.appstream.calls() if name in _names(call["parameters"])],
         )
 
-    def messages(self) -> list[str]:
-        """Everything that has reached the topic so far."""
-        return [message["Message"] for message in self._all(self.operators)]
+    def messages(self, text: str = "") -> list[str]:
+        """What has reached the topic so far and contains a text."""
+        return [message["Message"] for message in self._all(self.operators) if text in message["Message"]]
 
-    def events(self) -> list[dict[str, Any]]:
-        """Everything that has been published on the event bus so far."""
-        return self._all(self.announcements)
-
-    def logs(self, group: str = "") -> Iterator[str]:
-        """The messages in the log groups whose names contain a text."""
+    def logs(self, group: str = "") -> list[str]:
+        """The lines in the log groups whose names contain a text."""
         logs = self.stack.client("logs")
-        for name in (each["logGroupName"] for each in logs.describe_log_groups()["logGroups"]):
-            if group in name:
-                for page in logs.get_paginator("filter_log_events").paginate(logGroupName=name):
-                    yield from (event["message"] for event in page["events"])
+        names = [each["logGroupName"] for each in logs.describe_log_groups()["logGroups"]]
+        pages = logs.get_paginator("filter_log_events")
+        found = [page["events"] for name in names if group in name for page in pages.paginate(logGroupName=name)]
+        return [line for events in found for event in events for line in event["message"].splitlines()]
 
     def _all(self, queue: str) -> list[dict[str, Any]]:
         # One thread at a time: what one has received and not yet kept, another would miss.
         with self._receiving:
             kept = self._received.setdefault(queue, [])
-            while received := self.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
-                kept += [json.loads(message["Body"]) for message in received]
-                for message in received:
-                    self.sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            kept += self.stack.received(queue)
             return list(kept)
 
 
@@ -150,37 +167,29 @@ def _deploy(emulator: Emulator) -> None:
         ],
         "triggers": [{"name": "asked", "eventBus": BUS, "pattern": {"source": ["my.app"], "detail-type": ["Start"]}}],
     }
-    log = emulator.directory / "cdk.log"
-    with log.open("w") as output:
-        try:
-            app = f"{sys.executable} -m tests.e2e.app"
-            emulator.deploy(output, "--app", app, "-c", f"second={json.dumps(second)}")
-        except Exception:
-            print(log.read_text())
-            raise
+    emulator.deploy("--app", f"{sys.executable} -m tests.e2e.app", "-c", f"second={json.dumps(second)}")
 
 
 @pytest.fixture(scope="session")
 def deployment(emulator: Emulator, worker_id: str) -> Deployment:
     outputs = emulator.outputs(FIRST)
-    sqs: SQSClient = emulator.client("sqs")
-    operators = subscribed_queue(emulator, f"operators-{worker_id}", outputs["OperatorTopicArn"])
-    announcements, arn = new_queue(sqs, f"announcements-{worker_id}")
+    operators = emulator.subscribe_queue(outputs["OperatorTopicArn"])
+    announcements, arn = emulator.new_queue()
     events = emulator.client("events")
     events.put_rule(Name=f"announcements-{worker_id}", EventPattern='{"source": ["start-image-builder"]}')
     events.put_targets(Rule=f"announcements-{worker_id}", Targets=[{"Id": "1", "Arn": arn}])
-    stepfunctions = emulator.client("stepfunctions")
-    return Deployment(emulator, outputs["StateMachineAliasArn"], stepfunctions, sqs, operators, announcements)
+    return Deployment(emulator, outputs, emulator.client("stepfunctions"), operators, announcements)
 
 
-def new_queue(sqs: "SQSClient", name: str) -> tuple[str, str]:
-    """A new queue: its URL and ARN."""
-    url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    return url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+@pytest.fixture
+def command(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs a command of the Makefile against the emulator, by the environment: its exit status and output."""
+    for key, value in deployment.stack.environment.items():
+        monkeypatch.setenv(key, value)
 
+    def run(module: str, *options: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", [module, *options])
+        status = importlib.import_module(f"cli.{module}").main()
+        return status, "".join(capsys.readouterr())
 
-def subscribed_queue(emulator: Emulator, name: str, topic: str) -> str:
-    """The URL of a new queue that takes the messages of a topic."""
-    url, arn = new_queue(emulator.client("sqs"), name)
-    emulator.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    return url
+    return run

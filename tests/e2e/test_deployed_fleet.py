@@ -9,38 +9,33 @@ import pytest
 from tests.e2e.conftest import Deployment
 
 
-def run(deployment: Deployment, request: Any) -> tuple[str, Any]:
-    """The ARN of the fleet's execution, and its description when it has ended."""
-    fleet = deployment.stack.outputs("StartImageBuilder")["FleetAliasArn"]
-    started = deployment.stepfunctions.start_execution(stateMachineArn=fleet, input=json.dumps(request))
-    return started["executionArn"], deployment.wait(started["executionArn"])
+def run(deployment: Deployment, request: Any) -> Any:
+    """The description of a fleet's execution that has ended."""
+    return deployment.run(request, deployment.outputs["FleetAliasArn"])
 
 
 def test_a_fleet_by_tag_starts_what_has_it_by_executions_with_its_name(deployment: Deployment) -> None:
-    tag, other = (uuid4().hex[:8] for _ in range(2))
-    names = [f"{tag}-{number:02}" for number in range(12)]
+    tag = uuid4().hex[:8]
+    names = [f"{tag}-{number:02}" for number in range(6)]
     for name in names:
         deployment.stack.appstream.put_builder(name, tags={"Patch": tag})
-    deployment.stack.appstream.put_builder(other, tags={"Patch": "never"})
-    execution, end = run(deployment, {"Tag": {"Key": "Patch", "Value": tag}, "MaxConcurrency": 6})
+    other = deployment.builder(tags={"Patch": "never"})
+    end = run(deployment, {"Tag": {"Key": "Patch", "Value": tag}, "MaxConcurrency": 3})
     assert end["status"] == "SUCCEEDED", end
     output = json.loads(end["output"])
-    assert (output["Requested"], output["Running"], output["Failed"]) == (12, 12, 0)
+    assert (output["Requested"], output["Running"], output["Failed"]) == (6, 6, 0)
     assert output["Results"] == [
         {"Index": index, "Name": name, "Outcome": "Running", "Started": True} for index, name in enumerate(names)
     ]
-    name = execution.rpartition(":")[2]
-    of_one = deployment.stack.outputs("StartImageBuilder")["StateMachineArn"].replace(":stateMachine:", ":execution:")
-    child = deployment.stepfunctions.describe_execution(executionArn=f"{of_one}:{name}-11")
-    assert json.loads(child["input"])["Name"] == names[11]
-    assert deployment.stack.appstream.builder(other)["State"] == "STOPPED"
+    of_one = deployment.outputs["StateMachineArn"].replace(":stateMachine:", ":execution:")
+    child = deployment.stepfunctions.describe_execution(executionArn=f"{of_one}:{end['name']}-5")
+    assert json.loads(child["input"])["Name"] == names[5]
+    assert deployment.state(other) == "STOPPED"
 
 
 def test_valid_requests_run_and_each_invalid_one_has_one_message(deployment: Deployment) -> None:
-    good, broken = (f"{kind}-{uuid4().hex[:8]}" for kind in ("good", "broken"))
-    deployment.stack.appstream.put_builder(good)
-    deployment.stack.appstream.put_builder(broken, state="FAILED")
-    execution, end = run(deployment, {"ImageBuilders": [broken, {"Nmae": 1}, good, good, 7]})
+    good, broken = deployment.builder("good"), deployment.builder("broken", state="FAILED")
+    end = run(deployment, {"ImageBuilders": [broken, {"Nmae": 1}, good, good, 7]})
     assert (end["status"], end["error"]) == ("FAILED", "FleetStartIncomplete")
     cause = json.loads(end["cause"])
     assert (cause["Requested"], cause["Running"], cause["Failed"], cause["OperatorsNotified"]) == (4, 1, 3, True)
@@ -49,11 +44,11 @@ def test_valid_requests_run_and_each_invalid_one_has_one_message(deployment: Dep
         (1, "InvalidRequest"),
         (3, "InvalidRequest"),
     ]
-    assert deployment.stack.appstream.builder(good)["State"] == "RUNNING"
+    assert deployment.state(good) == "RUNNING"
     # Each of the three names the fleet that started it, and the fleet adds no fourth.
-    messages = [message for message in deployment.messages() if execution in message]
+    messages = deployment.messages(end["executionArn"])
     assert [message.splitlines()[0].endswith("did not start.") for message in messages] == [True] * 3
-    assert all(f"by the execution {execution}." in message for message in messages)
+    assert all(f"by the execution {end['executionArn']}." in message for message in messages)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +62,7 @@ def test_valid_requests_run_and_each_invalid_one_has_one_message(deployment: Dep
     ],
 )
 def test_a_fleet_of_nothing_is_refused_with_one_message(deployment: Deployment, request_: Any, problem: str) -> None:
-    execution, end = run(deployment, request_)
+    end = run(deployment, request_)
     assert (end["status"], end["error"]) == ("FAILED", "InvalidRequest")
     assert problem in json.loads(end["cause"])["Message"]
-    assert len([message for message in deployment.messages() if execution in message]) == 1
+    assert len(deployment.messages(end["executionArn"])) == 1

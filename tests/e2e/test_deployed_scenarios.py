@@ -4,7 +4,6 @@
 """
 
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests import scenarios
-from tests.e2e.conftest import PATIENCE_SECONDS, Deployment
+from tests.e2e.conftest import Deployment, eventually
 from tests.scenarios import Outcome, Scenario
 
 # One worker plays them, side by side.
@@ -58,18 +57,13 @@ def test_no_execution_is_notified_twice(deployment: Deployment, played: Played) 
     arns = [message.partition("EXECUTION\n")[2].partition("\n")[0] for run in failed for message in run.messages]
     assert len(set(arns)) == len(failed) >= 15
     # Status change events are handled in order: all of these when that of a later execution is.
-    arns.append(deployment.start({"Name": ""}))
-    deployment.wait(arns[-1])
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not set(arns) <= (handled := status_changes(deployment)):
-        assert time.monotonic() < deadline, f"no event was handled of {set(arns) - handled}"
-        time.sleep(0.2)
+    arns.append(deployment.run({"Name": ""})["executionArn"])
+    eventually(lambda: set(arns) <= status_changes(deployment), "the events of all of them handled")
     notified = Counter(message.partition("EXECUTION\n")[2].partition("\n")[0] for message in deployment.messages())
     assert {arn: notified[arn] for arn in arns} == dict.fromkeys(arns, 1)
 
 
 def status_changes(deployment: Deployment) -> set[str]:
     """The executions whose status change event the function has handled, after the workflow had sent a notification."""
-    lines = [line for text in deployment.logs("NotifyOperators") for line in text.splitlines() if '"level"' in line]
-    entries = [json.loads(line) for line in lines]
+    entries = [json.loads(line) for line in deployment.logs("NotifyOperators") if '"level"' in line]
     return {entry["execution"] for entry in entries if "operators have been notified" in entry["message"]}

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.emulator import PROJECT
-from tests.e2e.conftest import Deployment, new_queue
+from tests.e2e.conftest import Deployment
 
 pytestmark = pytest.mark.full
 
@@ -73,9 +73,7 @@ class Copy:
             self.replace(f"statemachine/{workflow}_image_builder.asl.json", invoked, changed)
 
     def start(self, alias: str, request: Any) -> str:
-        arn = self.deployment.stack.outputs(STACK)[alias]
-        text = json.dumps(request)
-        return self.deployment.stepfunctions.start_execution(stateMachineArn=arn, input=text)["executionArn"]
+        return self.deployment.start(request, self.deployment.stack.outputs(STACK)[alias])
 
     def start_one(self, name: str, pending: float) -> str:
         """Start an image builder. Args: pending: how long it is PENDING, in simulated seconds."""
@@ -126,9 +124,7 @@ def remove_under_load(copy: Copy) -> None:
         stack.appstream.put_builder(name, state="PENDING")
     request = {"ImageBuilders": ["fleet-a", "fleet-b"], "Defaults": {"TimeoutMinutes": 720}}
     fleet = copy.start("FleetAliasArn", request)
-    queue, arn = new_queue(stack.client("sqs"), "operators-of-life")
-    topic = stack.outputs(STACK)["OperatorTopicArn"]
-    stack.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    queue = stack.subscribe_queue(stack.outputs(STACK)["OperatorTopicArn"])
     refused = copy.command("destroy", answer="no\n")
     assert (refused.returncode, refused.stderr) == (1, "Nothing was changed.\n")
     assert copy.deployment.stepfunctions.describe_execution(executionArn=fleet)["status"] == "RUNNING"
@@ -137,7 +133,6 @@ def remove_under_load(copy: Copy) -> None:
     assert "fleet-a is PENDING" in removed.stdout
     with pytest.raises(ClientError, match="does not exist"):
         stack.outputs(STACK)
-    messages = stack.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
-    (message,) = (json.loads(each["Body"]) for each in messages)
+    (message,) = stack.received(queue)
     assert message["Subject"] == f"{STACK} is being removed"
     assert fleet in message["Message"]

@@ -1,17 +1,34 @@
 """What the functions write: structured lines that lead from an execution to its logs, and metrics, and no secret."""
 
 import json
+from collections.abc import Iterator
 
+import pytest
+
+from local.emulator import CREDENTIALS
 from tests.e2e.conftest import Deployment
 from tests.scenarios import Scenario
 
+# One worker makes the executions.
+pytestmark = pytest.mark.xdist_group("logs")
 
-def test_every_line_names_its_execution_and_the_metrics_are_there(deployment: Deployment) -> None:
-    assert deployment.play(Scenario("logged")).status == "SUCCEEDED"
-    deployment.wait(deployment.start({"Name": ""}))
+MISPLACED_PASSWORD = "Pa55-in-a-wrong-field"
+
+
+@pytest.fixture(scope="module")
+def logs(deployment: Deployment) -> list[str]:
+    """The lines, once there are some of a start, of a failure and of a request with a password in an unknown field."""
+    assert deployment.play(Scenario("starts")).status == "SUCCEEDED"
+    assert deployment.play(Scenario("fails", {"state": "FAILED"})).messages
+    end = deployment.run({"Name": "gold", "Password": MISPLACED_PASSWORD})
+    assert end["error"] == "InvalidRequest"
+    assert MISPLACED_PASSWORD not in end["cause"]
+    return deployment.logs()
+
+
+def test_every_line_names_its_execution_and_the_metrics_are_there(logs: list[str]) -> None:
     # The platform's START, END and REPORT lines are no JSON.
-    lines = [line for text in deployment.logs() for line in text.splitlines() if line.startswith("{")]
-    written = [json.loads(line) for line in lines]
+    written = [json.loads(line) for line in logs if line.startswith("{")]
     entries = [line for line in written if "level" in line]
     metrics = [line for line in written if "_aws" in line]
     assert {entry["message"] for entry in entries} >= {"Request accepted", "Start accepted", "Polled"}
@@ -25,4 +42,23 @@ def test_every_line_names_its_execution_and_the_metrics_are_there(deployment: De
         assert {"image_builder", "result"} & set(entry) or entry["message"] in about_none, entry
     named = {metric["Name"] for line in metrics for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
     assert named >= {"RequestsRefused", "StartAttempts", "StartsAccepted", "Polls"}
-    assert "AWS_SECRET_ACCESS_KEY" not in json.dumps(written)
+
+
+def histories(deployment: Deployment) -> Iterator[str]:
+    client = deployment.stepfunctions
+    for machine in client.list_state_machines()["stateMachines"]:
+        pages = client.get_paginator("list_executions").paginate(stateMachineArn=machine["stateMachineArn"])
+        for execution in (each for page in pages for each in page["executions"]):
+            arn = execution["executionArn"]
+            yield str(client.describe_execution(executionArn=arn))
+            for events in client.get_paginator("get_execution_history").paginate(executionArn=arn):
+                yield str(events["events"])
+
+
+def test_no_secret_is_written_anywhere(deployment: Deployment, logs: list[str]) -> None:
+    written = [*logs, *deployment.messages(), *histories(deployment)]
+    assert not [text for text in written if CREDENTIALS[1] in text or "AWS_SECRET_ACCESS_KEY" in text]
+
+
+def test_a_password_in_an_unknown_field_is_nowhere_but_in_the_input(deployment: Deployment, logs: list[str]) -> None:
+    assert not [text for text in (*deployment.messages(), *logs) if MISPLACED_PASSWORD in text]

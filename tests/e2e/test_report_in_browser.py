@@ -1,10 +1,9 @@
 """The report of real executions in a real browser: phone and desktop, light and dark, by keyboard and by axe."""
 
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -19,23 +18,21 @@ pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.needs("Chromium")]
 PROJECT = Path(__file__).parents[2]
 AXE = PROJECT / "node_modules" / "axe-core" / "axe.min.js"
 
-WIDTHS = {"phone": (390, 844), "desktop": (1280, 900)}
+WIDTHS = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
+FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 FAILS = {"next_start": {"stages": [["PENDING", 60], ["FAILED", None]]}}
 
 
 @pytest.fixture(scope="module")
 def reports(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Reports of a run that succeeded, of one that failed, of one whose request was refused, and of a fleet."""
-    found = {}
-    for kind, builder in {"succeeded": {}, "failed": FAILS}.items():
-        name = f"{kind}-{uuid4().hex[:8]}"
-        deployment.stack.appstream.put_builder(name, **builder)
-        found[kind] = deployment.start({"Name": name})
-    found["refused"] = deployment.start({"Name": "<script>alert(1)</script>"})
-    fleet = deployment.stack.outputs("StartImageBuilder")["FleetAliasArn"]
-    request = json.dumps({"ImageBuilders": ["a-long-name-" * 8, {"Nmae": "gold"}]})
-    started = deployment.stepfunctions.start_execution(stateMachineArn=fleet, input=request)
-    found["fleet"] = started["executionArn"]
+    fleet = {"ImageBuilders": ["a-long-name-" * 8, {"Nmae": "gold"}]}
+    found = {
+        "succeeded": deployment.start({"Name": deployment.builder("succeeded")}),
+        "failed": deployment.start({"Name": deployment.builder("failed", **FAILS)}),
+        "refused": deployment.start({"Name": "<script>alert(1)</script>"}),
+        "fleet": deployment.start(fleet, deployment.outputs["FleetAliasArn"]),
+    }
     directory = tmp_path_factory.mktemp("reports")
     for kind, execution in found.items():
         deployment.wait(execution)
@@ -54,87 +51,90 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-def opened(browser: Browser, report: Path, width: str, scheme: str = "light") -> tuple[Page, list[str]]:
-    """The page, and all that it requested or complained about."""
-    size = dict(zip(("width", "height"), WIDTHS[width], strict=True))
-    page = browser.new_page(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]  # literals
-    heard: list[str] = []
-    page.on("request", lambda request: heard.append(request.url))
-    page.on("console", lambda message: heard.append(message.text))
-    page.on("dialog", lambda dialog: heard.append(dialog.message))
-    page.goto(report.as_uri())
-    return page, [what for what in heard if what != report.as_uri()]
+@pytest.fixture
+def heard() -> list[str]:
+    """All that the opened pages request or complain about."""
+    return []
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.fixture
+def opened(browser: Browser, reports: dict[str, Path], heard: list[str]) -> Iterator[Callable[..., Page]]:
+    """Opens a report."""
+    with ExitStack() as stack:
+
+        def open_report(kind: str, width: str = "desktop", scheme: str = "light") -> Page:
+            page = browser.new_page(viewport=WIDTHS[width], color_scheme=scheme)  # type: ignore[arg-type]  # literals
+            stack.callback(page.close)
+            page.on("request", lambda request: heard.append(request.url))
+            page.on("console", lambda message: heard.append(message.text))
+            page.on("dialog", lambda dialog: heard.append(dialog.message))
+            page.goto(reports[kind].as_uri())
+            return page
+
+        yield open_report
+
+
+@pytest.mark.parametrize(("width", "scheme"), [("phone", "dark"), ("desktop", "light")])
 @pytest.mark.parametrize("kind", ["succeeded", "failed", "refused", "fleet"])
 def test_it_fits_loads_nothing_and_is_accessible(
-    browser: Browser, reports: dict[str, Path], kind: str, scheme: str, width: str
+    opened: Callable[..., Page], heard: list[str], kind: str, scheme: str, width: str
 ) -> None:
-    page, heard = opened(browser, reports[kind], width, scheme)
-    assert heard == []
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-    # The page allows no script: the audit runs beside it.
-    page.close()
-    page = browser.new_context(bypass_csp=True, color_scheme=scheme).new_page()  # type: ignore[arg-type]
-    page.set_viewport_size({"width": WIDTHS[width][0], "height": WIDTHS[width][1]})
-    page.goto(reports[kind].as_uri())
-    page.add_script_tag(path=AXE)
+    page = opened(kind, width, scheme)
+    assert heard == [page.url]
+    assert page.evaluate(FITS)
+    # The page allows no script: the audit is evaluated beside it.
+    page.evaluate(AXE.read_text("utf-8"))
     violations = page.evaluate("axe.run().then(found => found.violations.map(v => [v.id, v.nodes.map(n => n.html)]))")
     assert violations == []
-    page.context.close()
 
 
-def test_it_shows_the_failure_its_way_and_the_notification(browser: Browser, reports: dict[str, Path]) -> None:
-    page, _ = opened(browser, reports["failed"], "desktop")
+def test_it_shows_the_failure_its_way_and_the_notification(opened: Callable[..., Page]) -> None:
+    page = opened("failed")
     assert page.locator("h2").first.inner_text() == "FAILED: ImageBuilderFailed"
     assert "failed-" in page.locator("article h3").inner_text()
     assert "The image builder is FAILED." in page.locator("article pre").inner_text()
     assert page.locator(".node.taken").count() < page.locator(".node").count()
     assert page.locator(".edge.failure.taken").count() == 1
     assert page.locator(".strip span").all_inner_texts() == ["PENDING", "FAILED"]
-    page.close()
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_is_out_of_sight(browser: Browser, reports: dict[str, Path], width: str) -> None:
-    page, _ = opened(browser, reports["succeeded"], width)
+def test_nothing_is_out_of_sight(opened: Callable[..., Page], width: str) -> None:
+    page = opened("succeeded", width)
     states = page.locator(".strip span")
     assert states.all_inner_texts() == ["PENDING", "RUNNING"]
     assert states.evaluate_all("all => all.every(one => one.scrollWidth <= one.clientWidth)")
     for shown in (states.last, page.locator(".node").first, page.locator(".timeline td:nth-child(2)").first):
         box = shown.bounding_box()
         assert box
-        assert 0 <= box["x"] <= box["x"] + box["width"] <= WIDTHS[width][0]
-    page.close()
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= WIDTHS[width]["width"]
 
 
-def test_a_phone_can_enlarge_the_diagram(browser: Browser, reports: dict[str, Path]) -> None:
-    page, _ = opened(browser, reports["succeeded"], "phone")
+def test_a_phone_can_enlarge_the_diagram(opened: Callable[..., Page]) -> None:
+    page = opened("succeeded", "phone")
     width = "document.querySelector('figure svg').getBoundingClientRect().width"
-    assert page.evaluate(width) <= WIDTHS["phone"][0]
+    assert page.evaluate(width) <= WIDTHS["phone"]["width"]
     page.get_by_label("Enlarge the diagram").click()
     assert (
-        page.evaluate(width) == float(page.locator("figure svg").get_attribute("width") or 0) > 2 * WIDTHS["phone"][0]
+        page.evaluate(width)
+        == float(page.locator("figure svg").get_attribute("width") or 0)
+        > 2 * WIDTHS["phone"]["width"]
     )
     # The diagram scrolls, not the page.
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-    assert page.evaluate("document.querySelector('figure .scroll').scrollWidth") > WIDTHS["phone"][0]
-    page.close()
+    assert page.evaluate(FITS)
+    assert page.evaluate("document.querySelector('figure .scroll').scrollWidth") > WIDTHS["phone"]["width"]
 
 
-def test_the_results_of_a_fleet_keep_their_words_whole_on_a_phone(browser: Browser, reports: dict[str, Path]) -> None:
-    page, _ = opened(browser, reports["fleet"], "phone")
+def test_the_results_of_a_fleet_keep_their_words_whole_on_a_phone(opened: Callable[..., Page]) -> None:
+    page = opened("fleet", "phone")
     assert page.locator("h2").nth(1).inner_text() == "Results"
     index = page.locator("th", has_text="Index").bounding_box()
     assert index
     assert index["height"] < 60
-    page.close()
 
 
-def test_what_is_folded_opens_by_the_keyboard(browser: Browser, reports: dict[str, Path]) -> None:
-    page, _ = opened(browser, reports["succeeded"], "desktop")
+def test_what_is_folded_opens_by_the_keyboard(opened: Callable[..., Page]) -> None:
+    page = opened("succeeded")
     history = page.locator("details.raw")
     assert history.get_attribute("open") is None
     for _ in range(20):
@@ -144,20 +144,17 @@ def test_what_is_folded_opens_by_the_keyboard(browser: Browser, reports: dict[st
     page.keyboard.press("Enter")
     assert history.locator("pre").first.is_visible()
     assert "ExecutionStarted" in history.locator("pre").first.inner_text()
-    page.close()
 
 
-def test_a_request_that_carries_markup_is_shown_as_it_was(browser: Browser, reports: dict[str, Path]) -> None:
-    page, _ = opened(browser, reports["refused"], "desktop")
+def test_a_request_that_carries_markup_is_shown_as_it_was(opened: Callable[..., Page]) -> None:
+    page = opened("refused")
     assert page.locator("h1").inner_text() == "Start of image builder <script>alert(1)</script>"
     assert page.locator("h2").first.inner_text() == "FAILED: InvalidRequest"
-    page.close()
 
 
-def test_it_prints(browser: Browser, reports: dict[str, Path], tmp_path: Path) -> None:
-    page, _ = opened(browser, reports["failed"], "desktop")
+def test_it_prints(opened: Callable[..., Page]) -> None:
+    page = opened("failed")
     page.emulate_media(media="print")
     assert not page.locator("details.raw").is_visible()
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert page.evaluate(FITS)
     assert len(page.pdf()) > 10_000
-    page.close()

@@ -1,6 +1,4 @@
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -8,9 +6,8 @@ import pytest
 from botocore.config import Config
 
 from local.fake_appstream.clock import ManualClock
-from local.fake_appstream.control import Control
 from local.fake_appstream.fake import FakeAppStream
-from local.fake_appstream.server import Server
+from local.fake_appstream.in_process import install
 
 ClientMaker = Callable[..., Any]
 
@@ -26,30 +23,14 @@ def fake(clock: ManualClock) -> FakeAppStream:
 
 
 @pytest.fixture
-def server(fake: FakeAppStream) -> Iterator[Server]:
-    with Server(fake) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+def make_client(fake: FakeAppStream) -> ClientMaker:
+    """Makes boto3 clients of the fake, by default of AppStream, in process and without retries."""
 
+    def make(service: str = "appstream", endpoint_url: str = "", **config: Any) -> Any:
+        settings = Config(**{"retries": {"total_max_attempts": 1}, "proxies": {}, **config})
+        client = boto3.client(service, endpoint_url=endpoint_url or None, config=settings)  # type: ignore[call-overload]  # by name
+        if not endpoint_url:
+            install(fake, client)
+        return client
 
-@pytest.fixture
-def control(server: Server) -> Control:
-    return Control(server.url)
-
-
-@pytest.fixture
-def make_client() -> Iterator[ClientMaker]:
-    """Makes boto3 clients, by default of AppStream and without retries."""
-    with ExitStack() as stack:
-
-        def make(endpoint_url: str = "http://no-host.invalid", service: str = "appstream", **config: Any) -> Any:
-            session = boto3.Session("id", "secret", region_name="us-east-1")
-            settings = Config(**{"retries": {"total_max_attempts": 1}, "proxies": {}, **config})
-            client = session.client(service, endpoint_url=endpoint_url, config=settings)  # type: ignore[call-overload]  # by name
-            stack.callback(client.close)
-            return client
-
-        yield make
+    return make

@@ -6,7 +6,6 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from local.fake_appstream.clock import ManualClock
 from local.fake_appstream.fake import FakeAppStream
 from local.fake_appstream.faults import Fault
-from local.fake_appstream.in_process import install
 from tests.unit.local.fake_appstream.conftest import ClientMaker
 
 
@@ -14,7 +13,6 @@ def test_a_client_reaches_the_fake_with_no_socket(
     fake: FakeAppStream, clock: ManualClock, make_client: ClientMaker
 ) -> None:
     client = make_client()
-    install(fake, client)
     fake.put_builder("b", members={"ImageBuilderErrors": [{"ErrorCode": "SUBNET_NOT_FOUND", "ErrorTimestamp": 5}]})
     (stopped,) = client.describe_image_builders(Names=["b"])["ImageBuilders"]
     assert stopped["CreatedTime"].timestamp() == clock.now()
@@ -30,38 +28,18 @@ def test_a_client_reaches_the_fake_with_no_socket(
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_drop_is_a_closed_connection(fake: FakeAppStream, make_client: ClientMaker, when: str) -> None:
-    client = make_client()
-    install(fake, client)
     fake.put_builder("b")
     fake.faults.add(Fault.parse({"drop": when}))
     with pytest.raises(ConnectionClosedError):
-        client.start_image_builder(Name="b")
+        make_client().start_image_builder(Name="b")
     assert fake.calls[0].effective == (when == "after")
 
 
 def test_a_delay_beyond_the_read_timeout_raises_at_once(fake: FakeAppStream, make_client: ClientMaker) -> None:
     client = make_client(read_timeout=5)
-    install(fake, client)
     fake.put_builder("b")
     fake.faults.add(Fault(delay=1000, times=1))
     fake.faults.add(Fault(delay=4))
     with pytest.raises(ReadTimeoutError):
         client.start_image_builder(Name="b")
     assert client.describe_image_builders()["ImageBuilders"][0]["State"] == "PENDING"
-
-
-@pytest.mark.parametrize(("failures", "succeeds"), [(2, True), (3, False)])
-def test_boto3_retries_as_it_is_configured_to(
-    fake: FakeAppStream, make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch, failures: int, succeeds: bool
-) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    client = make_client(retries={"total_max_attempts": 3, "mode": "standard"})
-    install(fake, client)
-    fake.put_builder("b")
-    fake.faults.add(Fault.parse({"error": {"code": "ThrottlingException"}, "times": failures}))
-    if succeeds:
-        assert client.start_image_builder(Name="b")["ResponseMetadata"]["RetryAttempts"] == failures
-    else:
-        with pytest.raises(ClientError, match="ThrottlingException"):
-            client.start_image_builder(Name="b")
-    assert len(fake.calls) == 3
