@@ -167,7 +167,7 @@ def _deploy(emulator: Emulator) -> None:
         ],
         "triggers": [{"name": "asked", "eventBus": BUS, "pattern": {"source": ["my.app"], "detail-type": ["Start"]}}],
     }
-    emulator.deploy("--app", f"{sys.executable} -m tests.e2e.app", "-c", f"second={json.dumps(second)}")
+    emulator.deploy("--app", f"{sys.executable} -m tests.e2e.two_stacks", "-c", f"second={json.dumps(second)}")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """The auto-stop on the deployed template: a start schedules it, and it stops the image builder, or leaves it alone.
 
-That it stops what its start has started is in test_demo.py.
+That it stops what its start has started is in test_make_demo.py.
 """
 
 import json

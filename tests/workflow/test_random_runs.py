@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.scenarios import BUILDER
-from tests.workflow.model import CALLS, DEEDS, INVOCATIONS, OPERATIONS, SHORTEST_START, Deed, Model, Trouble
+from tests.workflow.simulation import CALLS, DEEDS, INVOCATIONS, OPERATIONS, SHORTEST_START, Deed, Model, Trouble
 
 LIVES = int(os.environ.get("MODEL_EXAMPLES", "300"))
 MOMENTS = st.one_of(st.sampled_from([0, 1, 50, 230, 400]), st.integers(0, 2_500))
