@@ -1,9 +1,9 @@
 """One emulator for all tests and all pytest workers, with the template deployed by the CDK."""
 
 import fcntl
-import importlib
 import json
 import pickle
+import runpy
 import sys
 import threading
 import time
@@ -23,6 +23,7 @@ from tests.scenarios import Outcome, Scenario, with_name
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
 
+CLI = Path(__file__).parents[2] / "cli"
 TIME_SCALE = 0.005
 """A simulated minute lasts 0.3 seconds. An invocation takes 12 simulated seconds or more, which image builders count
 and workflows do not: no test may depend on an image builder that is slower than a workflow."""
@@ -189,7 +190,9 @@ def command(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
     def run(module: str, *options: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", [module, *options])
-        status = importlib.import_module(f"cli.{module}").main()
-        return status, "".join(capsys.readouterr())
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(CLI / f"{module}.py"), run_name="__main__")
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, "".join(capsys.readouterr())
 
     return run

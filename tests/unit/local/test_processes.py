@@ -25,14 +25,18 @@ def handlers() -> Iterator[None]:
 
 def test_what_was_started_in_a_block_ends_with_it_and_its_descendants_and_nothing_else() -> None:
     ignores = ["sh", "-c", "trap '' TERM; sleep 600 & wait; sleep 600"]
-    with subprocess.Popen(SLEEP) as other:
+    other = subprocess.Popen(SLEEP)
+    try:
         with processes.ending_children() as started:
             started += [subprocess.Popen(ignores, start_new_session=True) for _ in range(2)]
-            while len(descendants := psutil.Process().children(recursive=True)) < 5:
+            while len(below := [each for process in started for each in psutil.Process(process.pid).children()]) < 2:
                 pass
         assert [process.returncode for process in started] == [-signal.SIGKILL] * 2
-        assert [process.pid for process in descendants if processes.runs(process)] == [other.pid]
+        assert not any(map(processes.runs, below))
+        assert other.poll() is None
+    finally:
         other.kill()
+        other.wait()
 
 
 @pytest.mark.parametrize("signum", processes.SIGNALS)
