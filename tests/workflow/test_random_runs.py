@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.scenarios import BUILDER
 from tests.workflow.simulation import CALLS, DEEDS, INVOCATIONS, OPERATIONS, SHORTEST_START, Deed, Model, Trouble
 
-LIVES = int(os.environ.get("MODEL_EXAMPLES", "300"))
+LIVES = int(os.environ.get("MODEL_EXAMPLES", "200"))
 MOMENTS = st.one_of(st.sampled_from([0, 1, 50, 230, 400]), st.integers(0, 2_500))
 FUNCTIONS = ["validate_request", "start_image_builder", "describe_image_builder", "stop_image_builder"]
 

@@ -427,6 +427,16 @@ def test_the_notification_of_a_success_is_tried_seven_times(world: World) -> Non
     assert len(world.topic.messages) == 1
 
 
+@pytest.mark.parametrize("workflow", ["run_stop", "run_fleet"])
+def test_a_failure_of_another_workflow_that_it_could_not_notify_is_notified_by_its_event(
+    world: World, workflow: str
+) -> None:
+    world.plan({"Publish": [service_error("Publish")] * TRIES})
+    execution = getattr(world, workflow)({"Typo": 1})
+    assert (execution.error, execution.cause["OperatorsNotified"]) == ("InvalidRequest", False)
+    assert len(world.topic.messages) == 1
+
+
 def test_a_failure_that_the_workflow_could_not_notify_is_notified_by_its_event(world: World) -> None:
     execution = world.start(script={"Publish": [service_error("Publish")] * TRIES, **REFUSED})
     assert (execution.error, execution.cause["OperatorsNotified"]) == ("IncompatibleImageException", False)

@@ -236,6 +236,20 @@ def test_a_thousand_fit_into_the_quotas_even_when_all_fail(world: World) -> None
     assert all(len(str(value).encode()) <= 262_144 for member in details for value in member.values())
 
 
+@pytest.mark.parametrize(("failures", "end"), [(20, "image-19 (X)."), (21, "image-19 (X), and 1 more.")])
+def test_a_message_names_twenty_failures_and_counts_the_rest(world: World, failures: int, end: str) -> None:
+    names = [f"image-{number}" for number in range(failures)]
+    failed = ends("FAILED", error="X", cause={"OperatorsNotified": True})
+    running = Execution("SUCCEEDED", {"Outcome": "AlreadyRunning", "Started": False}, "", "", [])
+    fleet = run(
+        world,
+        lambda started: running if "there" in started["Input"] else failed,
+        ImageBuilders=["there", *names],
+    )
+    assert (fleet.cause["Running"], fleet.cause["Failed"]) == (1, failures)
+    assert fleet.cause["Message"].endswith(end)
+
+
 def test_a_child_without_a_result_counts_as_failed_and_is_named_first(world: World) -> None:
     """A child of the Map state can fail where nothing catches it: then there is no result of it."""
     fleet = json.loads(definitions.definition(definitions.FLEET))

@@ -7,6 +7,7 @@ import pytest
 
 from tests.scenarios import BUILDER, answers
 from tests.workflow.conftest import World
+from tests.workflow.engine import Invocation, run_handler
 from tests.workflow.scripted import VALIDATE, fails
 
 MINUTE = 60
@@ -126,6 +127,47 @@ def test_two_refusals_end_it(world: World, operation: str, code: str, error: str
     stop = world.stop(faults=[answers(operation, code)])
     assert (*world.failure(stop), stop.cause["Name"]) == (error, route, 1, BUILDER)
     assert world.stops == 0
+    polled = operation == "DescribeImageBuilders"
+    assert stop.states.count("Poll image builder" if polled else "Stop image builder") == 2
+    assert all(text in world.topic.messages[0]["Message"] for text in (error, stop.cause["Message"], BUILDER))
+
+
+REFUSED, CRASHED = fails("AccessDeniedException"), fails("Lambda.Unknown")
+
+
+@pytest.mark.parametrize("function", ["describe_image_builder", "stop_image_builder"])
+@pytest.mark.parametrize("between", [run_handler, CRASHED], ids=["answered", "crashed"])
+def test_refusals_with_another_answer_between_them_do_not_end_it(
+    world: World, function: str, between: Invocation
+) -> None:
+    # What is answered here is that it is not done yet: the call to stop is not accepted.
+    faults = [answers("StopImageBuilder", "OperationNotPermittedException", 3)]
+    script = {function: [REFUSED, between, REFUSED, between, REFUSED]}
+    assert world.stop(faults=faults, script=script).status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("minutes", [5, 61])
+def test_polls_that_fail_are_repeated_each_minute_until_the_time_of_the_request(world: World, minutes: int) -> None:
+    stop = world.stop(script={"describe_image_builder": repeat(CRASHED)}, TimeoutMinutes=minutes)
+    assert stop.cause["Message"].startswith("The image builder may still run: the tasks of this execution fail.")
+    assert world.pauses == [MINUTE] * minutes
+
+
+def test_tasks_that_fail_now_and_then_do_not_end_it(world: World) -> None:
+    world.prepare({"state": [["PENDING", 40 * MINUTE], ["RUNNING", None]]})
+    world.plan({"describe_image_builder": [CRASHED, CRASHED, run_handler] * 30})
+    assert world.run_stop({"Name": BUILDER, "TimeoutMinutes": 5, "StopAfterMinutes": 60}).status == "SUCCEEDED"
+
+
+def test_a_builder_that_is_gone_when_it_is_to_be_stopped_is_left_alone(world: World) -> None:
+    stop = world.stop(faults=[answers("StopImageBuilder", "ResourceNotFoundException")])
+    assert stop.output["Outcome"] == "LeftAlone"
+    assert stop.output["Why"] == "It no longer exists: there is nothing to stop."
+
+
+@pytest.mark.parametrize("length", [101, 102])
+def test_a_name_in_a_cause_has_at_most_101_characters(world: World, length: int) -> None:
+    assert world.run_stop({"Name": "n" * length, "Typo": 1}).cause["Name"] == "n" * 101
 
 
 def test_a_stop_of_no_builder_fails(world: World) -> None:
