@@ -37,7 +37,73 @@ STATES_AT_MOST = 400
 SECONDS_AT_MOST = 30
 """Of one check: a mutant may loop for ever."""
 
-HARMLESS: Mapping[str, str] = {}
+_START, _STOP = "start_image_builder / ", "stop_image_builder / "
+_CRASH = f"{_START}Start image builder / Catch / It broke off: the call may have been sent / Assign / "
+_UNSCHEDULED = f"{_START}Evaluate builder state / RUNNING without the auto-stop that was requested / Condition: "
+_LATE_REFUSAL = f"{_START}Route error / Poll: it was not STOPPED when the call arrived / Condition: "
+_FAILING = f"{_STOP}Evaluate builder state / A task failed: poll again / Assign / "
+_STOPPED = f"{_STOP}Stop image builder / Assign / "
+_POLL_FIRST = "a poll comes first, and assigns it"
+_OVER = "its start is over, so that Check stop on failure goes there as well"
+_TWICE = "the second failure to schedule is at RUNNING, of the own start, and leaves no auto-stop"
+_ONE_MORE = "one more poll at the deadline, which then ends it"
+_NEVER_268 = "no poll interval is above 268 seconds"
+HARMLESS: Mapping[str, str] = {
+    **dict.fromkeys([f"{_CRASH}error: removed", f"{_CRASH}error: to {{}}"], _POLL_FIRST),
+    **dict.fromkeys(
+        [f"{_CRASH}status: {how}" for how in ("removed", "'Phase' to '' at 18", "'Transitional' to '' at 27")],
+        "a poll comes first; while it fails, only the deadline is asked of the status",
+    ),
+    f"{_CRASH}tracking: 'Ran' to '' at 41": "a start is sent again only after STOPPED, with which Ran is false",
+    **dict.fromkeys(
+        [f"{_CRASH}autoStopResult: removed", f"{_START}Start image builder / Assign / autoStopResult: removed"],
+        "replaced when the next auto-stop is scheduled; without one the execution fails, and has no result",
+    ),
+    **dict.fromkeys(
+        [
+            f"{_UNSCHEDULED}{how}"
+            for how in (
+                "without $status.Phase = 'Running'",
+                "without $tracking.Claim != 'None'",
+                "without $autoStop = null",
+                "'None' to '' at 49",
+            )
+        ],
+        _TWICE,
+    ),
+    f"{_START}Evaluate builder state / The poll failed: poll again: removed": "the default of the Choice is the same",
+    **dict.fromkeys(
+        [
+            f"{_START}Evaluate builder state / {rule} / Next: to Build cause"
+            for rule in (
+                "FAILED or DELETING",
+                "STOPPED after the last attempt, whose answer was lost",
+                "STOPPED after the last attempt: some failed starts end in STOPPED, with Image...",
+            )
+        ],
+        _OVER,
+    ),
+    **dict.fromkeys(
+        [f"{_LATE_REFUSAL}without $waitedSeconds < $deadlineSeconds", f"{_LATE_REFUSAL}< to <= at 85"], _ONE_MORE
+    ),
+    f"{_STOP}Poll image builder / Assign / failedSeconds: to 1": "a second of the five minutes or more that end it",
+    f"{_STOP}Evaluate builder state / Tasks fail for too long / Condition: >= to > at 35": _ONE_MORE,
+    **dict.fromkeys(
+        [f"{_FAILING}pollSeconds: 270 to {n} at 32" for n in (271, 269)]
+        + [f"{_FAILING}failedSeconds: 270 to {n} at 49" for n in (271, 269)],
+        _NEVER_268,
+    ),
+    f"{_FAILING}failedSeconds: 60 to 59 at 29": "after a first poll, the deadline ends it at the same poll",
+    f"{_STOP}Stop image builder / Catch / The time that a hanging task has taken counts as well / Assign / "
+    "failedSeconds: removed": "a poll that succeeds comes before each stop, and sets it to 0",
+    **dict.fromkeys(
+        [f"{_STOPPED}{how}" for how in ("pollSeconds: removed", "error: removed", "failedSeconds: removed")],
+        "the poll before it has assigned the same",
+    ),
+    f"{_STOPPED}failedSeconds: to 1": _POLL_FIRST,
+    "start_fleet / Start each image builder / Wait for start slot / Seconds: $floor to nothing at 53": "AWS wants an "
+    "integer; the engine of the tests cuts the fraction off itself",
+}
 """Mutants that no test can or need kill, with the reason."""
 
 Where = tuple[str | int, ...]

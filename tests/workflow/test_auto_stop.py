@@ -193,6 +193,7 @@ def test_a_stop_on_failure_that_cannot_be_scheduled_is_notified_with_what_had_fa
         "The image builder is still PENDING after 5 minutes of waiting. The start goes on, and its auto-stop could not "
         "be scheduled (StepFunctions.InternalErrorExceptionException)."
     )
+    assert execution.cause["Advice"].startswith("Stop the image builder")
 
 
 # What an auto-stop does

@@ -71,7 +71,11 @@ def test_each_kind_of_task_has_one_retry_list_and_a_poll_has_none(world: World) 
     assert {name: state["Retry"] for name, state in states_of(world) if "Retry" in state} == RETRIES
 
 
-NOTHING = {"name": "{% [$states.input.Name, $states.input.detail.Name, ''][0] %}", "request": {}, "error": None}
+NOTHING: dict[str, Any] = {
+    "name": "{% [$states.input.Name, $states.input.detail.Name, ''][0] %}",
+    "request": {},
+    "error": None,
+}
 NO_POLL = {"Route": "notify", "Message": "The state of the image builder is not known: no poll has succeeded."}
 START_TIMED_OUT, STOP_TIMED_OUT = ({"Error": f"ImageBuilder{aim}TimedOut", **NO_POLL} for aim in ("Start", "Stop"))
 BEGINNINGS: dict[tuple[str, str], dict[str, Any]] = {

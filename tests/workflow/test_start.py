@@ -397,6 +397,19 @@ def test_a_failure_is_notified_in_the_form_of_its_event(world: World) -> None:
     assert events == [{"detail": said}]
 
 
+def test_a_failed_stop_is_notified_in_the_form_of_its_event(world: World) -> None:
+    events: list[Any] = []
+    world.stop({"state": "STOPPING"}, script={NOTIFY: [records(events)]}, TimeoutMinutes=5)
+    assert (events[0]["detail"]["status"], events[0]["detail"]["error"]) == ("FAILED", "ImageBuilderStopTimedOut")
+
+
+@pytest.mark.parametrize("workflow", ["run", "run_stop", "run_fleet"])
+def test_a_long_text_that_is_no_report_is_cut(world: World, workflow: str) -> None:
+    errors = [fails("KeyError", "x" * 3_000)] * 5
+    world.plan({VALIDATE: errors, "list_image_builders": errors})
+    assert getattr(world, workflow)({"Name": BUILDER}).cause["Message"] == "x" * 2_000
+
+
 def test_a_success_is_notified_only_where_the_request_wants_it(world: World) -> None:
     events: list[Any] = []
     output = world.start(script={NOTIFY: [records(events)]}, NotifyOnSuccess=True).output
@@ -447,6 +460,7 @@ def test_a_failure_that_the_workflow_could_not_notify_is_notified_by_its_event(w
 def test_a_success_that_cannot_be_notified_is_a_success(world: World) -> None:
     execution = world.start(script={"Publish": repeat(service_error("Publish"))}, NotifyOnSuccess=True)
     assert (execution.status, execution.output["Outcome"], world.topic.messages) == ("SUCCEEDED", "Running", [])
+    assert len(world.engine.announced) == 1
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "DELETING"])

@@ -7,6 +7,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from moto.stepfunctions.parser.api import HistoryEventType
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.state_map import StateMap
+from moto.stepfunctions.parser.asl.eval.environment import Environment
 
 from cli import definition as definitions
 from lambdas import list_image_builders
@@ -26,6 +32,10 @@ def ends(status: str = "SUCCEEDED", *, error: str = "", cause: Any = "") -> Exec
 def run(world: World, nested: Callable[[dict[str, str]], Execution] | None = None, **request: Any) -> Execution:
     """Run a fleet one image builder after another, if nothing else is said."""
     return world.run_fleet({"MaxConcurrency": 1, **request}, nested)
+
+
+def run_named(world: World, nested: Callable[[dict[str, str]], Execution], name: str, **request: Any) -> Execution:
+    return world.run_fleet({"MaxConcurrency": 1, **request}, nested, arn=f"{FLEET_ARN.rpartition(':')[0]}:{name}")
 
 
 def add_fault(world: World, operation: str, code: str, times: int | None = None) -> None:
@@ -236,6 +246,32 @@ def test_a_thousand_fit_into_the_quotas_even_when_all_fail(world: World) -> None
     assert all(len(str(value).encode()) <= 262_144 for member in details for value in member.values())
 
 
+def test_a_long_name_of_a_fleet_or_of_a_request_is_cut(world: World) -> None:
+    started: list[dict[str, str]] = []
+
+    def fail(parameters: dict[str, str]) -> Execution:
+        started.append(parameters)
+        return ends("FAILED", error="X")
+
+    # The function lists the image builders, and cannot read the failure.
+    world.plan({LIST: [run_handler, *[fails("KeyError")] * 7]})
+    fleet = run_named(world, fail, "f" * 80, ImageBuilders=["n" * 102])
+    assert [each["Name"] for each in started] == ["f" * 69 + "-0"]
+    assert fleet.cause["Results"][0]["Name"] == "n" * 101
+
+
+def test_a_map_state_that_fails_itself_fails_the_fleet(world: World) -> None:
+    def fail(self: StateMap, env: Environment) -> None:
+        name = StatesErrorName(StatesErrorNameType.StatesTaskFailed)
+        details: Any = {"taskFailedEventDetails": {"error": name.error_name, "cause": "No Map Run."}}
+        raise FailureEventException(FailureEvent(env, name, HistoryEventType.MapRunFailed, details))
+
+    with patch.object(StateMap, "_eval_execution", fail):
+        fleet = run(world, ImageBuilders=["a"])
+    assert world.failure(fleet) == ("StatesTaskFailed", "notify", 1)
+    assert fleet.cause["Message"] == "No Map Run."
+
+
 @pytest.mark.parametrize(("failures", "end"), [(20, "image-19 (X)."), (21, "image-19 (X), and 1 more.")])
 def test_a_message_names_twenty_failures_and_counts_the_rest(world: World, failures: int, end: str) -> None:
     names = [f"image-{number}" for number in range(failures)]
@@ -255,7 +291,8 @@ def test_a_child_without_a_result_counts_as_failed_and_is_named_first(world: Wor
     fleet = json.loads(definitions.definition(definitions.FLEET))
     states = fleet["States"]
     found = states["Start each image builder"]["Assign"]["found"].replace("$states.result", "$states.input")
-    requests = [{"Name": name} for name in ("a", "b", "c", 7)]
+    long, cut = "b" * 102, "b" * 101
+    requests = [{"Name": name} for name in ("a", long, "c", 7)]
     variables = {"requests": requests, "found": found, "gone": [], "summary": {}, "notified": False}
     states["Take"] = {"Type": "Pass", "Assign": variables, "Next": "Count results"}
     fleet["StartAt"] = "Take"
@@ -266,10 +303,10 @@ def test_a_child_without_a_result_counts_as_failed_and_is_named_first(world: Wor
     cause = world.run([failed, None, {"Index": 2, "Name": "c", "Outcome": "Running"}, None]).cause
     assert (cause["Requested"], cause["Running"], cause["Failed"]) == (4, 1, 3)
     assert cause["Message"] == (
-        "3 of 4 image builders failed: b (NoResult, without a message of its own), request 3 (NoResult, without a "
+        f"3 of 4 image builders failed: {cut} (NoResult, without a message of its own), request 3 (NoResult, without a "
         "message of its own), a (X)."
     )
-    assert [(each["Index"], each["Name"]) for each in cause["Results"]] == [(1, "b"), (3, None), (0, "a")]
+    assert [(each["Index"], each["Name"]) for each in cause["Results"]] == [(1, cut), (3, None), (0, "a")]
     assert len(world.topic.messages) == 1
     cause = world.run([{"Index": 2, "Name": "c", "Outcome": "Running"}]).cause
     assert (cause["Running"], cause["Failed"]) == (1, 3)

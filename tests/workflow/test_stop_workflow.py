@@ -153,6 +153,24 @@ def test_polls_that_fail_are_repeated_each_minute_until_the_time_of_the_request(
     assert world.pauses == [MINUTE] * minutes
 
 
+def test_a_call_to_stop_that_may_have_been_accepted_between_two_refusals_does_not_end_it(world: World) -> None:
+    lost = {"operation": "StopImageBuilder", "times": 1, "drop": "before"}
+    script = {"stop_image_builder": [REFUSED, run_handler, REFUSED, run_handler]}
+    assert world.stop(faults=[lost], script=script).status == "SUCCEEDED"
+
+
+def test_a_poll_that_fails_between_frequent_ones_is_repeated_after_a_minute(world: World) -> None:
+    builder = {"state": [["PENDING", 100], ["RUNNING", None]]}
+    world.stop(builder, script={"describe_image_builder": [run_handler, CRASHED]})
+    assert world.pauses[0] < MINUTE
+    assert world.pauses[1] == MINUTE
+
+
+def test_the_time_that_a_poll_hangs_is_waited(world: World) -> None:
+    stop = world.stop(script={"describe_image_builder": [fails("States.Timeout")]})
+    assert stop.output["WaitedSeconds"] == sum(world.pauses) + 90
+
+
 def test_tasks_that_fail_now_and_then_do_not_end_it(world: World) -> None:
     world.prepare({"state": [["PENDING", 40 * MINUTE], ["RUNNING", None]]})
     world.plan({"describe_image_builder": [CRASHED, CRASHED, run_handler] * 30})
