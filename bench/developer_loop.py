@@ -36,7 +36,7 @@ def developer_loop() -> str:
     with TemporaryDirectory() as directory:
         run_app(Path(directory))
         done("make synth", "the app alone")
-        _run("cdk", "synth", "--quiet", "--output", directory)
+        _run("cdk", "synth", "--quiet", "--output", f"{directory}/again")
         done("make synth", "again, with the CDK CLI")
     with running_emulator(time_scale=TIME_SCALE) as emulator:
         done("make demo", "start MiniStack and the fake")
