@@ -255,7 +255,7 @@ STATES = [
             },
         },
         starts=1,
-        message="INTERNAL_ERROR: It broke.; SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES: No free addresses.",
+        message="SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES: No free addresses. INTERNAL_ERROR: It broke.",
     ),
     fails("deleting", "ImageBuilderDeleting", "fail", builder={"state": "DELETING"}),
     Scenario("falls-back-to-stopped-once", {"next_start": [["PENDING", 60], ["STOPPED", None]]}, starts=2),

@@ -12,6 +12,8 @@ from botocore import exceptions
 THROTTLING = "ThrottlingException"
 UNAVAILABLE = "ServiceUnavailableException"
 UNKNOWN = "Unknown"
+# Of an image builder: they say that it failed, and not why.
+GENERIC_CODES = ("INTERNAL_ERROR", "INTERNAL_SERVICE_ERROR", "VALIDATION_ERROR")
 
 _MAX_CODE = 60
 # Characters, as JSON. A Cause has 32,768 at most. Source: AWS Step Functions API reference, HistoryEvent details.

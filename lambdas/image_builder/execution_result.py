@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.image_builder import notification
-from lambdas.image_builder.errors import advice_table
+from lambdas.image_builder.errors import GENERIC_CODES, advice_table
 from lambdas.image_builder.notification import Notice, Reference, Step, command, console, json_argument, part
 from lambdas.image_builder.request import STARTED_BY_EXECUTION, InvalidRequest, is_builder_name, parse_request
 
@@ -17,7 +17,6 @@ SCHEDULE_SOURCE = "start-image-builder.schedule"  # of the event that a schedule
 AUTO_STOP_CANCELLED = "AutoStopCancelled"
 _ACTORS = {"": "", "fail": "the requester"}
 _NOT_BILLED = ("STOPPED", "STOPPING", "FAILED", "DELETING")
-_GENERIC_CODES = ("INTERNAL_ERROR", "INTERNAL_SERVICE_ERROR", "VALIDATION_ERROR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +175,7 @@ def _reported_code(builder: Mapping[str, Any]) -> str:
     codes = [json_object(error).get("ErrorCode") for error in errors] if isinstance(errors, list) else []
     codes.append(json_object(builder.get("StateChangeReason")).get("Code"))
     known = [code for code in codes if isinstance(code, str)]
-    return next((code for code in known if code not in _GENERIC_CODES), known[0] if known else "")
+    return next((code for code in known if code not in GENERIC_CODES), known[0] if known else "")
 
 
 def _steps(result: ExecutionResult, described: Mapping[str, Any]) -> list[Step]:

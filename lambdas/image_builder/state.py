@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any, TypedDict
 
 from lambdas.image_builder.appstream import ImageBuilder
-from lambdas.image_builder.errors import RoutedError, advice_table, cut
+from lambdas.image_builder.errors import GENERIC_CODES, RoutedError, advice_table, cut
 
 
 class Phase(StrEnum):
@@ -253,20 +253,21 @@ def _problem(builder: ImageBuilder, phase: Phase) -> Problem:
         again = " again, although it was started"
         then = "AWS CloudTrail lists who called StopImageBuilder. Start the execution again once this is fixed."
     reported = list(_reported(builder))
-    reasons = "; ".join(reason for reason, _ in reported) or "AppStream gives no reason."
+    reasons = " ".join(reason for reason, _ in reported) or "AppStream gives no reason."
     message = f"The image builder is {builder['State']}{again}. {reasons}"
     advice = " ".join(dict.fromkeys(advice for _, advice in reported))[:_MAX_ADVICE] or UNKNOWN_ADVICE
     return _failure("ImageBuilderFailed", "notify", cut(message, _MAX_REASONS), f"{advice} {then}")
 
 
 def _reported(builder: ImageBuilder) -> Iterator[tuple[str, str]]:
-    """What AppStream reports as wrong with an image builder, and the advice for it."""
+    """What AppStream reports as wrong, as sentences with the advice for each; codes that do not say why come last."""
     reason = builder.get("StateChangeReason", {})
     found = [("StateChangeReason", reason.get("Code"), reason.get("Message"))] if reason else []
     for error in builder.get("ImageBuilderErrors", []):
         found.append(("ImageBuilderErrors", error.get("ErrorCode"), error.get("ErrorMessage")))
-    for member, code, message in found:
-        yield ": ".join(filter(None, [code, message])) or "no code", advice_for(member, code)
+    for member, code, message in sorted(found, key=lambda each: each[1] in GENERIC_CODES):
+        reason = ": ".join(filter(None, [code, message])) or "no code"
+        yield reason if reason.endswith(".") else f"{reason}.", advice_for(member, code)
 
 
 def _timed_out(state: str, minutes: int) -> Problem:

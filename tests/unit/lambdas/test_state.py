@@ -226,7 +226,7 @@ def test_a_failed_builder_is_explained_with_every_reported_code_and_its_advice()
     reason = {"Code": "INTERNAL_ERROR", "Message": "It broke."}
     errors = [{"ErrorCode": "SUBNET_NOT_FOUND", "ErrorMessage": "It is gone."}, {"ErrorCode": "IGW_NOT_ATTACHED"}]
     problem = status({"State": "FAILED", "StateChangeReason": reason, "ImageBuilderErrors": errors})["Problem"]
-    said = "INTERNAL_ERROR: It broke.; SUBNET_NOT_FOUND: It is gone.; IGW_NOT_ATTACHED"
+    said = "SUBNET_NOT_FOUND: It is gone. IGW_NOT_ATTACHED. INTERNAL_ERROR: It broke."
     assert problem["Message"] == f"The image builder is FAILED. {said}"
     assert advice_for("StateChangeReason", "INTERNAL_ERROR") in problem["Advice"]
     for code in ("SUBNET_NOT_FOUND", "IGW_NOT_ATTACHED"):
