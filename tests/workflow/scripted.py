@@ -14,6 +14,18 @@ from tests.scenarios import BUILDER
 from tests.workflow.engine import Handler, Invocation, function_error, run_handler
 
 VALIDATE, START, POLL, NOTIFY = "validate_request", "start_image_builder", "describe_image_builder", "notify_operators"
+CRASHES = [
+    "Lambda.AWSLambdaException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.SdkClientException",
+    "Lambda.ServiceException",
+    "Lambda.Unknown",
+    "Runtime.ExitError",
+    "Runtime.OutOfMemory",
+    "Sandbox.Timedout",
+    "States.Timeout",
+]
+"""Errors of an invocation that broke off: what the function had done by then is not known."""
 INTERFACE = {"NetworkAccessConfiguration": {"EniPrivateIpAddress": "10.0.0.4"}}
 
 

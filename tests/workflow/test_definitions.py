@@ -10,18 +10,8 @@ from cli import definition as definitions
 from cli.definition import FLEET, START, STOP
 from lambdas.image_builder.errors import errors
 from tests.workflow.conftest import World
+from tests.workflow.scripted import CRASHES
 
-CRASHES = [
-    "Lambda.AWSLambdaException",
-    "Lambda.ClientExecutionTimeoutException",
-    "Lambda.SdkClientException",
-    "Lambda.ServiceException",
-    "Lambda.Unknown",
-    "Runtime.ExitError",
-    "Runtime.OutOfMemory",
-    "Sandbox.Timedout",
-    "States.Timeout",
-]
 BUSY = ["AWSStepFunctionsException", "ExecutionLimitExceededException", "SdkClientException", "ThrottlingException"]
 UNREADABLE = ["InvalidRequest", "Runtime.UnmarshalError"]
 DENIED = ["AccessDeniedException", "InvalidAccountStatusException", *UNREADABLE, "ValidationException"]

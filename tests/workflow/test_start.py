@@ -15,6 +15,7 @@ from tests.scenarios import BUILDER, Scenario
 from tests.workflow.conftest import World
 from tests.workflow.engine import ARN, Execution, Handler, function_error, service_error
 from tests.workflow.scripted import (
+    CRASHES,
     INTERFACE,
     NOTIFY,
     POLL,
@@ -213,20 +214,7 @@ def test_a_start_is_waited_for_after_the_last_attempt(world: World, lost: bool) 
 # A lost answer
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        "Lambda.AWSLambdaException",
-        "Lambda.ClientExecutionTimeoutException",
-        "Lambda.SdkClientException",
-        "Lambda.ServiceException",
-        "Lambda.Unknown",
-        "Runtime.ExitError",
-        "Runtime.OutOfMemory",
-        "Sandbox.Timedout",
-        "States.Timeout",
-    ],
-)
+@pytest.mark.parametrize("error", CRASHES)
 def test_a_crash_of_the_function_counts_as_a_call_that_was_sent(world: World, error: str) -> None:
     polls = [finds("PENDING"), finds("RUNNING")]
     execution = world.start(starts=[fails(error)], polls=polls, StopAfterMinutes=30)
