@@ -67,8 +67,8 @@ test: ## Run the tests: unit, infra, workflow, e2e
 	@$(call with,$(all)) NO_SKIPS=1 python -m pytest
 
 test-full: ## Run the tests, then random runs of the workflow (10,000 unless EXAMPLES says otherwise) and all mutants
-	@$(call with,$(all) checkov) NO_SKIPS=1 python -m pytest -m "" && \
-	  MODEL_EXAMPLES="$${typed_EXAMPLES:-10000}" python -m pytest tests/workflow/test_random_runs.py -n 0 && \
+	@$(call with,$(all) checkov) NO_SKIPS=1 python -m pytest -m "" --hypothesis-profile default && \
+	  MODEL_EXAMPLES="$${typed_EXAMPLES:-10000}" python -m pytest tests/workflow/test_random_runs.py -n 0 --hypothesis-profile default && \
 	  python -W ignore -m tests.workflow.mutants
 
 lint: ## Check format, types, security, the template and the state machines

@@ -153,15 +153,15 @@ def mail(notice: Notice, runbook_url: str) -> str:
         steps.append(f"The runbook has more: {link}")
     to_do = f"WHAT TO DO ({notice.actor})" if notice.actor else "WHAT TO DO"
     references = [
-        "\n".join(filter(None, (each.heading.upper(), quote(each.text, MAX_SNS_BYTES), each.url)))
+        "\n".join(filter(None, (each.heading.upper(), _line(each.text, MAX_SNS_BYTES), each.url)))
         for each in notice.references
     ]
     paragraphs = [
         f"{quote(notice.headline)}.",
-        f"WHAT HAPPENED\n{quote(notice.message)}",
+        f"WHAT HAPPENED\n{_line(notice.message)}",
         f"Error: {quote(notice.error)}" if notice.error else "",
         "\n".join([to_do, *(f"{number}. {step}" for number, step in enumerate(steps, start=1))]),
-        "\n".join(["WHEN AND WHO", *map(quote, notice.history)]) if notice.history else "",
+        "\n".join(["WHEN AND WHO", *map(_line, notice.history)]) if notice.history else "",
         *references,
     ]
     return "\n\n".join(filter(None, paragraphs)) + "\n"
@@ -205,6 +205,12 @@ def chat(notice: Notice, runbook_url: str) -> str:
         },
     }
     return json.dumps(notification, ensure_ascii=False)
+
+
+def _line(text: str, most: int = 8_000) -> str:
+    """A quoted text that stands on a line of its own in a mail: in quotation marks if it reads like a heading."""
+    line = quote(text, most)
+    return f'"{line}"' if re.match(r"[A-Z ]+(\(|$)", line) else line
 
 
 def _steps(notice: Notice, runbook_url: str) -> list[Step]:

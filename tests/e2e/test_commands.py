@@ -56,6 +56,7 @@ def test_a_command_block_works_when_it_is_pasted(deployment: Deployment, block: 
         # The reader has it from a notification.
         environment["EXECUTION"] = deployment.start({"Name": "no-such-builder"})
         deployment.wait(environment["EXECUTION"])
+    before = set(PROJECT.iterdir())
     run = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block.text],
         cwd=PROJECT,
@@ -64,6 +65,8 @@ def test_a_command_block_works_when_it_is_pasted(deployment: Deployment, block: 
         text=True,
         check=False,
     )
+    for report in set(PROJECT.glob("report-*.html")) - before:
+        report.unlink()
     assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"
 
 

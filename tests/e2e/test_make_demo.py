@@ -55,10 +55,10 @@ def read_until(process: subprocess.Popen[str], text: str) -> None:
 
 
 def files() -> set[str]:
-    """The files of the checkout that git neither has nor ignores, and those that it ignores at the top."""
-    git = ["git", "status", "--porcelain", "--ignored", "--untracked-files=all"]
+    """What the checkout has besides what git has, without what Python and the other tests write meanwhile."""
+    git = ["git", "status", "--porcelain", "--ignored"]
     listed = subprocess.run(git, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.splitlines()
-    return {line for line in listed if "__pycache__" not in line}
+    return {line for line in listed if not re.search("__pycache__|/\\.(hypothesis|pytest_cache)", f"/{line[3:]}")}
 
 
 # Not while commands of the documentation, which write into the checkout, are run.

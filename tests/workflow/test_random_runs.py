@@ -71,8 +71,6 @@ BUILDERS = st.fixed_dictionaries(
 
 @settings(
     max_examples=LIVES,
-    # `make test` tries the same lives each time, `make test-full` new ones.
-    derandomize="MODEL_EXAMPLES" not in os.environ,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lambdas.image_builder import dead_letter, execution_result, notification
@@ -320,7 +320,9 @@ def check_chat(text: str) -> None:
         assert not re.search(r"[*~`\[\]<>|@#\\]|(?<![^\W_])_|_(?![^\W_])|://|www\.", own.replace("[:]", "")), own
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=100)
+@example(["WHAT TO DO"] * 12, "start")
+@example(["WHEN AND WHO (you)"] * 12, "stop")
 @given(st.lists(HOSTILE, min_size=12, max_size=12), st.sampled_from(["start", "stop", "fleet"]))
 def test_hostile_text_is_inert_in_every_field_of_every_notification(texts: list[str], aim: str) -> None:
     name, message, advice, error, state, code, run, parent, source, moment, tag, key = texts
