@@ -1,5 +1,6 @@
 """Processes that never outlive what they were started for."""
 
+import os
 import signal
 import subprocess  # nosec B404 # what this module is for
 import time
@@ -44,15 +45,30 @@ def ending_children() -> Iterator[list[subprocess.Popen[bytes]]]:
         yield started
     finally:
         children = [child for child in psutil.Process().children(recursive=True) if child not in others]
-        for process in children:
+        groups = {group for child in children if (group := group_of(child)) != os.getpgrp()}
+        for group in groups:
+            # All of it at once: of processes that are ended one by one, one may yet start another.
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        for child in children:
             with suppress(psutil.NoSuchProcess):
-                process.kill()
+                child.kill()
         for each in started:
             each.communicate()
         # When init takes note of the end of a grandchild is not known: a zombie does not run.
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while any(map(runs, children)) and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            if not any(runs(each) for each in psutil.process_iter() if each in children or group_of(each) in groups):
+                break
             time.sleep(0.01)
+
+
+def group_of(process: psutil.Process) -> int:
+    """Its process group; that of this process where it has ended."""
+    try:
+        return os.getpgid(process.pid)
+    except ProcessLookupError:
+        return os.getpgrp()
 
 
 def runs(process: psutil.Process) -> bool:

@@ -39,6 +39,17 @@ def test_what_was_started_in_a_block_ends_with_it_and_its_descendants_and_nothin
         other.wait()
 
 
+def test_what_starts_others_all_the_time_leaves_none() -> None:
+    starter = f"import subprocess\nwhile True: subprocess.Popen({SLEEP!r})"
+    for _ in range(10):
+        with processes.ending_children() as started:
+            started.append(subprocess.Popen([sys.executable, "-c", starter], start_new_session=True))
+            while len(psutil.Process(started[0].pid).children()) < 5:
+                pass
+        left = [each for each in psutil.process_iter() if processes.group_of(each) == started[0].pid]
+        assert not any(map(processes.runs, left))
+
+
 @pytest.mark.parametrize("signum", processes.SIGNALS)
 def test_an_interrupt_between_the_start_and_the_note_of_it_leaves_nothing(signum: signal.Signals) -> None:
     # In a process of its own, which the signal interrupts.
