@@ -1,7 +1,7 @@
 """Scripted faults: which calls they apply to, how often, and what happens to those calls."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from local.fake_appstream.model import ServiceError
@@ -11,13 +11,13 @@ ANY = "*"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault, of exactly one kind. It applies to some of the calls that match its operation and its name.
+    """One fault. It applies to some of the calls that match its operation and its name.
 
     Attributes:
         error: what is answered; the operation has no effect.
-        delay: real seconds by which the answer is late; the operation has its effect at once, and later faults apply.
+        delay: real seconds by which the answer is late; the operation has its effect at once.
         drop: the connection closes with no answer, before or after the operation has its effect.
-        answer: members that replace those of a successful answer, unchecked; None removes a member.
+        answer: members that replace those of a successful answer, unchecked; botocore ignores a member that is None.
         operation: its name, or "*".
         name: of the image builder, or "*".
         times: to how many calls it applies; None: to all.
@@ -26,9 +26,9 @@ class Fault:
     """
 
     error: ServiceError | None = None
-    delay: float | None = None
+    delay: float = 0.0
     drop: Literal["before", "after"] | None = None
-    answer: Mapping[str, Any] | None = None
+    answer: Mapping[str, Any] = field(default_factory=dict)
     operation: str = ANY
     name: str = ANY
     times: int | None = None
@@ -52,7 +52,7 @@ class Fault:
 
 
 class Faults:
-    """The faults, in order. The first that applies to a call ends the search, except a delay."""
+    """The faults, in order."""
 
     def __init__(self) -> None:
         self._faults: list[tuple[Fault, int]] = []
@@ -65,16 +65,11 @@ class Faults:
         """Remove all faults."""
         self._faults.clear()
 
-    def next_for(self, operation: str, names: Collection[str]) -> tuple[Fault | None, float]:
-        """The fault of one call and the delay of its answer. Counts the call."""
-        delay = 0.0
+    def next_for(self, operation: str, names: Collection[str]) -> Fault:
+        """The first fault that applies to a call, or one that changes nothing. Counts the call."""
         for place, (fault, seen) in enumerate(self._faults):
-            if not fault.matches(operation, names):
-                continue
-            self._faults[place] = (fault, seen + 1)
-            if not fault.applies(seen + 1):
-                continue
-            if fault.delay is None:
-                return fault, delay
-            delay += fault.delay
-        return None, delay
+            if fault.matches(operation, names):
+                self._faults[place] = (fault, seen + 1)
+                if fault.applies(seen + 1):
+                    return fault
+        return Fault()

@@ -172,9 +172,9 @@ class Fake(FakeAppStream):
 
     model: "Model"
 
-    def reply(self, operation: str, content: Any, refusal: ServiceError | None = None) -> Reply:
+    def reply(self, operation: str, parameters: Mapping[str, Any]) -> Reply:
         """Answer one call."""
-        return self.model.call(operation, lambda: super(Fake, self).reply(operation, content, refusal))
+        return self.model.call(operation, lambda: super(Fake, self).reply(operation, parameters))
 
 
 class Model:
