@@ -19,7 +19,7 @@ import tests.conftest  # noqa: F401  # the environment variables of the function
 from bench.markdown import table
 from bench.run_cost import counted, dollars_of
 from lambdas.image_builder.fleet import CALLS_PER_SECOND, fleet, parse_fleet_request
-from local.fake_appstream.fake import FakeAppStream
+from local.fake_appstream.clock import Clock
 from local.fake_appstream.faults import Fault
 from local.fake_appstream.model import ServiceError
 from tests.workflow.conftest import World
@@ -32,21 +32,22 @@ RATE, BURST = 5.0, 10.0
 SHORTEST, LONGEST = 4 * 60, 15 * 60
 """Seconds of a start, evenly distributed: each size has the same mean."""
 
-THROTTLED = Fault(error=ServiceError("ThrottlingException", "Rate exceeded"))
 
+class RateLimit(Fault):
+    """Throttles calls by a token bucket for each operation, or by one for all of them."""
 
-def limit(fake: FakeAppStream, *, shared: bool) -> None:
-    """Throttle the calls: by a token bucket for each operation, or by one for all of them."""
-    buckets = defaultdict[str, tuple[float, float]](lambda: (BURST, fake.clock.now()))
+    def __init__(self, clock: Clock, *, shared: bool) -> None:
+        super().__init__(error=ServiceError("ThrottlingException", "Rate exceeded"))
+        self.clock, self.shared = clock, shared
+        self.buckets = defaultdict[str, tuple[float, float]](lambda: (BURST, clock.now()))
 
-    def next_for(operation: str, names: Collection[str]) -> Fault:
-        now, key = fake.clock.now(), "" if shared else operation
-        tokens, then = buckets[key]
+    def applies(self, operation: str, names: Collection[str]) -> bool:
+        """Whether no token is left."""
+        now, key = self.clock.now(), "" if self.shared else operation
+        tokens, then = self.buckets[key]
         tokens = min(BURST, tokens + (now - then) * RATE)
-        buckets[key] = (tokens - (tokens >= 1), now)
-        return Fault() if tokens >= 1 else THROTTLED
-
-    fake.faults.next_for = next_for  # type: ignore[method-assign]  # for this world
+        self.buckets[key] = (tokens - (tokens >= 1), now)
+        return tokens < 1
 
 
 def run(size: int, *, shared: bool = False) -> Sequence[str]:
@@ -57,7 +58,7 @@ def run(size: int, *, shared: bool = False) -> Sequence[str]:
     names = [f"builder-{number:04}" for number in range(size)]
     for name, seconds in zip(names, durations, strict=True):
         world.fake.put_builder(name, next_start=[("PENDING", seconds), ("RUNNING", None)])
-    limit(world.fake, shared=shared)
+    world.fake.faults.append(RateLimit(world.clock, shared=shared))
     listed = fleet(parse_fleet_request({"ImageBuilders": names}))
     time, ends = VirtualTime(world.clock), list[tuple[float, Execution]]()
     began = world.clock.now()

@@ -148,8 +148,6 @@ def running_emulator(*, time_scale: float) -> Iterator[Emulator]:
     Raises:
         EmulatorError: MiniStack did not start.
     """
-    if not MINISTACK_PYTHON.exists():
-        raise EmulatorError("MiniStack is not installed in .venv-ministack: run `make setup` first")
     with (
         tempfile.TemporaryDirectory(prefix="start-image-builder-") as temporary,
         serving(FakeAppStream(ScaledClock(time_scale))) as appstream_url,

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from local.fake_appstream.builders import ARN, DURATIONS, ORDINARY, ImageBuilder, Timeline, TimelineSettings
 from local.fake_appstream.clock import Clock
-from local.fake_appstream.faults import Fault, Faults
+from local.fake_appstream.faults import Fault
 from local.fake_appstream.model import ServiceError, input_shape, violations
 
 PAGE_SIZE = 25
@@ -73,12 +73,12 @@ class FakeAppStream:
 
     Attributes:
         clock: the simulated time.
-        faults: the scripted faults.
+        faults: the scripted ones. The first that applies to a call happens to it.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.faults = Faults()
+        self.faults: list[Fault] = []
         self._lock = threading.RLock()
         self._calls: list[Call] = []
         self._builders: dict[str, ImageBuilder] = {}
@@ -118,7 +118,8 @@ class FakeAppStream:
             now, names = self.clock.now(), _names(parameters)
             one = names[0] if len(names) == 1 else ""
             before = self._builders.get(one)
-            reply = self._reply(self.faults.next_for(operation, names), operation, parameters, now)
+            fault = next((fault for fault in self.faults if fault.applies(operation, names)), Fault())
+            reply = self._reply(fault, operation, parameters, now)
             effective = self._builders.get(one) is not before
             outcome = "dropped" if reply.dropped else reply.error.code if reply.error else "ok"
             state = before.state(now) if before else None

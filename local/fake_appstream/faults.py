@@ -9,7 +9,7 @@ from local.fake_appstream.model import ServiceError
 ANY = "*"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Fault:
     """One fault. It applies to some of the calls that match its operation and its name.
 
@@ -23,6 +23,7 @@ class Fault:
         times: to how many calls it applies; None: to all.
         skip: how many calls it lets pass first.
         every: 1 for every call after those, 2 for the first, third, fifth, and so on.
+        seen: how many calls have matched.
     """
 
     error: ServiceError | None = None
@@ -34,6 +35,7 @@ class Fault:
     times: int | None = None
     skip: int = 0
     every: int = 1
+    seen: int = field(default=0, init=False)
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any]) -> "Fault":
@@ -41,35 +43,10 @@ class Fault:
         error = settings.get("error")
         return cls(**{**settings, "error": error and ServiceError(**error)})
 
-    def matches(self, operation: str, names: Collection[str]) -> bool:
-        """Whether it is about such calls."""
-        return self.operation in (ANY, operation) and (self.name == ANY or self.name in names)
-
-    def applies(self, nth: int) -> bool:
-        """Whether it applies to the nth call that matches it; the first is 1."""
-        round_, rest = divmod(nth - self.skip - 1, self.every)
+    def applies(self, operation: str, names: Collection[str]) -> bool:
+        """Whether it applies to a call, which is about these image builders. Counts the calls that match."""
+        if self.operation not in (ANY, operation) or not (self.name == ANY or self.name in names):
+            return False
+        round_, rest = divmod(self.seen - self.skip, self.every)
+        self.seen += 1
         return round_ >= 0 and rest == 0 and (self.times is None or round_ < self.times)
-
-
-class Faults:
-    """The faults, in order."""
-
-    def __init__(self) -> None:
-        self._faults: list[tuple[Fault, int]] = []
-
-    def add(self, fault: Fault) -> None:
-        """Add a fault after the others."""
-        self._faults.append((fault, 0))
-
-    def clear(self) -> None:
-        """Remove all faults."""
-        self._faults.clear()
-
-    def next_for(self, operation: str, names: Collection[str]) -> Fault:
-        """The first fault that applies to a call, or one that changes nothing. Counts the call."""
-        for place, (fault, seen) in enumerate(self._faults):
-            if fault.matches(operation, names):
-                self._faults[place] = (fault, seen + 1)
-                if fault.applies(seen + 1):
-                    return fault
-        return Fault()

@@ -78,7 +78,7 @@ def control(fake: FakeAppStream, action: str, arguments: Mapping[str, Any]) -> A
     actions: Mapping[str, Callable[..., Any]] = {
         "put_builder": fake.put_builder,
         "builder": fake.builder,
-        "add_fault": lambda **fault: fake.faults.add(Fault.parse(fault)),
+        "add_fault": lambda **fault: fake.faults.append(Fault.parse(fault)),
         "calls": lambda: [asdict(call) for call in fake.calls],
     }
     return actions[action](**arguments)

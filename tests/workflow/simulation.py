@@ -323,7 +323,7 @@ class Model:
         kind = self.trouble(operation) if invoked else ""
         self.fake.faults.clear()
         if kind in CALLS:
-            self.fake.faults.add(Fault.parse({"times": 1, **CALLS[kind]}))
+            self.fake.faults.append(Fault.parse({"times": 1, **CALLS[kind]}))
         self._settle()
         reply = make()
         if kind == "unavailable after":
