@@ -21,8 +21,6 @@ ORDINARY: Mapping[str, Any] = {
 DURATIONS = {"pending": 412, "updating_agent": 120, "stopping": 180, "network_interface": 0}
 """Simulated seconds: of states, and from RUNNING until the network interface shows. A start takes 5 to 25 minutes."""
 _NETWORK_ACCESS = {"NetworkAccessConfiguration": {"EniPrivateIpAddress": "10.0.0.23", "EniId": "eni-0123456789abcdef0"}}
-_TRANSIENT = ("StateChangeReason", "ImageBuilderErrors", "NetworkAccessConfiguration")
-"""The members that a change of the timeline removes."""
 
 TimelineSettings = str | Sequence[Any] | Mapping[str, Any]
 """What `Timeline.parse` takes."""
@@ -113,9 +111,9 @@ class ImageBuilder:
         return self._follow(now, Timeline([("STOPPING", self.durations["stopping"]), ("STOPPED", None)]))
 
     def _follow(self, now: float, timeline: Timeline) -> "ImageBuilder":
-        members = {**self.members, **self._at_end(now)}
-        kept = {member: value for member, value in members.items() if member not in _TRANSIENT}
-        return replace(self, members={**kept, "ImageBuilderErrors": []}, timeline=timeline, since=now)
+        members = {**self.members, **self._at_end(now), "ImageBuilderErrors": []}
+        members.pop("StateChangeReason", None)
+        return replace(self, members=members, timeline=timeline, since=now)
 
     def _at_end(self, now: float) -> Mapping[str, Any]:
         last = self.timeline.stage(now - self.since) == len(self.timeline.stages) - 1
