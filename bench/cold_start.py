@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import tests.conftest  # noqa: F401  # the environment variables of the functions
-from bench.markdown import table
+from bench import table
 
 PROJECT = Path(__file__).parent.parent
 BOTO3 = "import boto3; boto3.client('appstream')"

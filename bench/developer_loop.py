@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.markdown import table
+from bench import table
 
 PROJECT = Path(__file__).parent.parent
 
@@ -20,7 +20,8 @@ def developer_loop() -> str:
     with tempfile.TemporaryDirectory() as directory:
         rows = [("make synth", f"{_seconds('cdk', 'synth', '--quiet', '--output', directory)[0]:.0f}")]
     seconds, printed = _seconds(python, "-m", "local.demo")
-    rows += [(f"make demo: {step}", taken) for step, taken in re.findall(r"^done (.*) \((\d+)\.\d s\)$", printed, re.M)]
+    for step, taken in re.findall(r"^done (.*) \(([\d.]+) s\)$", printed, re.MULTILINE):
+        rows.append((f"make demo: {step}", f"{float(taken):.0f}"))
     rows.append(("make demo, in all", f"{seconds:.0f}"))
     for level in ("unit", "infra", "workflow", "e2e"):
         rows.append((f"make test: tests/{level}", f"{_seconds(python, '-m', 'pytest', f'tests/{level}')[0]:.0f}"))

@@ -16,7 +16,7 @@ from unittest.mock import patch
 import botocore.endpoint
 
 import tests.conftest  # noqa: F401  # the environment variables of the functions
-from bench.markdown import table
+from bench import table
 from bench.run_cost import counted, dollars_of
 from lambdas.image_builder.fleet import CALLS_PER_SECOND, fleet, parse_fleet_request
 from local.fake_appstream.clock import Clock

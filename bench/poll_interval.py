@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib import pyplot
 
 import tests.conftest  # noqa: F401  # the environment variables of the functions
-from bench.markdown import table
+from bench import table
 from bench.run_cost import counted, dollars_of
 from lambdas.image_builder.request import POLL_INTERVAL_SECONDS
 from tests.scenarios import BUILDER

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import tests.conftest  # noqa: F401  # the environment variables of the functions
-from bench.markdown import table
+from bench import table
 from tests.infra.conftest import Assembly, build
 from tests.workflow.conftest import World
 
