@@ -1,4 +1,4 @@
-"""What a cold start of each function costs, beside a bare client, and how long it takes at each memory size.
+"""What a cold start of each function costs, beside a bare client, and how long one takes.
 
 Each measurement is a new Python process that imports the function and creates its clients, as Lambda does once for each
 execution environment. Instructions, which valgrind counts, hardly differ from run to run; times do by a tenth and more.
@@ -37,7 +37,9 @@ print(time.process_time() - began, *[line.split()[1] for line in open("/proc/sel
 VCPU_MB = 1_769
 """Memory with which Lambda assigns one vCPU. Source: AWS Lambda developer guide, Configure Lambda function memory."""
 
-SIZES_MB = (128, 256, 512, 1_024, 1_769)
+MEMORY_MB = 256
+"""Of the functions (infra/functions.py)."""
+
 REPEATS = 10
 
 
@@ -57,17 +59,12 @@ def instructions(code: str) -> int:
 
 
 def cold_start() -> str:
-    """Measure; the table of cold starts."""
+    """Measure; the table of cold starts, and the seconds and the memory of one of them."""
     start = instructions("pass")
     counts = {name: instructions(code) - start for name, code in VARIANTS.items()}
     rows = [(name, f"{count / counts[BARE]:.2f}") for name, count in counts.items()]
-    return table("what is imported and created", "instructions, relative to the bare client:", rows=rows)
-
-
-def memory() -> str:
-    """Measure the CPU time of a cold start; the table of memory sizes."""
+    compared = table("what is imported and created", "instructions, relative to the bare client:", rows=rows)
     ready = [map(float, run(READY).split()) for _ in range(REPEATS)]
-    seconds, most = (statistics.median(each) for each in zip(*ready, strict=True))
-    rows = [(f"{size:,}", f"{seconds * VCPU_MB / size:.2f}") for size in SIZES_MB]
-    used = f"The process used {most / 1024:.0f} MB when it was ready."
-    return f"{table('memory, MB:', 'cold start, s:', rows=rows)}\n\n{used}"
+    seconds, kilobytes = (statistics.median(each) for each in zip(*ready, strict=True))
+    takes = f"takes {seconds * VCPU_MB / MEMORY_MB:.1f} s with {MEMORY_MB} MB, of which it uses {kilobytes / 1024:.0f}"
+    return f"{compared}\n\nA cold start of describe_image_builder {takes}."

@@ -71,7 +71,6 @@ MEASURED: Mapping[Path, Mapping[str, Text]] = {
     DOCS / "performance.md": {
         "fleet": fleets,
         "cold start": cold_start.cold_start,
-        "memory": cold_start.memory,
         "developer": developer_loop,
     }
 }
