@@ -78,7 +78,7 @@ def evaluate(polls: Sequence[float], starts: Starts) -> Result:
 def intervals() -> str:
     """The tables of the poll intervals that are compared."""
     compared: Mapping[str, Sequence[float]] = {
-        "oracle: one poll, at the moment": (),
+        "ideal: one poll, at the right moment": (),
         f"this workflow (PollIntervalSeconds {POLL_INTERVAL_SECONDS})": ours()[0],
         "every 10 seconds (Terraform's waiter)": every(10),
         "every 30 seconds": every(30),
