@@ -4,24 +4,16 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, field_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, core_schema
 
 
 class Strict(BaseModel):
     """An object of the settings: it has these keys and no others, and converts nothing (`"true"` is no boolean)."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _is_not_null(cls, value: object) -> object:
-        # Null may be meant as none, or as off, where the default is neither.
-        if value is None:
-            raise problem("must not be null; leave the key out for its default")
-        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +29,7 @@ class Rule:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """The type's schema with this message."""
         # $ is the very end in pydantic's regular expressions, as in JSON Schema's.
-        schema: Any = {**handler(source), **({"pattern": f"^{self.pattern}$"} if self.pattern else {})}
+        schema: Any = {**handler(source), **({"pattern": f"^({self.pattern})$"} if self.pattern else {})}
         return core_schema.custom_error_schema(
             schema, "rule", custom_error_message="must be {rule}", custom_error_context={"rule": self.words}
         )
@@ -47,29 +39,13 @@ class Rule:
         return {"description": self.words[0].upper() + self.words[1:], **handler(schema)}
 
 
-def broken(rule: str, why: str = "") -> PydanticCustomError:
-    """The error of a validator. Args: rule: what the value must be. why: what is wrong with this one."""
-    return PydanticCustomError("rule", "must be {rule}", {"rule": rule, "why": why})
-
-
-def problem(text: str) -> PydanticCustomError:
-    """The error of a validator whose text says it all, without the value."""
-    return PydanticCustomError("problem", "{text}", {"text": text})
-
-
 def written(value: object) -> str:
     """A value as JSON, as the template holds it: in ASCII, because CloudFormation does not keep all other characters.
 
     Raises:
-        PydanticCustomError: JSON cannot hold the value.
+        ValueError: JSON cannot hold it, as NaN.
     """
-    try:
-        # A lone surrogate can be escaped, but not sent.
-        json.dumps(value, ensure_ascii=False).encode()
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
-    except (ValueError, RecursionError):
-        raise problem("must be what JSON can hold: no NaN, no half characters, no deep nesting") from None
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 Name = Annotated[str, Rule("a name of 1 to 64 letters, digits, '-', '_' or '.'", r"[0-9A-Za-z_.-]{1,64}")]
-TrueOrFalse = Annotated[bool, Rule("true or false")]
