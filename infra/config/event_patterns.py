@@ -55,25 +55,24 @@ def _is_operator(value: dict[str, Any]) -> bool:
     return len(value) == 1 and all(isinstance(value[key], _OPERATORS.get(key, ())) for key in value)
 
 
-def _wrong_sources(sources: object) -> Iterator[str]:
-    """Sources are given, and none can be that of an event which an execution brings about.
+def _is_your_own(source: object) -> bool:
+    """Whether no execution brings about an event of this source.
 
-    Such an event is no request: the execution that it starts fails, which brings about the next event, and so on.
+    Such an event is no request: the execution that it starts fails, which brings about the next event, and so on. A
+    partner's events can be requests; those of AWS's services have details of their own.
     """
-    if not isinstance(sources, list) or not sources or not all(isinstance(source, str) for source in sources):
-        yield f'source: must be a list of sources of your own, such as ["my.app"], not {written(sources)}'
-        return
-    for source in sources:
-        # A partner's events can be requests; those of AWS's services have details of their own.
-        if source == OWN_SOURCE or (source.startswith("aws.") and not source.startswith("aws.partner/")):
-            yield (
-                f"source: must be a source of your own, not {written(source)}: executions bring such events about, and "
-                "would start each other for ever"
-            )
+    is_of_aws = isinstance(source, str) and source.startswith("aws.") and not source.startswith("aws.partner/")
+    return isinstance(source, str) and source != OWN_SOURCE and not is_of_aws
 
 
 def _pattern(pattern: dict[str, Any]) -> dict[str, Any]:
-    problems = [*_wrong_sources(pattern.get("source"))]
+    problems = []
+    sources = pattern.get("source")
+    if not isinstance(sources, list) or not sources or not all(map(_is_your_own, sources)):
+        problems.append(
+            f'source: must be a list of sources of your own, such as ["my.app"], not {written(sources)}: executions '
+            "bring about events of this project and of AWS services, and would start each other for ever"
+        )
     for key, part in pattern.items():
         if key not in _KEYS:
             problems.append(f"{key}: there is no such key; there are {', '.join(_KEYS)}")

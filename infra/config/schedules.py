@@ -50,11 +50,12 @@ class _Field(NamedTuple):
         found: set[int] = set()
         span = range(self.least, self.most + 1)
         for part in numbers.split(","):
-            match = re.fullmatch(r"(?:\*|([0-9]+)(?:-([0-9]+))?)(?:/([1-9][0-9]?))?", part)
+            match = re.fullmatch(r"(?:\*|([0-9]+)(?:-([0-9]+))?)(?:/([1-9][0-9]*))?", part)
             first, last, step = match.groups() if match else ("", "", "")
             begin = int(first or self.least)
             end = int(last or (self.most if step or not first else begin))
-            if not match or {begin, end} - {*span} or (step and self.name == "day-of-week"):
+            is_wrong = not match or {begin, end} - {*span} or int(step or 1) > self.most
+            if is_wrong or (self.name == "year" and begin > end) or (self.name == "day-of-week" and step):
                 raise ValueError(f"{self.name}: must be from {self.least} to {self.most}, not {text!r}")
             # From FRI to MON is four days.
             steps = range(0, (end - begin) % len(span) + 1, int(step or 1))

@@ -24,20 +24,17 @@ def refused(pattern: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("source", "rule"),
+    "source",
     [
-        *(
-            (source, "a list of sources of your own")
-            for source in (None, [], "my.app", [{"prefix": "start"}], [{"anything-but": "my.app"}], [None], [5])
-        ),
-        (["my.app", OWN_SOURCE], "a source of your own"),
+        *(None, [], "my.app", [{"prefix": "start"}], [{"anything-but": "my.app"}], [None], [5]),
+        ["my.app", OWN_SOURCE],
         # Step Functions announces there each execution that fails.
-        (["aws.states"], "a source of your own"),
+        ["aws.states"],
     ],
 )
-def test_a_trigger_cannot_match_what_executions_bring_about(source: object, rule: str) -> None:
+def test_a_trigger_cannot_match_what_executions_bring_about(source: object) -> None:
     pattern = {"detail-type": ["Image Builder Start Failed"]} | ({} if source is None else {"source": source})
-    assert refused(pattern).startswith(f"source: must be {rule}")
+    assert refused(pattern).startswith("source: must be a list of sources of your own")
 
 
 def test_the_source_that_a_trigger_refuses_is_the_one_of_our_own_events() -> None:

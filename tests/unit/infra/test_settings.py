@@ -160,21 +160,6 @@ def test_a_wrong_value_is_refused_with_its_path_rule_and_value(path: str, rule: 
 
 
 @pytest.mark.parametrize(
-    "endpoint",
-    [
-        "image.ops+night@mail.example.com",
-        "https://user:pass@hooks.example.com:8443/a/b?c=d#e",
-        "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:image_ops-1",
-    ],
-)
-def test_an_endpoint_is_read(endpoint: str) -> None:
-    (subscriber,) = Settings.load(
-        {"stackName": "Night", "subscribers": [{"protocol": "email", "endpoint": endpoint}]}
-    ).subscribers
-    assert subscriber.endpoint == endpoint
-
-
-@pytest.mark.parametrize(
     ("changes", "problem"),
     [
         ({"subscribers": [EMAIL, EMAIL]}, 'subscribers: there are two of "email ops@example.com"'),
