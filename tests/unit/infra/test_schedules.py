@@ -1,11 +1,12 @@
 """Schedule expressions, and what a wrong schedule says at synth: its place and name, the key, and the rule."""
 
+import json
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
-from infra.config.schedules import Cron, Schedule, parse, utc
+from infra.config.schedules import CONTRACTS, Cron, Schedule, parse, utc
 from infra.config.settings import InvalidSettings, Settings
 from lambdas.image_builder.request import STARTED_BY_EXECUTION
 
@@ -181,3 +182,18 @@ def test_an_expired_schedule_is_checked_as_any_other() -> None:
 def test_a_wrong_request_and_keys_that_do_not_go_together_are_refused(change: dict[str, Any], problem: str) -> None:
     (found,) = refused(change)
     assert found.startswith(f"schedules[0] (night).{problem}")
+
+
+@pytest.mark.parametrize(
+    ("workflow", "request_"),
+    [
+        ("start", {"Name": "gold", "StopAfterMinutes": 240}),
+        ("start", {"detail-type": "Start", "detail": {"Name": "gold"}}),
+        ("stop", {"Name": "gold"}),
+        ("fleet", {"ImageBuilders": ["a", "b"]}),
+    ],
+)
+def test_each_workflow_accepts_a_scheduled_request_in_its_event(workflow: str, request_: dict[str, Any]) -> None:
+    (schedule,) = load(SCHEDULE | {"workflow": workflow, "request": request_})
+    # An emulator delivers the keywords as they are.
+    assert CONTRACTS[workflow](json.loads(schedule.input)) == CONTRACTS[workflow](request_)
