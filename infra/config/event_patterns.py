@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from infra.config import Name, Rule, Strict, written
+from infra.config import Name, Strict, must_be, quoted
 from infra.config.schedules import Workflow
 
 OWN_SOURCE = "start-image-builder"
@@ -33,7 +33,7 @@ _OPERATORS: Mapping[str, type | tuple[type, ...]] = {
 
 # Source: EventBridge API reference, PutRule, EventBusName.
 _BUS = r"(arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/)?[/.A-Za-z0-9_-]{1,256}"
-Bus = Annotated[str, Rule("the name or the ARN of an event bus", _BUS)]
+Bus = Annotated[str, Field(pattern=f"^{_BUS}$"), must_be("the name or the ARN of an event bus")]
 
 
 def _wrong_parts(path: str, part: object) -> Iterator[str]:
@@ -46,9 +46,9 @@ def _wrong_parts(path: str, part: object) -> Iterator[str]:
     elif isinstance(part, list):
         for value in part:
             if isinstance(value, dict) and not _is_operator(value):
-                yield f"{path}: must be a value, or one of {', '.join(_OPERATORS)} with its value, not {written(value)}"
+                yield f"{path}: must be a value, or one of {', '.join(_OPERATORS)} with its value, not {quoted(value)}"
     else:
-        yield f"{path}: must be a list of values that match, or an object of such lists, not {written(part)}"
+        yield f"{path}: must be a list of values that match, or an object of such lists, not {quoted(part)}"
 
 
 def _is_operator(value: dict[str, Any]) -> bool:
@@ -70,7 +70,7 @@ def _pattern(pattern: dict[str, Any]) -> dict[str, Any]:
     sources = pattern.get("source")
     if not isinstance(sources, list) or not sources or not all(map(_is_your_own, sources)):
         problems.append(
-            f'source: must be a list of sources of your own, such as ["my.app"], not {written(sources)}: executions '
+            f'source: must be a list of sources of your own, such as ["my.app"], not {quoted(sources)}: executions '
             "bring about events of this project and of AWS services, and would start each other for ever"
         )
     for key, part in pattern.items():
@@ -85,7 +85,7 @@ def _pattern(pattern: dict[str, Any]) -> dict[str, Any]:
 
 Pattern = Annotated[
     dict[str, Any],
-    Rule('an event pattern, such as {"source": ["my.app"], "detail-type": ["Start Image Builder"]}'),
+    must_be('an event pattern, such as {"source": ["my.app"], "detail-type": ["Start Image Builder"]}'),
     AfterValidator(_pattern),
 ]
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, Field, ValidationInfo, field_validator
 
-from infra.config import Name, Rule, Strict, written
+from infra.config import Name, Strict, must_be, quoted, written
 from lambdas.image_builder.fleet import parse_whole_fleet_request
 from lambdas.image_builder.request import InvalidRequest, parse_request, parse_stop_request
 
@@ -118,7 +118,7 @@ def parse(expression: str) -> Cron | timedelta | datetime:
         return timedelta(**{rate[3] or f"{rate[1]}s": int(rate[2] or 1)})
     if at := re.fullmatch(r"at\(([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})\)", expression):
         return datetime.fromisoformat(at[1])
-    raise ValueError(f"must be {RULE}, not {written(expression)}")
+    raise ValueError(f"must be {RULE}, not {quoted(expression)}")
 
 
 def _exists(moment: datetime, zone: ZoneInfo) -> bool:
@@ -182,12 +182,12 @@ def _event(request: dict[str, Any]) -> str:
 
 
 Expression = Annotated[str, AfterValidator(_expression)]
-Timezone = Annotated[str, AfterValidator(_timezone), Rule("an IANA time zone, such as Europe/Berlin")]
-Request = Annotated[dict[str, Any], Rule("a request, as a JSON object"), AfterValidator(_request)]
+Timezone = Annotated[str, AfterValidator(_timezone), must_be("an IANA time zone, such as Europe/Berlin")]
+Request = Annotated[dict[str, Any], must_be("a request, as a JSON object"), AfterValidator(_request)]
 # Source: EventBridge Scheduler API reference, FlexibleTimeWindow.
-WindowMinutes = Annotated[int, Field(ge=0, le=1440), Rule("an integer from 0 to 1440")]
+WindowMinutes = Annotated[int, Field(ge=0, le=1440), must_be("an integer from 0 to 1440")]
 Moment = Annotated[
-    AwareDatetime, Field(strict=False), Rule("a date and time with an offset, such as 2026-12-01T00:00:00Z")
+    AwareDatetime, Field(strict=False), must_be("a date and time with an offset, such as 2026-12-01T00:00:00Z")
 ]
 
 

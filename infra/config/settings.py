@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
-from infra.config import Rule, Strict
+from infra.config import Strict, must_be, quoted
 from infra.config.event_patterns import Bus, Trigger
 from infra.config.schedules import Schedule
 
@@ -28,56 +28,59 @@ class InvalidSettings(Exception):
 
 StackName = Annotated[
     str,
-    Rule(
-        "a CloudFormation stack name, such as StartImageBuilder: letters, digits and '-', a letter first",
-        r"[A-Za-z][A-Za-z0-9-]{0,127}",
-    ),
+    Field(pattern="^[A-Za-z][A-Za-z0-9-]{0,127}$"),
+    must_be("a CloudFormation stack name, such as StartImageBuilder: letters, digits and '-', a letter first"),
 ]
+_EMAIL = r"[!-?A-~]+@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+"
 # SNS refuses a FIFO queue (its name ends with .fifo). Source: Amazon SNS developer guide, Message delivery for FIFO
 # topics: those go with FIFO topics, which have no e-mail.
+_QUEUE = "arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+"
 Endpoint = Annotated[
     str,
-    Rule(
-        "an e-mail address, a URL that begins with https://, or the ARN of an SQS queue that is no FIFO queue",
-        r"[!-?A-~]+@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+|https://[!-~]+|arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+",
-    ),
+    Field(pattern=f"^({_EMAIL}|https://[!-~]+|{_QUEUE})$"),
+    must_be("an e-mail address, a URL that begins with https://, or the ARN of an SQS queue that is no FIFO queue"),
 ]
 # Of the 1,024 characters of an alarm's description. Source: Amazon CloudWatch API reference, PutMetricAlarm.
-RunbookUrl = Annotated[str, Rule("a URL that begins with https://, of at most 600 characters", "https://[!-~]{1,592}")]
+RunbookUrl = Annotated[
+    str,
+    Field(pattern="^https://[!-~]+$", max_length=600),
+    must_be("a URL that begins with https://, of at most 600 characters"),
+]
 # Source: IAM API reference, CreatePolicy, PolicyName and Path.
 Boundary = Annotated[
     str,
-    Rule(
-        "the name of an IAM managed policy, after its path if it has one, such as team/Boundary",
-        r"([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,128}",
-    ),
+    Field(pattern="^([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,128}$"),
+    must_be("the name of an IAM managed policy, after its path if it has one, such as team/Boundary"),
 ]
 # Not an alias, which log groups do not take. Source: Amazon CloudWatch Logs API reference, AssociateKmsKey.
+_KEY = "^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$"
 EncryptionKey = Annotated[
-    Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")] | Literal[True],
-    Rule("the ARN of a KMS key, or true for a key of the stack's own"),
+    Annotated[str, Field(pattern=_KEY)] | Literal[True],
+    must_be("the ARN of a KMS key, or true for a key of the stack's own"),
 ]
 # Those that fit alarms on these metrics. Source: Amazon CloudWatch API reference, PutMetricAlarm, AlarmActions.
 AlarmAction = Annotated[
     str,
-    Rule(
-        "the ARN of an SNS topic, a Lambda function, or an action of Systems Manager",
-        "arn:aws[a-z-]*:(sns|lambda|ssm|ssm-incidents):[!-~]+",
-    ),
+    Field(pattern="^arn:aws[a-z-]*:(sns|lambda|ssm|ssm-incidents):[!-~]+$"),
+    must_be("the ARN of an SNS topic, a Lambda function, or an action of Systems Manager"),
 ]
 # Source: Amazon CloudWatch Logs API reference, PutRetentionPolicy.
 LogDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
 # Source: AppStream 2.0 API reference, TagResource. In a policy, ${...} would be a variable.
-_TAG_TEXT = r"[\w .:/=+@-]*"
+_TAG_TEXT = r"^[\w .:/=+@-]*$"
 TagKey = Annotated[
     str,
-    Field(min_length=1, max_length=128),
-    Rule("a tag key: 1 to 128 letters, digits, spaces or '.:/=+@_-'", _TAG_TEXT),
+    Field(min_length=1, max_length=128, pattern=_TAG_TEXT),
+    must_be("a tag key: 1 to 128 letters, digits, spaces or '.:/=+@_-'"),
 ]
-TagValue = Annotated[str, Field(max_length=256), Rule("a tag value of up to 256 such characters", _TAG_TEXT)]
-NamePattern = Annotated[str, Rule("the name of an image builder, * for any characters", r"[A-Za-z0-9_.*-]{1,101}")]
+TagValue = Annotated[str, Field(max_length=256, pattern=_TAG_TEXT), must_be("a tag value of up to 256 such characters")]
+NamePattern = Annotated[
+    str,
+    Field(pattern="^[A-Za-z0-9_.*-]{1,101}$"),
+    must_be("the name of an image builder, * for any characters"),
+]
 
 
 class Subscriber(Strict):
@@ -174,7 +177,7 @@ class Settings(Strict):
         """
         source, read = _read(given)
         if not isinstance(read, dict):
-            raise InvalidSettings(source, [f"must be a JSON object, not {_quoted(read)}"])
+            raise InvalidSettings(source, [f"must be a JSON object, not {quoted(read)}"])
         values = {key: value for key, value in read.items() if key != "$schema"}
         try:
             settings = cls.model_validate(values)
@@ -189,7 +192,7 @@ class Settings(Strict):
         names = [f"{each.protocol} {each.endpoint}" if isinstance(each, Subscriber) else each.name for each in value]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"there are two of {_quoted(name)}")
+                raise ValueError(f"there are two of {quoted(name)}")
         return value
 
     def warnings(self, now: datetime | None = None) -> list[str]:
@@ -265,12 +268,11 @@ def _sentences(error: ValidationError, values: Mapping[str, Any]) -> Iterator[st
         elif kind == "value_error":
             text = str(context["error"])
         else:
-            text = f"must {_RULES[kind].format(**context)}, not {_quoted(details['input'])}"
+            text = f"must {_RULES[kind].format(**context)}, not {quoted(details['input'])}"
         yield f"{_place(path, values)}: {text}"
 
 
 _RULES = {
-    "rule": "be {rule}",
     "literal_error": "be {expected}",
     "bool_type": "be true or false",
     "string_type": "be a string",
@@ -304,8 +306,3 @@ def _close(key: str, keys: Iterable[str]) -> str:
     """The key that was probably meant; "": none is close."""
     lower = {each.lower(): each for each in keys}
     return "".join(lower[found] for found in difflib.get_close_matches(key.lower(), lower, n=1, cutoff=0.8))
-
-
-def _quoted(value: object) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 100 else f"{text[:100]}..."
