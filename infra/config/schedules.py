@@ -27,52 +27,6 @@ _RATE = r"rate\((?:1 (minute|hour|day)|([2-9]|[1-9][0-9]{1,5}) (minutes|hours|da
 is refused. EventBridge rules refuse it (EventBridge user guide, Rate expressions reference), so it is refused here."""
 
 
-class _Field(NamedTuple):
-    """A field of cron. special: a pattern of what else it may be, alone: L, W and # are documented alone."""
-
-    name: str
-    least: int
-    most: int
-    names: str = ""
-    special: str = r"(?!)"
-
-    def values(self, text: str) -> set[int]:
-        """The values that a list of numbers, ranges and steps stands for; none of what is special.
-
-        Raises:
-            ValueError: it is neither.
-        """
-        numbers = text
-        for number, name in enumerate(self.names.split(), 1):
-            numbers = re.sub(rf"\b{name}(?=L?\b)", str(number), numbers)
-        if re.fullmatch(self.special, numbers):
-            return set()
-        found: set[int] = set()
-        span = range(self.least, self.most + 1)
-        for part in numbers.split(","):
-            match = re.fullmatch(r"(?:\*|([0-9]+)(?:-([0-9]+))?)(?:/([1-9][0-9]*))?", part)
-            first, last, step = match.groups() if match else ("", "", "")
-            begin = int(first or self.least)
-            end = int(last or (self.most if step or not first else begin))
-            is_wrong = not match or {begin, end} - {*span} or int(step or 1) > self.most
-            if is_wrong or (self.name == "year" and begin > end) or (self.name == "day-of-week" and step):
-                raise ValueError(f"{self.name}: must be from {self.least} to {self.most}, not {text!r}")
-            # From FRI to MON is four days.
-            steps = range(0, (end - begin) % len(span) + 1, int(step or 1))
-            found |= {span[(begin - self.least + at) % len(span)] for at in steps}
-        return found
-
-
-_FIELDS = (
-    _Field("minutes", 0, 59),
-    _Field("hours", 0, 23),
-    _Field("day-of-month", 1, 31, special=r"\?|L(-([1-9]|[12][0-9]|30))?|LW|([1-9]|[12][0-9]|3[01])W"),
-    _Field("month", 1, 12, "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"),
-    _Field("day-of-week", 1, 7, "SUN MON TUE WED THU FRI SAT", special=r"\?|[1-7]?L|[1-7]#[1-5]"),
-    _Field("year", 1970, 2199),
-)
-
-
 class Cron(NamedTuple):
     """The values of the fields of a cron expression. No days or weekdays: any, or those of L, W or #."""
 
@@ -93,14 +47,55 @@ class Cron(NamedTuple):
         )
 
 
-def _cron(fields: str) -> Cron:
-    texts = fields.upper().split(" ")
-    if len(texts) != len(_FIELDS):
-        raise ValueError(f"must have six fields, {', '.join(field.name for field in _FIELDS)}, not {len(texts)}")
-    cron = Cron(*(field.values(text) for field, text in zip(_FIELDS, texts, strict=True)))
-    if (texts[2], texts[4]).count("?") != 1:
+def _values(text: str, field: str, least: int, most: int, *, names: str = "", special: str = r"(?!)") -> set[int]:
+    """The values of a field of cron: a list of numbers, ranges and steps; none of what is special.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    numbers = text
+    for number, name in enumerate(names.split(), 1):
+        numbers = re.sub(rf"\b{name}(?=L?\b)", str(number), numbers)
+    if re.fullmatch(special, numbers):
+        return set()
+    found: set[int] = set()
+    span = range(least, most + 1)
+    for part in numbers.split(","):
+        match = re.fullmatch(r"(?:\*|([0-9]+)(?:-([0-9]+))?)(?:/([1-9][0-9]*))?", part)
+        first, last, step = match.groups() if match else ("", "", "")
+        begin = int(first or least)
+        end = int(last or (most if step or not first else begin))
+        is_wrong = not match or {begin, end} - {*span} or int(step or 1) > most
+        if is_wrong or (field == "year" and begin > end) or (field == "day-of-week" and step):
+            raise ValueError(f"{field}: must be from {least} to {most}, not {text!r}")
+        # From FRI to MON is four days.
+        steps = range(0, (end - begin) % len(span) + 1, int(step or 1))
+        found |= {span[(begin - least + at) % len(span)] for at in steps}
+    return found
+
+
+_MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"
+_WEEKDAYS = "SUN MON TUE WED THU FRI SAT"
+# L, W and # are documented alone, not in a list.
+_SPECIAL_DAY = r"\?|L(-([1-9]|[12][0-9]|30))?|LW|([1-9]|[12][0-9]|3[01])W"
+_SPECIAL_WEEKDAY = r"\?|[1-7]?L|[1-7]#[1-5]"
+
+
+def _cron(expression: str) -> Cron:
+    fields = expression.upper().split(" ")
+    if len(fields) != 6:
+        raise ValueError(f"must have six fields, not {len(fields)}: {RULE}")
+    cron = Cron(
+        _values(fields[0], "minutes", 0, 59),
+        _values(fields[1], "hours", 0, 23),
+        _values(fields[2], "day-of-month", 1, 31, special=_SPECIAL_DAY),
+        _values(fields[3], "month", 1, 12, names=_MONTHS),
+        _values(fields[4], "day-of-week", 1, 7, names=_WEEKDAYS, special=_SPECIAL_WEEKDAY),
+        _values(fields[5], "year", 1970, 2199),
+    )
+    if (fields[2], fields[4]).count("?") != 1:
         raise ValueError("must have '?' as day-of-month or as day-of-week, and not as both")
-    # Scheduler's documentation does not say what it does with one; a schedule that never fires is a mistake.
+    # In a leap year. Scheduler's documentation does not say what it does with a day that never comes.
     if cron.days and min(cron.days) > max(monthrange(2024, month)[1] for month in cron.months):
         raise ValueError("must have a day that exists: it would never fire")
     return cron
