@@ -58,11 +58,13 @@ EncryptionKey = Annotated[
     Annotated[str, Field(pattern=_KEY)] | Literal[True],
     must_be("the ARN of a KMS key, or true for a key of the stack's own"),
 ]
-# Those that fit alarms on these metrics. Source: Amazon CloudWatch API reference, PutMetricAlarm, AlarmActions.
+# Those that fit alarms on these metrics; an alarm cannot publish to a FIFO topic (its name ends with .fifo). Source:
+# Amazon CloudWatch API reference, PutMetricAlarm, AlarmActions.
+_TOPIC = "sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+"
 AlarmAction = Annotated[
     str,
-    Field(pattern="^arn:aws[a-z-]*:(sns|lambda|ssm|ssm-incidents):[!-~]+$"),
-    must_be("the ARN of an SNS topic, a Lambda function, or an action of Systems Manager"),
+    Field(pattern=f"^arn:aws[a-z-]*:({_TOPIC}|(lambda|ssm|ssm-incidents):[!-~]+)$"),
+    must_be("the ARN of an SNS topic that is no FIFO topic, a Lambda function, or an action of Systems Manager"),
 ]
 # Source: Amazon CloudWatch Logs API reference, PutRetentionPolicy.
 LogDays = Literal[

@@ -19,6 +19,7 @@ from tests.contracts import JSON
 
 EMAIL = {"protocol": "email", "endpoint": "ops@example.com"}
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:ops"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"
 SCHEDULE: dict[str, Any] = {"name": "night", "expression": "rate(1 day)", "request": {"Name": "gold"}}
 TRIGGER: dict[str, Any] = {"name": "requests", "pattern": {"source": ["my.app"]}}
@@ -126,7 +127,7 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("permissionsBoundary", "the name of an IAM managed policy", ["", "/team/B", "a/", "a" * 129, "a b"]),
     ("eventBus", "the name or the ARN of an event bus", ["", "a bus", f"{QUEUE}ops"]),
     ("encryptionKey", "the ARN of a KMS key, or true", [False, "", "alias/a", KEY.replace("key/", "alias/")]),
-    ("secondAlarmAction", "the ARN of an SNS topic", ["", "on-call", f"{QUEUE}ops", True]),
+    ("secondAlarmAction", "the ARN of an SNS topic", ["", f"{QUEUE}ops", f"{TOPIC}.fifo", True]),
     ("logRetentionDays", "1, 3, 5", [0, "90"]),
     ("tags", "an object", [[], "a=b"]),
     ("tags.Team", "a string", [5]),
