@@ -25,11 +25,7 @@ error."""
 
 
 class Functions(Construct):
-    """The functions of the workflows.
-
-    Attributes:
-        all: by their modules in lambdas/.
-    """
+    """The functions of the workflows; `all` has them by their modules in lambdas/."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, settings: Settings, storage: Storage, notifications: Notifications

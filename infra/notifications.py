@@ -17,9 +17,7 @@ from infra.suppressions import acknowledge
 class Notifications(Construct):
     """The operators' topic, encrypted at rest and in transit, with the configured subscribers.
 
-    Attributes:
-        topic: every notification is published to it.
-        dead_letters: notifications that the function could not publish, or that a subscriber did not get.
+    Its dead letters: what the function could not publish, or a subscriber did not get.
     """
 
     def __init__(

@@ -27,9 +27,8 @@ MAX_RETRIES = 185
 class Triggers(Construct):
     """The schedules and triggers of the settings.
 
-    Attributes:
-        dead_letters: the starts that could not be delivered. The operators are notified of each, which removes it; what
-            fails to be reported goes to the last resort.
+    Their dead letters: the starts that could not be delivered. The operators are notified of each, which removes it;
+    what fails to be reported goes to the last resort.
     """
 
     def __init__(

@@ -1,13 +1,10 @@
 """The deployment's settings, checked at synth."""
 
 import json
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic.alias_generators import to_camel
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
 class Strict(BaseModel):
@@ -15,61 +12,36 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _is_not_null(cls, value: object) -> object:
-        # Null may be meant as none, or as off, where the default is neither.
-        if value is None:
-            raise problem("must not be null; leave the key out for its default")
-        return value
+
+def must_be(rule: str) -> WrapValidator:
+    """Say this rule, with the value, of every value that the annotated type refuses."""
+
+    def check(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return handler(value)
+        except ValidationError:
+            raise ValueError(f"must be {rule}, not {quoted(value)}") from None
+
+    return WrapValidator(check)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What a value must be, in words that follow "must be", and, if it says the same, as a pattern of a whole string.
-
-    The words are the message of every error of the annotated type.
-    """
-
-    words: str
-    pattern: str = ""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """The type's schema with this message."""
-        # $ is the very end in pydantic's regular expressions, as in JSON Schema's.
-        schema: Any = {**handler(source), **({"pattern": f"^{self.pattern}$"} if self.pattern else {})}
-        return core_schema.custom_error_schema(
-            schema, "rule", custom_error_message="must be {rule}", custom_error_context={"rule": self.words}
-        )
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """The type's JSON Schema, with the words as its description."""
-        return {"description": self.words[0].upper() + self.words[1:], **handler(schema)}
-
-
-def broken(rule: str, why: str = "") -> PydanticCustomError:
-    """The error of a validator. Args: rule: what the value must be. why: what is wrong with this one."""
-    return PydanticCustomError("rule", "must be {rule}", {"rule": rule, "why": why})
-
-
-def problem(text: str) -> PydanticCustomError:
-    """The error of a validator whose text says it all, without the value."""
-    return PydanticCustomError("problem", "{text}", {"text": text})
+def quoted(value: object) -> str:
+    """A value in a message: as JSON, its first 100 characters."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def written(value: object) -> str:
     """A value as JSON, as the template holds it: in ASCII, because CloudFormation does not keep all other characters.
 
     Raises:
-        PydanticCustomError: JSON cannot hold the value.
+        ValueError: JSON cannot hold it, as NaN.
     """
-    try:
-        # A lone surrogate can be escaped, but not sent.
-        json.dumps(value, ensure_ascii=False).encode()
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
-    except (ValueError, RecursionError):
-        raise problem("must be what JSON can hold: no NaN, no half characters, no deep nesting") from None
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
-Name = Annotated[str, Rule("a name of 1 to 64 letters, digits, '-', '_' or '.'", r"[0-9A-Za-z_.-]{1,64}")]
-TrueOrFalse = Annotated[bool, Rule("true or false")]
+Name = Annotated[
+    str,
+    Field(pattern="^[0-9A-Za-z_.-]{1,64}$"),
+    must_be("a name of 1 to 64 letters, digits, '-', '_' or '.'"),
+]

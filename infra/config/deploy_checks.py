@@ -21,10 +21,6 @@ def problems(settings: Settings, account: str, region: str) -> list[str]:
             f"eventBus: must be a bus in {region}, not {settings.event_bus}: name a bus here, with a rule that sends "
             "its events there"
         )
-    # Source: Amazon CloudWatch Logs user guide, Encrypt log data using AWS KMS; CloudWatch user guide, Alarm actions.
-    for key, arn in (("encryptionKey", settings.encryption_key), ("secondAlarmAction", settings.second_alarm_action)):
-        if isinstance(arn, str) and _place(arn, account, region)[1] != region:
-            found.append(f"{key}: must be in {region}, not {arn}")
     return found
 
 
@@ -46,10 +42,6 @@ def warnings(settings: Settings, account: str, region: str) -> list[str]:
             f"eventBus: belongs to account {owner}: its resource policy must allow events:PutEvents to {account}, "
             "or no result can be announced"
         )
-    # Source: AWS KMS developer guide, Allowing users in other accounts to use a KMS key.
-    key = settings.encryption_key
-    if isinstance(key, str) and _place(key, account, region)[0] != account:
-        found.append(f"encryptionKey: belongs to another account: the policy of {key} must allow its use by {account}")
     return found
 
 

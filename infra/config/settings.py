@@ -2,39 +2,20 @@
 
 import difflib
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
+from pydantic.json_schema import GenerateJsonSchema
 
-from infra.config import Rule, Strict, TrueOrFalse, broken, problem, written
+from infra.config import Strict, must_be, quoted
 from infra.config.event_patterns import Bus, Trigger
 from infra.config.schedules import Schedule
 
 FILE = Path(__file__).parents[2] / "settings.json"
-
-_HOST = r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)"
-PROTOCOLS: Mapping[str, tuple[str, str]] = {
-    "email": ("an e-mail address", rf"[!-?A-~]+@{_HOST}+"),
-    # SNS takes a user and a password in the URL.
-    "https": ("a URL that begins with https://", rf"https://([!-.0-?A-~]+@)?{_HOST}*(:[0-9]+)?([/?#][!-~]*)?"),
-    # SNS refuses a FIFO queue (its name ends with .fifo). Source: Amazon SNS developer guide, Message delivery for FIFO
-    # topics: those go with FIFO topics, which have no e-mail.
-    "sqs": (
-        "the ARN of an SQS queue that is no FIFO queue",
-        r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}",
-    ),
-}
-"""What the endpoint of each SNS protocol is, in words and as a pattern."""
-
-_LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
-"""Source: Amazon CloudWatch Logs API reference, PutRetentionPolicy."""
 
 
 class InvalidSettings(Exception):
@@ -45,94 +26,80 @@ class InvalidSettings(Exception):
         super().__init__("\n- ".join([f"The settings ({source}) are wrong:", *self.problems]))
 
 
-def _only(allows: Callable[[Any], bool]) -> AfterValidator:
-    """Refuse other values; the message is the Rule's."""
-
-    def check(value: object) -> object:
-        if not allows(value):
-            raise ValueError
-        return value
-
-    return AfterValidator(check)
-
-
 StackName = Annotated[
     str,
-    Rule(
-        "a CloudFormation stack name, such as StartImageBuilder: letters, digits and '-', a letter first",
-        r"[A-Za-z][A-Za-z0-9-]{0,127}",
-    ),
+    Field(pattern="^[A-Za-z][A-Za-z0-9-]{0,127}$"),
+    must_be("a CloudFormation stack name, such as StartImageBuilder: letters, digits and '-', a letter first"),
+]
+_EMAIL = r"[!-?A-~]+@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+"
+# SNS refuses a FIFO queue (its name ends with .fifo). Source: Amazon SNS developer guide, Message delivery for FIFO
+# topics: those go with FIFO topics, which have no e-mail.
+_QUEUE = "arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+"
+Endpoint = Annotated[
+    str,
+    Field(pattern=f"^({_EMAIL}|https://[!-~]+|{_QUEUE})$"),
+    must_be("an e-mail address, a URL that begins with https://, or the ARN of an SQS queue that is no FIFO queue"),
 ]
 # Of the 1,024 characters of an alarm's description. Source: Amazon CloudWatch API reference, PutMetricAlarm.
 RunbookUrl = Annotated[
     str,
-    Field(max_length=600),
-    Rule(f"{PROTOCOLS['https'][0]}, of at most 600 characters", PROTOCOLS["https"][1]),
+    Field(pattern="^https://[!-~]+$", max_length=600),
+    must_be("a URL that begins with https://, of at most 600 characters"),
 ]
 # Source: IAM API reference, CreatePolicy, PolicyName and Path.
 Boundary = Annotated[
     str,
-    Field(max_length=639),
-    Rule(
-        "the name of an IAM managed policy of the account, with its path if it has one, such as team/Boundary: no '/' "
-        "before it",
-        r"([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,128}",
-    ),
+    Field(pattern="^([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,128}$"),
+    must_be("the name of an IAM managed policy, after its path if it has one, such as team/Boundary"),
 ]
 # Not an alias, which log groups do not take. Source: Amazon CloudWatch Logs API reference, AssociateKmsKey.
+_KEY = "^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$"
 EncryptionKey = Annotated[
-    Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{36}$")]
-    | Annotated[bool, _only(bool)],
-    Rule("the ARN of a KMS key, or true for a key of the stack's own"),
+    Annotated[str, Field(pattern=_KEY)] | Literal[True],
+    must_be("the ARN of a KMS key, or true for a key of the stack's own"),
 ]
-# Those that fit alarms on these metrics. Source: Amazon CloudWatch API reference, PutMetricAlarm, AlarmActions.
+# Those that fit alarms on these metrics; an alarm cannot publish to a FIFO topic (its name ends with .fifo). Source:
+# Amazon CloudWatch API reference, PutMetricAlarm, AlarmActions.
+_TOPIC = "sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+"
 AlarmAction = Annotated[
     str,
-    Rule(
-        "the ARN of an SNS topic that is no FIFO topic, a Lambda function, or an action of Systems Manager",
-        r"arn:aws[a-z-]*:(sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}"
-        r"|lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9$_-]{1,128})?"
-        r"|ssm:[a-z0-9-]+:[0-9]{12}:opsitem:[1-4](#CATEGORY=[A-Za-z]+)?"
-        r"|ssm-incidents::[0-9]{12}:response-plan/[A-Za-z0-9_-]{1,200})",
-    ),
+    Field(pattern=f"^arn:aws[a-z-]*:({_TOPIC}|(lambda|ssm|ssm-incidents):[!-~]+)$"),
+    must_be("the ARN of an SNS topic that is no FIFO topic, a Lambda function, or an action of Systems Manager"),
 ]
+
+
+def _number(value: object) -> object:
+    # A Literal takes true for 1.
+    if isinstance(value, bool):
+        raise ValueError(f"must be a number, not {quoted(value)}")
+    return value
+
+
+# Source: Amazon CloudWatch Logs API reference, PutRetentionPolicy.
 LogDays = Annotated[
-    int,
-    # Not a Literal, which takes true for 1.
-    _only(lambda days: days in _LOG_DAYS),
-    Rule(f"one of {', '.join(map(str, _LOG_DAYS))}"),
-    Field(json_schema_extra={"enum": [*_LOG_DAYS]}),
+    Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
+    BeforeValidator(_number),
 ]
-_TAG_TEXT = r"[\w .:/=+@-]*"
-# Source: AppStream 2.0 API reference, TagResource; AWS CloudFormation API reference, Tag.
+# Source: AppStream 2.0 API reference, TagResource. In a policy, ${...} would be a variable.
+_TAG_TEXT = r"^[\w .:/=+@-]*$"
 TagKey = Annotated[
     str,
-    Field(min_length=1, max_length=128, pattern=f"^{_TAG_TEXT}$"),
-    _only(lambda key: not key.lower().startswith("aws:")),
-    Rule("a tag key: 1 to 128 letters, digits, spaces or '.:/=+@_-', not beginning with aws:"),
+    Field(min_length=1, max_length=128, pattern=_TAG_TEXT),
+    must_be("a tag key: 1 to 128 letters, digits, spaces or '.:/=+@_-'"),
 ]
-TagValue = Annotated[str, Field(max_length=256), Rule("a tag value of up to 256 such characters", _TAG_TEXT)]
-StackTagValue = Annotated[
-    str, Field(min_length=1, max_length=256), Rule("a tag value of 1 to 256 such characters", _TAG_TEXT)
+TagValue = Annotated[str, Field(max_length=256, pattern=_TAG_TEXT), must_be("a tag value of up to 256 such characters")]
+NamePattern = Annotated[
+    str,
+    Field(pattern="^[A-Za-z0-9_.*-]{1,101}$"),
+    must_be("the name of an image builder, * for any characters"),
 ]
-NamePattern = Annotated[str, Rule("the name of an image builder, * for any characters", r"[A-Za-z0-9_.*-]{1,101}")]
 
 
 class Subscriber(Strict):
     """Where messages for the operators go."""
 
-    protocol: Annotated[Literal["email", "https", "sqs"], Rule(f"one of {', '.join(PROTOCOLS)}")]
-    endpoint: Annotated[str, Rule("a string")] = Field(
-        description="; ".join(f"for {name} {rule}" for name, (rule, _) in PROTOCOLS.items())
-    )
-
-    @field_validator("endpoint")
-    @classmethod
-    def _fits_the_protocol(cls, value: str, info: ValidationInfo) -> str:
-        rule, pattern = PROTOCOLS.get(info.data.get("protocol", ""), ("", r"(?s).*"))
-        if not re.fullmatch(pattern, value):
-            raise broken(rule)
-        return value
+    protocol: Literal["email", "https", "sqs"]
+    endpoint: Endpoint
 
 
 class Tag(Strict):
@@ -145,25 +112,10 @@ class Tag(Strict):
 class ImageBuilders(Strict):
     """Which image builders this deployment may start and stop: those of these names, with this tag if one is given."""
 
-    names: list[NamePattern] = Field(["*"], min_length=1)
+    # With the longest tag, as many of the longest names fit into the 6,144 characters of a managed policy, into which
+    # the CDK puts what a role's own has no room for. Source: IAM user guide, IAM and AWS STS quotas.
+    names: list[NamePattern] = Field(["*"], min_length=1, max_length=30)
     tag: Tag | None = None
-
-    @model_validator(mode="after")
-    def _fit_into_a_policy(self) -> Self:
-        # The longest partition and Region that AppStream has.
-        arn = "arn:aws-us-gov:appstream:us-gov-west-1:123456789012:image-builder/"
-        tag = {f"aws:ResourceTag/{self.tag.key}": self.tag.value} if self.tag else {}
-        statement = {
-            "Action": "appstream:StartImageBuilder",
-            "Condition": {"StringEquals": tag},
-            "Effect": "Allow",
-            "Resource": [f"{arn}{name}" for name in self.names],
-        }
-        # Of the 6,144 characters of a managed policy, into which the CDK puts what a role's own has no room for.
-        # Source: IAM user guide, IAM and AWS STS quotas.
-        if len(written(statement)) > 5_800:
-            raise problem("must fit into an IAM policy: name fewer, with * for what differs")
-        return self
 
 
 class Settings(Strict):
@@ -175,7 +127,7 @@ class Settings(Strict):
     subscribers: list[Subscriber] = Field(
         [], description='who gets the messages: a list of `{"protocol": "email", "endpoint": "ops@example.com"}`'
     )
-    chat: TrueOrFalse = Field(
+    chat: bool = Field(
         False,
         description="whether `https` subscribers get messages in the form that Amazon Q Developer in chat applications "
         "(formerly AWS Chatbot) shows in a channel",
@@ -191,23 +143,23 @@ class Settings(Strict):
     permissions_boundary: Boundary | None = Field(
         None, description="the name of an IAM managed policy that bounds every role"
     )
-    schedules: list[Schedule] = Field([], description="what starts by itself at a time")
+    schedules: list[Schedule] = Field([], description="starts at fixed times: [keys](start.md#schedules)")
     # Each adds a condition to the policy of the queue for dead letters, which has one and may have 10. Source: Amazon
     # SQS developer guide, Policy quotas.
-    triggers: list[Trigger] = Field([], max_length=9, description="what starts by itself on an event")
+    triggers: list[Trigger] = Field(
+        [], max_length=9, description="starts by EventBridge events: [keys](start.md#events)"
+    )
     event_bus: Bus = Field("default", description="name or ARN of the event bus for the results of starts")
     encryption_key: EncryptionKey | None = Field(
         None, description="the KMS key of log groups and queues: its ARN, or `true` for a key of the stack's own"
     )
     second_alarm_action: AlarmAction | None = Field(
-        None, description="the ARN of what alarms call beside the topic, such as a topic without this one's key"
+        None,
+        description="the ARN of a second alarm action, such as a topic that does not depend on this stack's KMS key",
     )
     log_retention_days: LogDays = Field(90, description="after how many days CloudWatch Logs deletes log events")
-    keep_logs: TrueOrFalse = Field(False, description="whether log groups stay when the stack is deleted")
-    # Source: AWS CloudFormation API reference, CreateStack.
-    tags: dict[TagKey, StackTagValue] = Field(
-        {}, max_length=50, description="tags of the stack and so of its resources"
-    )
+    keep_logs: bool = Field(False, description="whether log groups stay when the stack is deleted")
+    tags: dict[str, str] = Field({}, description="tags of the stack and so of its resources")
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Self:
@@ -240,12 +192,14 @@ class Settings(Strict):
         """
         source, read = _read(given)
         if not isinstance(read, dict):
-            raise InvalidSettings(source, [f"must be a JSON object, not {_quoted(read)}"])
+            raise InvalidSettings(source, [f"must be a JSON object, not {quoted(read)}"])
         values = {key: value for key, value in read.items() if key != "$schema"}
         try:
-            return cls.model_validate(values, context=now or datetime.now(UTC))
+            settings = cls.model_validate(values)
         except ValidationError as error:
             raise InvalidSettings(source, _sentences(error, values)) from None
+        schedules = [schedule.still_to_come(now or datetime.now(UTC)) for schedule in settings.schedules]
+        return settings.model_copy(update={"schedules": [schedule for schedule in schedules if schedule]})
 
     @field_validator("subscribers", "schedules", "triggers")
     @classmethod
@@ -253,31 +207,8 @@ class Settings(Strict):
         names = [f"{each.protocol} {each.endpoint}" if isinstance(each, Subscriber) else each.name for each in value]
         for name in names:
             if names.count(name) > 1:
-                raise problem(f"there are two of {_quoted(name)}")
+                raise ValueError(f"there are two of {quoted(name)}")
         return value
-
-    @field_validator("schedules")
-    @classmethod
-    def _skip_expired(cls, value: list[Schedule], info: ValidationInfo) -> list[Schedule]:
-        return [left for schedule in value if (left := schedule.still_to_come(cast(datetime, info.context)))]
-
-    @field_validator("tags")
-    @classmethod
-    def _differ_in_more_than_case(cls, value: dict[str, str]) -> dict[str, str]:
-        # Of the resources, IAM roles compare tag keys so. Source: IAM user guide, Rules for tagging.
-        if len({key.lower() for key in value}) < len(value):
-            raise problem("two keys differ only in upper and lower case, which IAM roles do not take")
-        return value
-
-    @model_validator(mode="after")
-    def _fit_into_a_stack(self) -> Self:
-        # Of a stack's 500 resources (AWS CloudFormation user guide, Quotas). A trigger is a rule, a role and a policy.
-        if len(self.subscribers) + len(self.schedules) + 3 * len(self.triggers) > 300:
-            raise problem(
-                "subscribers, schedules, triggers: must fit into one CloudFormation stack: together at most 300, a "
-                "trigger counting as three; put the others into a second deployment"
-            )
-        return self
 
     def warnings(self, now: datetime | None = None) -> list[str]:
         """What is allowed, but probably not meant."""
@@ -303,24 +234,10 @@ def _default(field: FieldInfo) -> str:
     return "none" if value in (None, "", [], {}) else f"`{json.dumps(value).strip(chr(34))}`"
 
 
-class _ForEditors(GenerateJsonSchema):
-    """Without the titles, which repeat the keys, and without null, which no key takes."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        generated = super().default_schema(schema)
-        return generated if generated.get("default", "") is not None else self.generate_inner(schema["schema"])
-
-
 def schema() -> dict[str, Any]:
     """The settings as JSON Schema, for editors: what it can express of the rules."""
-    generated = Settings.model_json_schema(schema_generator=_ForEditors)
-    generated["properties"] = {"$schema": {"type": "string"}, **generated["properties"]}
+    generated = Settings.model_json_schema()
+    generated["properties"]["$schema"] = {"type": "string"}
     return {"$schema": GenerateJsonSchema.schema_dialect, **generated}
 
 
@@ -341,18 +258,16 @@ _MODELS: Mapping[str, type[Strict]] = {
 
 def _read(given: object) -> tuple[str, object]:
     """Where the settings are from, and what is there."""
-    if given is not None and not isinstance(given, str):
-        return "CDK context", given
-    source = FILE.name if given is None else given
+    source = "CDK context"
     try:
-        if source.lstrip().startswith(("{", "[")):
-            source, text = "CDK context", source
-        else:
-            text = Path(FILE if given is None else given).read_text("utf-8")
-        return source, json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_constant)
+        if given is None:
+            source, given = FILE.name, FILE.read_text("utf-8")
+        elif isinstance(given, str) and not given.lstrip().startswith("{"):
+            source, given = given, Path(given).read_text("utf-8")
+        return source, json.loads(given, object_pairs_hook=_once_each) if isinstance(given, str) else given
     except OSError as error:
-        raise InvalidSettings(source, [f"cannot be read: {error.strerror}"]) from None
-    except (ValueError, RecursionError) as error:
+        raise InvalidSettings(str(error.filename), [f"cannot be read: {error.strerror}"]) from None
+    except ValueError as error:
         raise InvalidSettings(source, [f"must be JSON: {error}"]) from None
 
 
@@ -364,10 +279,6 @@ def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return dict(pairs)
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
 def _sentences(error: ValidationError, values: Mapping[str, Any]) -> Iterator[str]:
     for details in error.errors(include_url=False):
         kind, context, path = details["type"], details.get("ctx", {}), details["loc"]
@@ -377,18 +288,17 @@ def _sentences(error: ValidationError, values: Mapping[str, Any]) -> Iterator[st
             text = "there is no such key; " + (f"did you mean {close}?" if close else f"there are {', '.join(keys)}")
         elif kind == "missing":
             text = "is required"
-        elif kind == "problem":
-            text = context["text"]
+        elif kind == "value_error":
+            text = str(context["error"])
         else:
-            why = f": {context['why']}" if context.get("why") else ""
-            text = f"must {_RULES[kind].format(**context)}, not {_quoted(details['input'])}{why}"
-        # pydantic adds this where a key of `tags` breaks its rule.
-        place = _place(path[:-1] if kind == "rule" and path[-1] == "[key]" else path, values)
-        yield f"{place}: {text}" if place else text
+            text = f"must {_RULES[kind].format(**context)}, not {quoted(details['input'])}"
+        yield f"{_place(path, values)}: {text}"
 
 
 _RULES = {
-    "rule": "be {rule}",
+    "literal_error": "be {expected}",
+    "bool_type": "be true or false",
+    "string_type": "be a string",
     "model_type": "be an object",
     "dict_type": "be an object",
     "list_type": "be a list",
@@ -405,11 +315,13 @@ def _place(path: Sequence[str | int], values: Any) -> str:
         try:
             values = values[key]
         except (LookupError, TypeError):
-            values = None
-        name = values.get("name") if isinstance(values, dict) and isinstance(key, int) else None
-        named = f" ({_quoted(name)[1:-1]})" if isinstance(name, str) else ""
-        is_plain = isinstance(key, str) and re.fullmatch(r"[!-~]{1,128}", key)
-        place += f".{key}" if is_plain else f"[{_quoted(key)}]{named}"
+            values = None  # of a key that is missing
+        if isinstance(key, str):
+            place += f".{key}"
+        else:
+            place += f"[{key}]"
+            if isinstance(values, dict) and "name" in values:
+                place += f" ({values['name']})"
     return place.removeprefix(".")
 
 
@@ -417,8 +329,3 @@ def _close(key: str, keys: Iterable[str]) -> str:
     """The key that was probably meant; "": none is close."""
     lower = {each.lower(): each for each in keys}
     return "".join(lower[found] for found in difflib.get_close_matches(key.lower(), lower, n=1, cutoff=0.8))
-
-
-def _quoted(value: object) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 100 else f"{text[:100]}..."

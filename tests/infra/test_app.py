@@ -66,13 +66,13 @@ def test_wrong_settings_stop_the_synth_with_each_key_and_its_rule(tmp_path: Path
     with pytest.raises(subprocess.CalledProcessError) as failed:
         run_app(
             tmp_path,
-            subscribers=[{"protocol": "sms", "endpoint": "+1"}],
+            subscribers=[{"protocol": "sms", "endpoint": "ops@example.com"}],
             schedules=[{"name": "night", "expression": "cron(0 22 * * * *)", "request": {"Name": "a"}}],
         )
     first, second, *_ = failed.value.stderr.split("\n- ")[1:]
     assert failed.value.stderr.startswith(f"The settings ({tmp_path / 'settings.json'}) are wrong:\n")
-    assert first == 'subscribers[0].protocol: must be one of email, https, sqs, not "sms"'
-    assert second.startswith("schedules[0] (night).expression: must be ")
+    assert first == "subscribers[0].protocol: must be 'email', 'https' or 'sqs', not \"sms\""
+    assert second.startswith("schedules[0] (night).expression: must have '?' as day-of-month or as day-of-week")
 
 
 def test_a_finding_of_cdk_nag_stops_the_synth(tmp_path: Path) -> None:

@@ -5,14 +5,9 @@ from typing import Any
 
 import pytest
 
-from infra.config.settings import Settings
-from lambdas.image_builder.fleet import parse_whole_fleet_request
-from lambdas.image_builder.request import parse_request, parse_stop_request
-from tests.infra.conftest import NAME, THROUGH_THE_ALIAS, Assembly, Synthesize, listed, refers_to
+from tests.infra.conftest import STRICT, THROUGH_THE_ALIAS, Assembly, listed, refers_to
 
 pytestmark = pytest.mark.xdist_group("template")
-
-REQUEST = {"Name": "golden-image", "StopAfterMinutes": 240}
 
 
 def schedules(assembly: Assembly) -> dict[str, dict[str, Any]]:
@@ -50,28 +45,14 @@ def test_a_scheduled_request_is_inside_an_event_that_names_the_schedule_and_its_
         "source": "start-image-builder.schedule",
         "resources": ["<aws.scheduler.schedule-arn>"],
         "time": "<aws.scheduler.scheduled-time>",
-        "detail": REQUEST,
+        "detail": STRICT["schedules"][0]["request"],
     }
-
-
-@pytest.mark.parametrize(
-    ("workflow", "request_", "parse"),
-    [
-        ("start", {"detail-type": "Start", "detail": REQUEST}, parse_request),
-        ("stop", {"Name": "golden-image"}, parse_stop_request),
-        ("fleet", {"ImageBuilders": ["a", "b"]}, parse_whole_fleet_request),
-    ],
-)
-def test_each_workflow_accepts_a_scheduled_request_in_its_event(workflow: str, request_: Any, parse: Any) -> None:
-    schedule = {"name": "night", "expression": "rate(1 day)", "workflow": workflow, "request": request_}
-    (read,) = Settings.load({**NAME, "schedules": [schedule]}).schedules
-    # An emulator delivers the keywords as they are.
-    assert parse(json.loads(read.input)) == parse(request_)
 
 
 def test_a_trigger_hands_its_events_to_the_alias(strict: Assembly) -> None:
     mine, theirs = (rules(strict)[source] for source in ("my.app", "their.app"))
-    assert (mine["EventBusName"], theirs["EventBusName"]) == ("images", "default")
+    assert mine["EventBusName"] == STRICT["triggers"][0]["eventBus"]
+    assert theirs["EventBusName"] == "default"
     assert (mine["State"], theirs["State"]) == ("ENABLED", "DISABLED")
     targets = [target for rule in (mine, theirs) for target in rule["Targets"]]
     assert [alias(strict, target["Arn"]) for target in targets] == ["StartImageBuilder", "StartFleet"]
@@ -110,16 +91,8 @@ def test_a_role_is_assumed_for_its_schedules_or_its_rule_alone(strict: Assembly)
     arns = [source["Fn::Join"][1][-1] for source in sources if "Fn::Join" in source]
     # Source: Amazon EventBridge user guide, Managing access permissions, ARN formats.
     assert sorted(arns) == sorted(
-        f":rule/{name}" if bus == "default" else f":rule/{bus}/{name}" for name, bus in names.items()
+        f":rule/{name}" if bus == "default" else f":rule/images/{name}" for name, bus in names.items()
     )
-
-
-def test_a_bus_given_by_its_arn_is_in_the_arn_of_its_rule(synthesize: Synthesize) -> None:
-    bus = "arn:aws:events:us-east-1:111122223333:event-bus/images"
-    found = synthesize(triggers=[{"name": "requests", "eventBus": bus, "pattern": {"source": ["my.app"]}}])
-    (rule,) = rules(found).values()
-    assert rule["EventBusName"] == bus
-    assert f":rule/images/{rule['Name']}" in json.dumps(found.resources("AWS::IAM::Role"))
 
 
 def test_nothing_starts_by_itself_unless_it_is_configured(assembly: Assembly) -> None:

@@ -10,24 +10,15 @@ from infra.config.settings import Settings
 ACCOUNT, REGION = "111122223333", "eu-central-1"
 
 
-def arn(service: str, resource: str, region: str = REGION, account: str = ACCOUNT) -> str:
-    return f"arn:aws:{service}:{region}:{account}:{resource}"
-
-
-def bus(**where: str) -> str:
-    return arn("events", "event-bus/images", **where)
-
-
-def key(**where: str) -> str:
-    return arn("kms", "key/00000000-0000-0000-0000-000000000000", **where)
+def bus(region: str = REGION, account: str = ACCOUNT) -> str:
+    return f"arn:aws:events:{region}:{account}:event-bus/images"
 
 
 def trigger(event_bus: str) -> dict[str, Any]:
     return {"triggers": [{"name": "requests", "pattern": {"source": ["my.app"]}, "eventBus": event_bus}]}
 
 
-THERE = {"region": "us-east-1"}
-THEIRS = {"account": "444455556666"}
+THERE, THEIRS = bus(region="us-east-1"), bus(account="444455556666")
 
 
 @pytest.mark.parametrize(
@@ -36,18 +27,11 @@ THEIRS = {"account": "444455556666"}
         ({}, "", ""),
         (trigger("images"), "", ""),
         (trigger(bus()), "", ""),
-        (trigger(bus(**THERE)), "triggers (requests).eventBus: must be a bus of account 111122223333", ""),
-        (trigger(bus(**THEIRS)), "triggers (requests).eventBus: must be a bus of account 111122223333", ""),
+        (trigger(THERE), "triggers (requests).eventBus: must be a bus of account 111122223333", ""),
+        (trigger(THEIRS), "triggers (requests).eventBus: must be a bus of account 111122223333", ""),
         ({"eventBus": bus()}, "", ""),
-        ({"eventBus": bus(**THERE)}, "eventBus: must be a bus in eu-central-1, not arn:aws:events:us", ""),
-        ({"eventBus": bus(**THEIRS)}, "", "eventBus: belongs to account 444455556666: its resource policy"),
-        ({"encryptionKey": True}, "", ""),
-        ({"encryptionKey": key()}, "", ""),
-        ({"encryptionKey": key(**THERE)}, "encryptionKey: must be in eu-central-1, not arn:aws:kms", ""),
-        ({"encryptionKey": key(**THEIRS)}, "", "encryptionKey: belongs to another account"),
-        ({"secondAlarmAction": arn("sns", "ops", **THEIRS)}, "", ""),
-        ({"secondAlarmAction": arn("sns", "ops", **THERE)}, "secondAlarmAction: must be in eu-central-1", ""),
-        ({"secondAlarmAction": arn("ssm-incidents", "response-plan/ops", region="")}, "", ""),
+        ({"eventBus": THERE}, "eventBus: must be a bus in eu-central-1, not arn:aws:events:us", ""),
+        ({"eventBus": THEIRS}, "", "eventBus: belongs to account 444455556666: its resource policy"),
     ],
 )
 def test_settings_are_checked_against_account_and_region(changes: dict[str, Any], problem: str, warning: str) -> None:
@@ -58,13 +42,11 @@ def test_settings_are_checked_against_account_and_region(changes: dict[str, Any]
         assert "".join(sentences).startswith(expected)
 
 
-@pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1", "us-isob-east-1"])
-def test_a_region_with_appstream_is_not_warned_of(region: str) -> None:
-    assert list(warnings(Settings.load({"stackName": "Night"}), ACCOUNT, region)) == []
-
-
-@pytest.mark.parametrize(("region", "where"), [("eu-north-1", "eu-central-1"), ("cn-north-1", "no Region of this")])
+@pytest.mark.parametrize(
+    ("region", "where"),
+    [("us-east-1", ""), ("us-isob-east-1", ""), ("eu-north-1", "eu-central-1"), ("cn-north-1", "no Region of this")],
+)
 def test_a_region_without_appstream_is_warned_of(region: str, where: str) -> None:
-    (warning,) = warnings(Settings.load({"stackName": "Night"}), ACCOUNT, region)
-    assert warning.startswith(f"AppStream 2.0 is not in {region}, as botocore ")
-    assert where in warning
+    found = warnings(Settings.load({"stackName": "Night"}), ACCOUNT, region)
+    assert len(found) == bool(where)
+    assert all(f"AppStream 2.0 is not in {region}" in warning and where in warning for warning in found)

@@ -1,11 +1,12 @@
 """Schedule expressions, and what a wrong schedule says at synth: its place and name, the key, and the rule."""
 
-from datetime import UTC, datetime, timedelta
+import json
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
-from infra.config.schedules import Cron, Schedule, parse, utc
+from infra.config.schedules import CONTRACTS, Cron, Schedule, parse, utc
 from infra.config.settings import InvalidSettings, Settings
 from lambdas.image_builder.request import STARTED_BY_EXECUTION
 
@@ -26,84 +27,61 @@ def refused(change: dict[str, Any]) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("expression", "days"),
     [
-        ("cron(0 22 ? * FRI-MON *)", [1, 2, 6, 7, 8, 9, 13, 14, 15, 16, 20, 21, 22, 23, 27, 28, 29, 30]),
-        ("cron(0 22 ? * MON-WED,fri *)", [2, 3, 4, 6, 9, 10, 11, 13, 16, 17, 18, 20, 23, 24, 25, 27, 30, 31]),
-        ("cron(0 10 L * ? *)", [31]),
-        ("cron(0 10 L-3 * ? *)", [28]),
-        ("cron(0 10 L-30 * ? *)", [1]),
-        ("cron(0 10 LW * ? *)", [31]),
-        # A Sunday, and a Saturday: the nearest weekday of the same month.
-        ("cron(0 10 15W * ? *)", [16]),
-        ("cron(0 10 1W * ? *)", [2]),
-        ("cron(0 10 28W * ? *)", [27]),
-        ("cron(0 10 ? * 6#3 *)", [20]),
-        ("cron(0 10 ? * FRI#1 *)", [6]),
-        ("cron(0 10 ? * SUN#5 *)", [29]),
-        ("cron(0 10 ? * 2L *)", [30]),
-        ("cron(0 10 ? * L *)", [7, 14, 21, 28]),
-        ("cron(0 10 1,15 1-12/2 ? *)", [1, 15]),
-        ("cron(0 10 1/10 JAN,mar ? 2026-2030)", [1, 11, 21, 31]),
-        ("cron(0 10 */15 * ? 2025/2)", []),
+        ("cron(0 22 ? * FRI-MON *)", [1, 2, 6, 7, 8]),
+        ("cron(0 22 ? * MON-TUE,fri *)", [2, 3, 6]),
+        ("cron(0 10 1/3 JAN,mar ? 2026-2030)", [1, 4, 7]),
+        ("cron(0 10 2 1-12/2 ? *)", [2]),
+        ("cron(0 10 2 2-12/2 ? *)", []),
+        ("cron(0 10 */5 * ? 2025/2)", []),
+        # These may be any day: only Scheduler works them out.
+        *((f"cron(0 10 {day} * ? *)", [*range(1, 9)]) for day in ("L", "L-3", "LW", "15W")),
+        *((f"cron(0 10 ? * {day} *)", [*range(1, 9)]) for day in ("L", "2L", "FRIL", "6#3", "FRI#1")),
     ],
 )
 def test_a_cron_expression_fires_on_its_days(expression: str, days: list[int]) -> None:
-    """In March 2026, of which the first day is a Sunday."""
+    """In the first eight days of March 2026; the first is a Sunday."""
     cron = parse(expression)
     assert isinstance(cron, Cron)
-    fires = datetime(2026, 3, 1, max(cron.hours), max(cron.minutes))
-    assert [day + 1 for day in range(31) if cron.fires(fires + timedelta(days=day))] == (
-        days if 2026 in cron.years else []
-    )
+    assert [day for day in range(1, 9) if cron.may_fire_on(date(2026, 3, day))] == days
 
 
 def test_hours_and_minutes_have_steps_and_ranges() -> None:
     cron = parse("cron(0/15,5 22-2 * * ? *)")
     assert isinstance(cron, Cron)
     assert (sorted(cron.minutes), sorted(cron.hours)) == ([0, 5, 15, 30, 45], [0, 1, 2, 22, 23])
-    assert cron.last == datetime(2199, 12, 31, 23, 45)
-
-
-def test_a_rate_is_an_interval_and_an_at_a_moment() -> None:
-    assert parse("rate(1 day)") == timedelta(days=1)
-    assert parse("rate(90 minutes)") == timedelta(minutes=90)
-    assert parse("at(2026-12-01T22:00:00)") == datetime(2026, 12, 1, 22)
 
 
 WRONG_EXPRESSIONS = {
-    "is none of these": ["", "5 minutes", "cron(0 1 ? * * *)\n"],
+    "cron(minutes hours": ["", "5 minutes", "cron(0 1 ? * * *)\n", "at(2026-12-01 22:00)", "at(2026-12-01T22:00:00Z)"],
+    "rate(12 hours)": ["rate(0 minutes)", "rate(1 week)", "rate(1.5 hours)", "rate(1 minutes)", "rate(5 minute)"],
     "six fields": ["cron(0 22 * *)", "cron(0  1 ? * * *)"],
-    "minutes: ": [f"cron({text} 1 ? * * *)" for text in ("60", "*/0", "0/60", "1-2-3", "?", "0,", "-5", "L")],
-    "hours: '24'": ["cron(0 24 ? * * *)"],
-    "day-of-month: ": [f"cron(0 1 {day} * ? *)" for day in ("32", "32W", "L,15", "LW,1", "1,15W", "L-0", "L-31")],
-    "month: '13'": ["cron(0 1 ? 13 * *)"],
-    "day-of-week: ": [
+    "minutes: must be from": [
+        f"cron({text} 1 ? * * *)" for text in ("60", "*/0", "0/60", "1-2-3", "?", "0,", "-5", "L", "\uff10")
+    ],
+    "hours: must be from 0 to 23, not '24'": ["cron(0 24 ? * * *)"],
+    "day-of-month: must be from": [
+        f"cron(0 1 {day} * ? *)" for day in ("32", "32W", "L,15", "LW,1", "1,15W", "L-0", "L-31")
+    ],
+    "month: must be from 1 to 12, not '13'": ["cron(0 1 ? 13 * *)"],
+    "day-of-week: must be from": [
         f"cron(0 1 ? * {day} *)"
         for day in ("0", "MONDAY", "MON#6", "XYZL", "3#1,6#3", "MON,6L", "MON/2", "*/2", "?,MON")
     ],
-    "year: ": ["cron(0 1 ? * * 1969)", "cron(0 1 ? * * 2030-2026)"],
-    "'?', and only one": ["cron(0 10 * * * *)", "cron(0 10 ? * ? *)"],
-    "it would never fire": ["cron(0 18 30 2 ? *)", "cron(0 18 L-30 4,6 ? *)", "cron(0 18 29 2 ? 2027)"],
-    "ASCII": ["cron(\u00b2 1 ? * * *)", "cron(\uff10 1 ? * * *)", "cron(0 1 ? * \u017fun *)", "rate(\uff15 minutes)"],
-    "more than 256": [f"cron({'0,' * 120}0 1 ? * * *)", f"cron({'9' * 5000} 1 ? * * *)"],
-    "whole number from 1 to 999999": [
-        f"rate({text})"
-        for text in ("0 minutes", "1 week", "1.5 hours", "1000000 days", "1 minutes", "5 minute", "01 day")
-    ],
-    "there is not": ["at(2026-13-01T22:00:00)"],
-    "2026-12-01T22:00:00": ["at(2026-12-01 22:00)", "at(2026-12-01T22:00:00Z)"],
+    "year: must be from": ["cron(0 1 ? * * 1969)", "cron(0 1 ? * * 2030-2026)"],
+    "'?' as day-of-month or as day-of-week": ["cron(0 10 * * * *)", "cron(0 10 ? * ? *)"],
+    "it would never fire": ["cron(0 18 30 2 ? *)", "cron(0 18 31 4,6 ? *)"],
+    "month must be in 1..12": ["at(2026-13-01T22:00:00)"],
 }
 
 
 @pytest.mark.parametrize(
-    ("why", "expression"), [(why, expression) for why, several in WRONG_EXPRESSIONS.items() for expression in several]
+    ("rule", "expression"),
+    [(rule, expression) for rule, several in WRONG_EXPRESSIONS.items() for expression in several],
 )
-def test_an_expression_that_scheduler_refuses_is_refused_with_the_part(why: str, expression: str) -> None:
-    with pytest.raises(ValueError, match=r".") as caught:
-        parse(expression)
-    assert why in str(caught.value)
+def test_an_expression_that_scheduler_refuses_is_refused_with_the_part(rule: str, expression: str) -> None:
     (problem,) = refused({"expression": expression})
-    assert problem.startswith("schedules[0] (night).expression: must be cron(minutes hours")
-    assert problem.endswith(str(caught.value))
+    assert problem.startswith("schedules[0] (night).expression: ")
+    assert rule in problem
 
 
 @pytest.mark.parametrize(
@@ -121,7 +99,7 @@ def test_an_expression_that_scheduler_refuses_is_refused_with_the_part(why: str,
         ("cron(15 2 * * ? *)", "Australia/Lord_Howe", datetime(2027, 10, 3, 2, 15)),
         ("cron(45 2 * * ? *)", "Australia/Lord_Howe", None),
         ("rate(1 day)", "Europe/Berlin", None),
-        ("at(2027-03-28T02:30:10)", "Europe/Berlin", datetime(2027, 3, 28, 2, 30)),
+        ("cron(30 2 1 1 ? *)", "Europe/Berlin", None),
     ],
 )
 def test_a_time_in_a_daylight_saving_gap_is_warned_of(expression: str, timezone: str, moment: datetime | None) -> None:
@@ -129,13 +107,6 @@ def test_a_time_in_a_daylight_saving_gap_is_warned_of(expression: str, timezone:
     warnings = Settings.load(settings, now=NOW).warnings(NOW)
     assert len(warnings) == (moment is not None)
     assert all(f"(night): EventBridge Scheduler skips {moment:%Y-%m-%d %H:%M}" in warning for warning in warnings)
-
-
-@pytest.mark.parametrize("change", [{"enabled": False}, {"end": "2027-03-28T00:59:59Z"}])
-def test_a_schedule_that_does_not_fire_then_is_not_warned_of(change: dict[str, Any]) -> None:
-    schedule = {**SCHEDULE, "expression": "cron(30 2 * * ? *)", "timezone": "Europe/Berlin"}
-    assert len(Settings.load({"stackName": "Night", "schedules": [schedule]}, now=NOW).warnings(NOW)) == 1
-    assert Settings.load({"stackName": "Night", "schedules": [schedule | change]}, now=NOW).warnings(NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -174,7 +145,7 @@ def test_a_start_that_is_past_is_never_deployed(expression: str, start: str, dep
         ({"expression": "cron(0 18 1 1 ? 2020)"}, True),
         ({"expression": "cron(0 11 25 11 ? 2026)"}, False),
         ({"expression": "cron(0 18 1 1 ? 2020-2027)"}, False),
-        ({"expression": "cron(0 18 1 1 ? 2027)", "start": "2027-02-01T00:00:00Z"}, True),
+        ({"expression": "cron(0 18 1 1 ? 2027)", "start": "2028-01-01T00:00:00Z"}, True),
         # No time of the rate is left before the end.
         ({"expression": "rate(7 days)", "start": "2026-11-24T02:00:00Z", "end": "2026-11-30T00:00:00Z"}, True),
         ({"expression": "rate(7 days)", "start": "2026-11-24T02:00:00Z", "end": "2026-12-02T00:00:00Z"}, False),
@@ -197,16 +168,13 @@ def test_an_expired_schedule_is_checked_as_any_other() -> None:
         ({"request": {"name": "gold"}}, "request: Name: is required"),
         ({"request": {"Name": "gold", "StopAfterMinutes": 0}}, "request: StopAfterMinutes: must be an integer"),
         ({"request": {"Name": "gold", "TimeoutMinutes": float("nan")}}, "request: TimeoutMinutes: must be"),
-        ({"request": {"Name": "a", STARTED_BY_EXECUTION: float("nan")}}, "request: must be what JSON can hold"),
-        ({"request": {"Name": "a", STARTED_BY_EXECUTION: "\ud800"}}, "request: must be what JSON can hold"),
+        ({"request": {"Name": "a", STARTED_BY_EXECUTION: float("nan")}}, "request: Out of range float values"),
         ({"request": {"Name": "a", STARTED_BY_EXECUTION: "a" * 261_844}}, "request: must be at most 261844 bytes"),
         # Six times as long once it is escaped, as the template has it.
         ({"request": {"Name": "a", STARTED_BY_EXECUTION: "\u00e4" * 44_000}}, "request: must be at most 261844 bytes"),
         ({"workflow": "fleet", "request": {"ImageBuilders": []}}, "request: ImageBuilders: must be"),
         ({"workflow": "fleet", "request": {"ImageBuilders": [[]]}}, "request: ImageBuilders[0]: Name: must be"),
         ({"workflow": "stop", "request": {"Name": "gold", "DryRun": True}}, 'request: "DryRun": is not a field'),
-        ({"expression": "at(2026-12-01T22:00:00)", "start": "2026-11-30T00:00:00Z"}, "start: Scheduler ignores it"),
-        ({"expression": "at(2026-12-01T22:00:00)", "end": "2026-12-30T00:00:00Z"}, "end: Scheduler ignores it for at"),
         ({"start": "2026-12-02T00:00:00Z", "end": "2026-12-01T00:00:00Z"}, "end: must be after start"),
         ({"start": "2026-12-01T00:00:00Z", "end": "2026-12-01T00:00:00Z"}, "end: must be after start"),
     ],
@@ -214,3 +182,18 @@ def test_an_expired_schedule_is_checked_as_any_other() -> None:
 def test_a_wrong_request_and_keys_that_do_not_go_together_are_refused(change: dict[str, Any], problem: str) -> None:
     (found,) = refused(change)
     assert found.startswith(f"schedules[0] (night).{problem}")
+
+
+@pytest.mark.parametrize(
+    ("workflow", "request_"),
+    [
+        ("start", {"Name": "gold", "StopAfterMinutes": 240}),
+        ("start", {"detail-type": "Start", "detail": {"Name": "gold"}}),
+        ("stop", {"Name": "gold"}),
+        ("fleet", {"ImageBuilders": ["a", "b"]}),
+    ],
+)
+def test_each_workflow_accepts_a_scheduled_request_in_its_event(workflow: str, request_: dict[str, Any]) -> None:
+    (schedule,) = load(SCHEDULE | {"workflow": workflow, "request": request_})
+    # An emulator delivers the keywords as they are.
+    assert CONTRACTS[workflow](json.loads(schedule.input)) == CONTRACTS[workflow](request_)
