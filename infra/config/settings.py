@@ -146,16 +146,14 @@ class Settings(Strict):
     schedules: list[Schedule] = Field([], description="starts at fixed times: [keys](start.md#schedules)")
     # Each adds a condition to the policy of the queue for dead letters, which has one and may have 10. Source: Amazon
     # SQS developer guide, Policy quotas.
-    triggers: list[Trigger] = Field(
-        [], max_length=9, description="starts by EventBridge events: [keys](start.md#events)"
-    )
+    triggers: list[Trigger] = Field([], max_length=9, description="starts by events: [keys](start.md#events)")
     event_bus: Bus = Field("default", description="name or ARN of the event bus for the results of starts")
     encryption_key: EncryptionKey | None = Field(
         None, description="the KMS key of log groups and queues: its ARN, or `true` for a key of the stack's own"
     )
     second_alarm_action: AlarmAction | None = Field(
         None,
-        description="the ARN of a second alarm action, such as a topic that does not depend on this stack's KMS key",
+        description="the ARN of a second alarm action, such as a topic without this stack's KMS key",
     )
     log_retention_days: LogDays = Field(90, description="after how many days CloudWatch Logs deletes log events")
     keep_logs: bool = Field(False, description="whether log groups stay when the stack is deleted")
