@@ -51,9 +51,7 @@ def described(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             raise answer
         return answer
 
-    monkeypatch.setattr(
-        notify_operators, "stepfunctions", lambda: SimpleNamespace(describe_execution=describe_execution)
-    )
+    monkeypatch.setattr(notify_operators, "stepfunctions", SimpleNamespace(describe_execution=describe_execution))
     return answers
 
 
