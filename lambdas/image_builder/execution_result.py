@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.image_builder import notification
-from lambdas.image_builder.errors import GENERIC_CODES, advice_table
+from lambdas.image_builder.errors import ADVICE, GENERIC_CODES
 from lambdas.image_builder.notification import Notice, Reference, Step, command, console, json_argument, part
 from lambdas.image_builder.request import STARTED_BY_EXECUTION, InvalidRequest, is_builder_name, parse_request
 
@@ -75,7 +75,7 @@ def read_execution_result(detail: Mapping[str, Any]) -> ExecutionResult:
             notified=cause.get("OperatorsNotified") is True,
             attempts=attempts if isinstance(attempts, int) else 0,
         )
-    uncaught = advice_table()["Uncaught"].get(status, advice_table()["Uncaught"]["FAILED"])
+    uncaught = ADVICE["Uncaught"].get(status, ADVICE["Uncaught"]["FAILED"])
     said = str(text)[:8_000] if text else "No cause was given."
     return ExecutionResult(
         execution,

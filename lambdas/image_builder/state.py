@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any, TypedDict
 
 from lambdas.image_builder.appstream import ImageBuilder
-from lambdas.image_builder.errors import GENERIC_CODES, RoutedError, advice_table, cut
+from lambdas.image_builder.errors import ADVICE, GENERIC_CODES, RoutedError, cut
 
 
 class Phase(StrEnum):
@@ -203,7 +203,7 @@ def bounded(builder: Mapping[str, Any], most: int) -> dict[str, Any]:
 
 def advice_for(member: str, code: str | None) -> str:
     """One sentence on what to do about a code of StateChangeReason or ImageBuilderErrors."""
-    entry = advice_table()[member].get(code or "")
+    entry = ADVICE[member].get(code or "")
     return entry["Advice"] if entry else UNKNOWN_ADVICE
 
 
