@@ -1,7 +1,6 @@
 """How an execution ended: read from Step Functions or from the workflow itself, and what operators read about it."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -52,13 +51,13 @@ def read_execution_result(detail: Mapping[str, Any]) -> ExecutionResult:
 
     Args:
         detail: as DescribeExecution answers it; the workflow sends the same members about itself. `input`, `output` and
-            `cause` are JSON texts or the objects themselves; each may be missing, null or cut. The workflow that starts
+            `cause` are JSON texts or the objects themselves; each may be missing or null. The workflow that starts
             adds `attempts`. Source: AWS Step Functions API reference, DescribeExecution.
     """
     execution, status, text = detail["executionArn"], detail["status"], detail.get("cause")
     if status == "SUCCEEDED":
         return _success(execution, json_object(detail.get("output")))
-    cause = json_object(text) or leading_members(text)
+    cause = json_object(text)
     # The caller of StopExecution may give any cause: only the workflow's own has a route.
     if status == "FAILED" and all(isinstance(cause.get(key), str) for key in ("Route", "Message", "Advice")):
         attempts = detail.get("attempts")
@@ -262,11 +261,3 @@ def json_object(value: object) -> dict[str, Any]:
         except (ValueError, RecursionError):
             return {}
     return value if isinstance(value, dict) else {}
-
-
-def leading_members(text: object) -> dict[str, Any]:
-    """The plain members of a JSON object that was cut: of each name the first."""
-    if not isinstance(text, str) or not text.startswith("{"):
-        return {}
-    members = re.findall(r'"(\w+)": ?("(?:[^"\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"|true|false)(?=[,}])', text)
-    return {name: json.loads(value, strict=False) for name, value in reversed(members)}

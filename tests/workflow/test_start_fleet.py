@@ -198,7 +198,7 @@ def test_a_tag_selects_and_what_is_gone_is_named(world: World) -> None:
     [
         ({"ImageBuilders": []}, "ImageBuilders: must be a list of 1 to 1000"),
         ({"ImageBuilders": [f"b{number}" for number in range(1_001)]}, "not 1001"),
-        ({"Tag": {"Key": "Patch", "Value": "never"}}, "none has it"),
+        ({"Tag": {"Key": "Patch", "Value": "never"}}, "not 0"),
         (7, "the input must be a JSON object"),
     ],
 )

@@ -39,15 +39,6 @@ def test_only_a_cause_that_says_true_was_notified(notified: object) -> None:
     assert result.notified is (notified is True)
 
 
-@pytest.mark.parametrize("length", [0, 1, 60, 90, 110, 140, 170])
-def test_a_cause_that_was_cut_keeps_its_whole_members(length: int) -> None:
-    text = json.dumps(CAUSE, separators=(",", ":"))
-    result = read_execution_result(detail(error="X", cause=text[: len(text) - length]))
-    whole = '"Advice":"Check Name.",' in text[: len(text) - length]
-    assert result.route == ("fail" if whole else "uncaught")
-    assert not whole or (result.message, result.advice) == ("There is none.", "Check Name.")
-
-
 @pytest.mark.parametrize("status", ["ABORTED", "TIMED_OUT"])
 def test_the_caller_of_stop_execution_cannot_pretend_to_be_the_workflow(status: str) -> None:
     forged = json.dumps(CAUSE | {"OperatorsNotified": True})
