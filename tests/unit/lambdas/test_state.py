@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from lambdas.image_builder.errors import routed
 from lambdas.image_builder.request import parse_request
 from lambdas.image_builder.state import (
+    MAX_BUILDER,
     PHASES,
     UNKNOWN_ADVICE,
     Claim,
     Phase,
     advice_for,
-    bounded,
     poll_seconds,
+    readable,
     status_of,
     status_of_start,
 )
@@ -146,20 +147,24 @@ def test_a_status_keeps_every_field_that_appstream_returns_with_timestamps_in_ut
     assert found["Seen"] == {"ImageBuilder": found["ImageBuilder"]}
 
 
-@given(st.integers(200, 20_000), st.lists(st.text(max_size=500), max_size=80), st.text(max_size=2_000))
-def test_a_bounded_builder_is_within_its_limit_and_keeps_what_matters_first(
-    most: int, messages: list[str], reason: str
+@given(st.text(max_size=50), st.integers(0, 400), st.integers(0, 90))
+def test_a_long_builder_is_cut_and_keeps_its_state_and_the_first_of_its_errors(
+    text: str, length: int, errors: int
 ) -> None:
+    message = text * length
     builder = {
-        "Tags": "x" * 3_000,
+        "Description": [message] * 100,
         "Name": "gold",
         "State": "FAILED",
-        "StateChangeReason": {"Code": "INTERNAL_ERROR", "Message": reason},
-        "ImageBuilderErrors": [{"ErrorCode": "X", "ErrorMessage": message} for message in messages],
+        "StateChangeReason": {"Code": "INTERNAL_ERROR", "Message": message},
+        "ImageBuilderErrors": [{"ErrorCode": f"X{number}", "ErrorMessage": message} for number in range(errors)],
     }
-    kept = bounded(builder, most)
-    assert len(json.dumps(kept)) <= most or kept == builder
-    assert (kept["Name"], kept["State"]) == ("gold", "FAILED")
+    kept = readable(builder)
+    assert len(json.dumps(kept)) <= MAX_BUILDER
+    assert (kept["Name"], kept["State"], kept["StateChangeReason"]["Code"]) == ("gold", "FAILED", "INTERNAL_ERROR")
+    assert [error["ErrorCode"] for error in kept["ImageBuilderErrors"][:20]] == [
+        f"X{n}" for n in range(min(errors, 20))
+    ]
 
 
 @pytest.mark.parametrize(
