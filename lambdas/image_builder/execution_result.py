@@ -14,7 +14,6 @@ from lambdas.image_builder.request import STARTED_BY_EXECUTION, InvalidRequest, 
 SCHEDULE_SOURCE = "start-image-builder.schedule"  # of the event that a schedule makes (infra/triggers.py)
 # The Error with which `make cancel-auto-stop` and `make extend-auto-stop` stop an execution of the stop workflow.
 AUTO_STOP_CANCELLED = "AutoStopCancelled"
-_ACTORS = {"": "", "fail": "the requester"}
 _NOT_BILLED = ("STOPPED", "STOPPING", "FAILED", "DELETING")
 
 
@@ -116,7 +115,7 @@ def notice_of(result: ExecutionResult, described: Mapping[str, Any]) -> Notice:
         headline=_headline(result),
         message=result.message,
         error=result.error,
-        actor=_ACTORS.get(result.route, "an operator"),
+        actor={"": "", "fail": "the requester"}.get(result.route, "an operator"),
         steps=_steps(result, described),
         history=_history(result, described),
         references=(
