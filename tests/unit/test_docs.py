@@ -135,12 +135,6 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_table_that_is_measured_is_not_empty(page: Path) -> None:
-    for name, table in re.findall(r"<!-- (\w[\w ]*) -->\n(.*?)<!-- /\1 -->", page.read_text("utf-8"), re.DOTALL):
-        assert table.strip(), f"{name}: run `make bench` or `make docs`"
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_block_names_its_language(page: Path) -> None:
     assert {block.language for block in blocks(page)} <= {"sh", "json", "text", "mermaid"}
     # An indented block has no language, and no test runs it.

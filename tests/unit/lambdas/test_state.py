@@ -77,16 +77,6 @@ def test_a_claim_ends_with_the_state_that_shows_the_start_over(states: list[str]
     assert tracking["Claim"] == claim
 
 
-@given(st.lists(st.sampled_from([*PHASES, "SOMETHING_NEW"]), max_size=12))
-def test_a_claim_never_comes_back(states: list[str]) -> None:
-    tracking: Any = {"Claim": "Confirmed"}
-    claims = []
-    for state in states:
-        tracking = status({"State": state}, tracking=tracking)["Tracking"]
-        claims.append(tracking["Claim"])
-    assert claims == sorted(claims, key=lambda claim: claim is Claim.NONE)
-
-
 def test_a_start_whose_answer_was_lost_is_presumed_and_says_why() -> None:
     lost, stopped = routed("ServiceUnavailableException", "No answer.", sent=True), {"State": "STOPPED"}
     found = status_of_start(stopped, REQUEST, {}, 0, before=stopped, lost=lost)
@@ -185,29 +175,6 @@ def test_running_counts_only_with_a_network_interface_where_the_request_wants_on
     assert "is RUNNING, but has no network interface after 60 minutes of waiting." in found["TimedOut"]["Message"]
     assert found["TimedOut"]["Advice"].startswith("It is billed now")
     assert status(builder)["Phase"] is Phase.RUNNING
-
-
-@pytest.mark.parametrize(
-    ("claim", "waited", "outcome", "started"),
-    [("None", 0, "AlreadyRunning", False), ("None", 23, "Running", False), ("Confirmed", 0, "Running", True)],
-)
-def test_the_result_says_whether_this_execution_started_it(
-    claim: str, waited: int, outcome: str, started: bool
-) -> None:
-    result = status({"State": "RUNNING"}, waited, {"Claim": claim})["Result"]
-    assert (result["Outcome"], result["Started"], result["WaitedSeconds"]) == (outcome, started, waited)
-    assert set(result) == {"Outcome", "Started", "ImageBuilder", "WaitedSeconds", "Advice"}
-
-
-def test_the_agent_version_before_is_that_of_before_the_first_attempt_and_each_new_state_is_progress() -> None:
-    request = parse_request({"Name": "gold", "AppstreamAgentVersion": "3"})
-    last = status_of_start({"State": "PENDING"}, request, {}, 0, before={"AppstreamAgentVersion": "1"})
-    for waited, state, version in ((30, "PENDING", "1"), (60, "STOPPED", "2"), (90, "RUNNING", "3")):
-        builder = {"State": state, "AppstreamAgentVersion": version}
-        last = status_of(builder, request, last["Tracking"], waited)
-    states = [("PENDING", 0), ("STOPPED", 60), ("RUNNING", 90)]
-    progress = [{"State": state, "WaitedSeconds": seconds} for state, seconds in states]
-    assert last["Result"]["Agent"] == {"Requested": "3", "Before": "1", "After": "3", "Progress": progress}
 
 
 @pytest.mark.parametrize(
