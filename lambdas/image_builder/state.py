@@ -108,14 +108,7 @@ def still_ran(state: str, *, ran: bool) -> bool:
 def status_of(
     builder: ImageBuilder, request: Mapping[str, Any], tracking: Mapping[str, Any], waited_seconds: int
 ) -> BuilderStatus:
-    """What a poll of the image builder means for a start.
-
-    Args:
-        builder: as AppStream returned it.
-        request: a checked request.
-        tracking: of the poll before; {} for the first.
-        waited_seconds: that the execution has waited so far.
-    """
+    """What a poll means for a start. The request is a checked one; tracking is that of the poll before, at first {}."""
     state, before = builder["State"], {**_NEW, **tracking}
     crashed = before["CrashedSeconds"]
     # The function broke off before it said what it had found: an image builder that was RUNNING.
