@@ -65,7 +65,7 @@ class Tracking(TypedDict):
 
 
 Problem = dict[str, str]
-"""Why a start or a stop ends without success, as the workflow fails with it: Error, Route, Message and Advice."""
+"""As `failure` makes it."""
 
 
 class BuilderStatus(TypedDict):
@@ -84,6 +84,11 @@ class BuilderStatus(TypedDict):
 
 
 _NEW = {"Claim": Claim.NONE, "Ran": False, "CrashedSeconds": None, "AgentVersionBefore": None, "Progress": []}
+
+
+def failure(error: str, route: str, message: str, advice: str) -> Problem:
+    """Why a start or a stop ends without success, as the workflow fails with it."""
+    return {"Error": error, "Route": route, "Message": message, "Advice": advice}
 
 
 def phase_of(builder: ImageBuilder) -> Phase:
@@ -146,7 +151,7 @@ def status_of_start(
     if lost:
         report = lost.report()
         message = f"The last call to start it got no clear answer. {report['Message']}"
-        status["LostAnswer"] = _failure(type(lost).__name__, report["Route"], message, report["Advice"])
+        status["LostAnswer"] = failure(type(lost).__name__, report["Route"], message, report["Advice"])
     return status
 
 
@@ -227,7 +232,7 @@ def _problem(builder: ImageBuilder, phase: Phase) -> Problem:
     """The failure that a phase means: of FAILED, of DELETING, and of STOPPED after the last attempt to start."""
     if phase is Phase.DELETING:
         advice = "Name another image builder, or create this one again when it is gone."
-        return _failure("ImageBuilderDeleting", "fail", "The image builder is being deleted.", advice)
+        return failure("ImageBuilderDeleting", "fail", "The image builder is being deleted.", advice)
     again, then = "", "A FAILED image builder cannot be started: delete it, and create it again once this is fixed."
     if phase is Phase.STOPPED:
         again = " again, although it was started"
@@ -236,7 +241,7 @@ def _problem(builder: ImageBuilder, phase: Phase) -> Problem:
     reasons = " ".join(reason for reason, _ in reported) or "AppStream gives no reason."
     message = f"The image builder is {builder['State']}{again}. {reasons}"
     advice = " ".join(dict.fromkeys(advice for _, advice in reported))[:_MAX_ADVICE] or UNKNOWN_ADVICE
-    return _failure("ImageBuilderFailed", "notify", cut(message, _MAX_REASONS), f"{advice} {then}")
+    return failure("ImageBuilderFailed", "notify", cut(message, _MAX_REASONS), f"{advice} {then}")
 
 
 def _reported(builder: ImageBuilder) -> Iterator[tuple[str, str]]:
@@ -261,11 +266,7 @@ def _timed_out(state: str, minutes: int) -> Problem:
             "See the image builder in the AppStream console. Start the execution again to go on waiting, with a larger "
             "TimeoutMinutes if starts are this slow."
         )
-    return _failure("ImageBuilderStartTimedOut", "notify", message, advice)
-
-
-def _failure(error: str, route: str, message: str, advice: str) -> Problem:
-    return {"Error": error, "Route": route, "Message": message, "Advice": advice}
+    return failure("ImageBuilderStartTimedOut", "notify", message, advice)
 
 
 def _dry_run(state: str, phase: Phase) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from math import ceil
 from typing import Any, TypedDict
 
 from lambdas.image_builder.appstream import ImageBuilder
-from lambdas.image_builder.state import STARTING, Problem, ends_start, readable, still_ran
+from lambdas.image_builder.state import STARTING, Problem, ends_start, failure, readable, still_ran
 
 # Between two polls while an auto-stop waits. Shorter than the shortest start, so that none by others goes unseen.
 WAIT_SECONDS = 240
@@ -149,9 +149,5 @@ def _timed_out(state: str, minutes: int, due: int | None) -> Problem:
     if due is None:
         since = f"{STARTING_MINUTES // 60} hours after its start"
     other = f"No action is possible while it is {state}. Stop it when it is RUNNING: it is billed from then on."
-    return {
-        "Error": "ImageBuilderStopTimedOut",
-        "Route": "notify",
-        "Message": f"The image builder is still {state} {since}.",
-        "Advice": _ADVICE.get(state, other),
-    }
+    message = f"The image builder is still {state} {since}."
+    return failure("ImageBuilderStopTimedOut", "notify", message, _ADVICE.get(state, other))

@@ -39,7 +39,7 @@ def known_errors() -> set[str]:
     advice = json.loads((PROJECT / "lambdas" / "image_builder" / "advice.json").read_text("utf-8"))["Errors"]
     definitions = json.dumps([STATES, STOP_STATES, FLEET_STATES])
     functions = "".join(file.read_text("utf-8") for file in (PROJECT / "lambdas" / "image_builder").glob("*.py"))
-    named = re.findall(r'"Error": "([A-Z]\w+)"|_failure\("([A-Z]\w+)"', definitions + functions)
+    named = re.findall(r'"Error": "([A-Z]\w+)"|failure\("([A-Z]\w+)"', definitions + functions)
     retried = set(re.findall(r'"((?:Lambda|Runtime|Sandbox)\.\w+)"', definitions))
     return {*advice, *map("".join, named), *retried, *UNCAUGHT}
 
