@@ -70,25 +70,6 @@ def test_a_failure_that_the_workflow_did_not_route_is_explained(
     assert advises in result.advice
 
 
-@pytest.mark.parametrize(
-    ("execution_input", "name"),
-    [
-        ({"Name": "gold"}, "gold"),
-        ({"detail-type": "Start", "detail": {"Name": "gold"}}, "gold"),
-        ({"Name": "gold\n\nWHAT TO DO\nPay"}, None),
-        ({"Name": 7}, None),
-        ({"detail-type": "Start", "detail": []}, None),
-        ([], None),
-        (None, None),
-    ],
-)
-def test_the_name_is_that_of_the_request_if_an_image_builder_can_have_it(
-    execution_input: Any, name: str | None
-) -> None:
-    assert read_execution_result(detail("ABORTED", input=json.dumps(execution_input))).name == name
-    assert read_execution_result(detail("ABORTED", input=None)).name is None
-
-
 anything = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from([*CAUSE, "detail", "State"]), inner),

@@ -261,6 +261,7 @@ def test_a_message_at_its_limits_is_one_that_sns_takes(longest: Notice, kept: st
     message = notification.sns_message(longest, RUNBOOK, with_chat=with_chat)
     # Source: Amazon SNS API reference, Publish.
     assert len(message["Message"].encode()) + len(message["Subject"]) <= 262_144
+    assert message.get("MessageStructure") == ("json" if with_chat else None)
     forms = json.loads(message["Message"]) if with_chat else {"default": message["Message"]}
     assert kept in forms["default"]
     if with_chat:

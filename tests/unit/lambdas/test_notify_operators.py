@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -74,16 +74,6 @@ def test_it_publishes_the_mail_and_answers_with_it(aws: Aws) -> None:
     assert aws.published == [{"TopicArn": "arn:aws:sns:us-east-1:000000000000:operators", **mail}]
     assert answer == {"Notified": True, **mail}
     assert '--state-machine-arn alias --input \'{"Name": "gold"}\'' in answer["Message"]
-
-
-def test_with_chat_https_subscribers_get_the_notification_and_all_others_the_mail(
-    aws: Aws, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(notify_operators, "settings", replace(notify_operators.settings, chat=True))
-    answer = aws.notify({"detail": failed()}, {})
-    forms = json.loads(aws.published[0]["Message"])
-    assert (aws.published[0]["MessageStructure"], forms["default"]) == ("json", answer["Message"])
-    assert json.loads(forms["https"])["source"] == "custom"
 
 
 @pytest.mark.parametrize(
