@@ -57,7 +57,7 @@ def test_valid_requests_run_and_each_invalid_one_has_one_message(deployment: Dep
         ({"ImageBuilders": []}, "ImageBuilders: must be a list of 1 to 1000 names or requests"),
         (
             {"Tag": {"Key": "Patch", "Value": "nobody"}},
-            'Tag: 1 to 1000 image builders must have the tag "Patch": "nobody", and none has it',
+            'Tag: 1 to 1000 image builders must have the tag "Patch": "nobody", not 0',
         ),
     ],
 )
