@@ -1,7 +1,6 @@
 """Lambda tasks "List image builders" and "Read failure" of a fleet."""
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 
@@ -9,16 +8,8 @@ from lambdas.image_builder import appstream
 from lambdas.image_builder.fleet import by_tag, failed_result, fleet, parse_fleet_request
 from lambdas.image_builder.telemetry import counted_refusals, logger, task
 
-if TYPE_CHECKING:
-    from mypy_boto3_resourcegroupstaggingapi.client import ResourceGroupsTaggingAPIClient
-
 client = appstream.connect()
-
-
-@cache
-def tagging() -> "ResourceGroupsTaggingAPIClient":
-    """Only a fleet by tag needs it."""
-    return boto3.client("resourcegroupstaggingapi", config=appstream.READ)
+tagging = boto3.client("resourcegroupstaggingapi", config=appstream.READ)
 
 
 @task
@@ -36,6 +27,6 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
             logger.info("Image builder failed", result=result)
             return result
         request = parse_fleet_request(event["Input"])
-        listed = fleet(request, *by_tag(tagging(), client, request["Tag"])) if "Tag" in request else fleet(request)
+        listed = fleet(request, *by_tag(tagging, client, request["Tag"])) if "Tag" in request else fleet(request)
     logger.info("Fleet listed", image_builders=len(listed["Requests"]), gone=listed["Gone"])
     return listed

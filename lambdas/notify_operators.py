@@ -3,8 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -13,9 +12,6 @@ from lambdas.image_builder import dead_letter, execution_result
 from lambdas.image_builder.notification import Notice, mail, sns_message
 from lambdas.image_builder.request import STARTED_BY_EXECUTION
 from lambdas.image_builder.telemetry import count, count_apart, logger, metrics, task
-
-if TYPE_CHECKING:
-    from mypy_boto3_stepfunctions.client import SFNClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +27,7 @@ settings = Settings(os.environ["TOPIC_ARN"], os.environ["CHAT"] == "true", os.en
 # At worst a call takes 3 attempts of 2 + 5 seconds and pauses of 1 and 2: two fit into the function's time.
 CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5)
 sns = boto3.client("sns", config=CONFIG)
-
-
-@cache
-def stepfunctions() -> "SFNClient":
-    """A dead letter does not need it."""
-    return boto3.client("stepfunctions", config=CONFIG)
+stepfunctions = boto3.client("stepfunctions", config=CONFIG)
 
 
 class NotYetKnown(Exception):
@@ -58,8 +49,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         metrics.add_dimension("Route", "undelivered")
         return _publish(dead_letter.notice_of(record))
     detail, is_event = event["detail"], "detail-type" in event
-    logger.append_keys(execution=detail["executionArn"])
-    described = _describe(detail["executionArn"]) if is_event else _describe_if_possible(detail["executionArn"])
+    execution = detail["executionArn"]
+    logger.append_keys(execution=execution)
+    described = stepfunctions.describe_execution(executionArn=execution) if is_event else _describe(execution)
     # What an event shows of Error and Cause is not documented, and it leaves out a long input.
     result = execution_result.read_execution_result(described if is_event else detail)
     logger.append_keys(image_builder=result.name)
@@ -84,12 +76,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 def _describe(execution: str) -> Mapping[str, Any]:
-    return stepfunctions().describe_execution(executionArn=execution)
-
-
-def _describe_if_possible(execution: str) -> Mapping[str, Any]:
+    """What Step Functions answers about an execution; empty if it does not."""
     try:
-        return _describe(execution)
+        return stepfunctions.describe_execution(executionArn=execution)
     except Exception:
         # The workflow's own words are enough: only who started it and the command to start again are missing.
         logger.exception("The execution could not be described")
@@ -122,7 +111,7 @@ def _is_stopped_with_its_fleet(described: Mapping[str, Any]) -> bool:
     parent = execution_result.json_object(described.get("input")).get(STARTED_BY_EXECUTION)
     if described["status"] != "ABORTED" or not isinstance(parent, str):
         return False
-    fleet = _describe_if_possible(parent)
+    fleet = _describe(parent)
     is_fleet = not {"ImageBuilders", "Tag"}.isdisjoint(execution_result.request_of(fleet))
     return is_fleet and fleet["status"] in ("ABORTED", "TIMED_OUT")
 

@@ -304,7 +304,7 @@ BAD_INPUT = [
         ("bad-dry-run", {"Name": "", "DryRun": True}, "Name: must be"),
         ("wrong-type", {"Name": BUILDER, "TimeoutMinutes": "30"}, "TimeoutMinutes: must be an integer"),
         ("quotes-and-braces", {"Name": "\"}'{% $states %} \\"}, "Name: must be"),
-        ("event-without-detail", {"detail-type": "Start", "source": "x"}, "detail: is required"),
+        ("event-without-detail", {"detail-type": "Start", "source": "x"}, "detail: must be the request"),
         ("event-with-a-list", {"detail-type": "Start", "detail": [1]}, "detail: must be the request"),
         (
             "every-problem-at-once",

@@ -1,11 +1,11 @@
 """What operators read about a start that a schedule or an event rule could not deliver: its dead letter."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.image_builder import notification
+from lambdas.image_builder.execution_result import request_of
 from lambdas.image_builder.notification import Notice, Reference, Step, console, json_argument
 
 
@@ -21,7 +21,8 @@ def notice_of(record: Mapping[str, Any]) -> Notice:
     arn = attributes.get("SCHEDULE_ARN") or attributes.get("RULE_ARN") or "an unknown source"
     workflow, error = attributes.get("TARGET_ARN", ""), attributes.get("ERROR_CODE") or "Unknown"
     retries = attributes.get("RETRY_ATTEMPTS", "0")
-    name, request = arn.rpartition("/")[2], _request(record.get("body", ""))
+    name, body = arn.rpartition("/")[2], record.get("body", "")
+    request = json_argument(request_of({"input": body}) or body)
     sent = record.get("attributes", {}).get("SentTimestamp")
     short = len(request) <= notification.MAX_ARGUMENT
     start = notification.start_command(workflow)
@@ -58,12 +59,3 @@ def notice_of(record: Mapping[str, Any]) -> Notice:
         event="ImageBuilderStartNotDelivered",
         section="StartsNotDelivered",
     )
-
-
-def _request(body: str) -> str:
-    """The request, without the event around it, as JSON that is inert in a mail, a chat and a shell."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        value = body
-    return json_argument(value.get("detail") if isinstance(value, dict) and "detail-type" in value else value)

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +18,14 @@ _MAX_CODE = 60
 # Characters, as JSON. A Cause has 32,768 at most. Source: AWS Step Functions API reference, HistoryEvent details.
 _MAX_MESSAGE = 8_000
 
-
-@cache
-def advice_table() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-    """What to do about "Errors", "Uncaught" executions (by status), "StateChangeReason" and "ImageBuilderErrors"."""
-    table: dict[str, dict[str, dict[str, Any]]] = json.loads(Path(__file__).with_name("advice.json").read_text("utf-8"))
-    return table
-
-
-def errors() -> Mapping[str, Mapping[str, Any]]:
-    """By canonical code: the Route, `fail` or `notify`, the Advice, and the Aliases; each with where AWS says so."""
-    return advice_table()["Errors"]
-
-
+# What to do about "Errors", "Uncaught" executions (by status), "StateChangeReason" and "ImageBuilderErrors".
+ADVICE: Mapping[str, Mapping[str, Mapping[str, Any]]] = json.loads(
+    Path(__file__).with_name("advice.json").read_text("utf-8")
+)
+# By canonical code: the Route, `fail` or `notify`, the Advice, and the Aliases; each with where AWS says so.
+ERRORS = ADVICE["Errors"]
 # The canonical code of each alias.
-ALIASES: Mapping[str, str] = {alias: code for code, each in errors().items() for alias in each.get("Aliases", ())}
+ALIASES: Mapping[str, str] = {alias: code for code, each in ERRORS.items() for alias in each.get("Aliases", ())}
 
 
 class RoutedError(Exception):
@@ -53,7 +45,7 @@ class RoutedError(Exception):
 
     def report(self) -> dict[str, str]:
         """What the workflow reads of this error. What nobody has heard of goes to an operator."""
-        routing = errors().get(type(self).__name__, errors()[UNKNOWN])
+        routing = ERRORS.get(type(self).__name__, ERRORS[UNKNOWN])
         return {"Message": self.message, "Route": routing["Route"], "Advice": routing["Advice"]}
 
 
@@ -80,7 +72,7 @@ def canonical(code: str, http_status: int = 400) -> str:
     """
     if code in ALIASES:
         return ALIASES[code]
-    if code in errors():
+    if code in ERRORS:
         return code
     if http_status == 429:
         return THROTTLING

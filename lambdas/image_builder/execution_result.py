@@ -1,21 +1,19 @@
 """How an execution ended: read from Step Functions or from the workflow itself, and what operators read about it."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.image_builder import notification
-from lambdas.image_builder.errors import GENERIC_CODES, advice_table
+from lambdas.image_builder.errors import ADVICE, GENERIC_CODES
 from lambdas.image_builder.notification import Notice, Reference, Step, command, console, json_argument, part
 from lambdas.image_builder.request import STARTED_BY_EXECUTION, InvalidRequest, is_builder_name, parse_request
 
 SCHEDULE_SOURCE = "start-image-builder.schedule"  # of the event that a schedule makes (infra/triggers.py)
 # The Error with which `make cancel-auto-stop` and `make extend-auto-stop` stop an execution of the stop workflow.
 AUTO_STOP_CANCELLED = "AutoStopCancelled"
-_ACTORS = {"": "", "fail": "the requester"}
 _NOT_BILLED = ("STOPPED", "STOPPING", "FAILED", "DELETING")
 
 
@@ -52,13 +50,13 @@ def read_execution_result(detail: Mapping[str, Any]) -> ExecutionResult:
 
     Args:
         detail: as DescribeExecution answers it; the workflow sends the same members about itself. `input`, `output` and
-            `cause` are JSON texts or the objects themselves; each may be missing, null or cut. The workflow that starts
+            `cause` are JSON texts or the objects themselves; each may be missing or null. The workflow that starts
             adds `attempts`. Source: AWS Step Functions API reference, DescribeExecution.
     """
     execution, status, text = detail["executionArn"], detail["status"], detail.get("cause")
     if status == "SUCCEEDED":
         return _success(execution, json_object(detail.get("output")))
-    cause = json_object(text) or leading_members(text)
+    cause = json_object(text)
     # The caller of StopExecution may give any cause: only the workflow's own has a route.
     if status == "FAILED" and all(isinstance(cause.get(key), str) for key in ("Route", "Message", "Advice")):
         attempts = detail.get("attempts")
@@ -75,7 +73,7 @@ def read_execution_result(detail: Mapping[str, Any]) -> ExecutionResult:
             notified=cause.get("OperatorsNotified") is True,
             attempts=attempts if isinstance(attempts, int) else 0,
         )
-    uncaught = advice_table()["Uncaught"].get(status, advice_table()["Uncaught"]["FAILED"])
+    uncaught = ADVICE["Uncaught"].get(status, ADVICE["Uncaught"]["FAILED"])
     said = str(text)[:8_000] if text else "No cause was given."
     return ExecutionResult(
         execution,
@@ -117,7 +115,7 @@ def notice_of(result: ExecutionResult, described: Mapping[str, Any]) -> Notice:
         headline=_headline(result),
         message=result.message,
         error=result.error,
-        actor=_ACTORS.get(result.route, "an operator"),
+        actor={"": "", "fail": "the requester"}.get(result.route, "an operator"),
         steps=_steps(result, described),
         history=_history(result, described),
         references=(
@@ -262,11 +260,3 @@ def json_object(value: object) -> dict[str, Any]:
         except (ValueError, RecursionError):
             return {}
     return value if isinstance(value, dict) else {}
-
-
-def leading_members(text: object) -> dict[str, Any]:
-    """The plain members of a JSON object that was cut: of each name the first."""
-    if not isinstance(text, str) or not text.startswith("{"):
-        return {}
-    members = re.findall(r'"(\w+)": ?("(?:[^"\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"|true|false)(?=[,}])', text)
-    return {name: json.loads(value, strict=False) for name, value in reversed(members)}

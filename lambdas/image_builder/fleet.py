@@ -6,7 +6,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from lambdas.image_builder.errors import call
-from lambdas.image_builder.execution_result import json_object, leading_members, read_execution_result
+from lambdas.image_builder.execution_result import json_object, read_execution_result
 from lambdas.image_builder.notification import quote
 from lambdas.image_builder.request import (
     FIELDS,
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 MAX_BUILDERS = 1_000  # as many as have results that fit into the output of a state
 # Of the output of a state, and of a variable. Source: AWS Step Functions developer guide, Service quotas.
 STATE_BYTES = 262_144
-RESULTS_BYTES = 248_000  # for the results, beside the names of what is gone, at most 10,600 bytes
-RESULT_BYTES = 248  # of one without its message: an index, a name of 101 characters, an Error of 60, and the keys
+MAX_WITH_MESSAGE = 50  # failures whose messages, of 4 bytes a character, fit into the output of a state
 _MAX_MESSAGE = 1_000
 _MAX_ERROR = 60
 _MAX_GONE = 100
@@ -92,7 +91,7 @@ def parse_whole_fleet_request(execution_input: object) -> dict[str, Any]:
         except InvalidRequest as found:
             problems.append(f"ImageBuilders[{place}]: {found}")
     if problems:
-        raise InvalidRequest("; ".join(problems[:20]))
+        raise InvalidRequest("; ".join(problems))
     return fleet
 
 
@@ -108,7 +107,8 @@ def distinct(entries: Sequence[Any]) -> list[dict[str, Any]]:
         name = request.get("Name")
         # An entry that names nothing equals no other entry: its own execution says what is wrong with it.
         first, other = requests.setdefault(name if isinstance(name, str) else place, (place, request))
-        if _canonical(request) != _canonical(other):
+        # As texts, since 1 equals true.
+        if json.dumps(request, sort_keys=True) != json.dumps(other, sort_keys=True):
             raise InvalidRequest(
                 f"ImageBuilders[{place}]: differs from the request in ImageBuilders[{first}] for the same image builder"
             )
@@ -127,25 +127,22 @@ def fleet(request: Mapping[str, Any], tagged: Sequence[str] = (), gone: Sequence
 
     Returns:
         "Requests": one for each image builder. "Defaults": fields of each request that does not have them itself.
-        "MaxConcurrency": how many run at the same time. "MessageLength": characters of a failure's message that fit
-        into the results. "Gone": at most 100 names.
+        "MaxConcurrency": how many run at the same time. "MessageLength": characters of a failure's message that its
+        result keeps. "Gone": at most 100 names.
 
     Raises:
         InvalidRequest: no image builder has the tag, too many have it, or the requests do not fit into a state.
     """
     if "Tag" in request and not 1 <= len(tagged) <= MAX_BUILDERS:
         tag = f"{json.dumps(request['Tag']['Key'])}: {json.dumps(request['Tag']['Value'])}"
-        count = f"{len(tagged)} have it" if tagged else f"none has it ({len(gone)} had it and are gone)"
-        raise InvalidRequest(f"Tag: 1 to {MAX_BUILDERS} image builders must have the tag {tag}, and {count}")
+        raise InvalidRequest(f"Tag: 1 to {MAX_BUILDERS} image builders must have the tag {tag}, not {len(tagged)}")
     requests = distinct(request.get("ImageBuilders", tagged))
     at_once, seconds = _plan([{**request["Defaults"], **each} for each in requests], request["MaxConcurrency"])
-    # A character of a quoted message takes at most 4 bytes in JSON.
-    room = (RESULTS_BYTES // len(requests) - RESULT_BYTES) // 4
     listed = {
         "Requests": requests,
         "Defaults": {"PollIntervalSeconds": seconds, **request["Defaults"]},
         "MaxConcurrency": at_once,
-        "MessageLength": min(_MAX_MESSAGE, max(0, room)),
+        "MessageLength": _MAX_MESSAGE if len(requests) <= MAX_WITH_MESSAGE else 0,
         "Gone": list(gone[:_MAX_GONE]),
     }
     if (size := len(json.dumps(listed, ensure_ascii=False).encode(errors="replace"))) > STATE_BYTES:
@@ -161,25 +158,26 @@ def failed_result(item: Mapping[str, Any], failure: Mapping[str, Any]) -> dict[s
         failure: its Error and Cause. The Cause is usually the execution as DescribeExecution answers it; an emulator
             may hand on the execution's own Error and Cause. Any other text is a message.
     """
-    text = str(failure.get("Cause") or "")
-    run = json_object(text) or leading_members(text)
+    run: Mapping[str, Any] = json_object(failure.get("Cause"))
     if "ExecutionArn" not in run:
-        run = {"Error": failure.get("Error"), "Cause": text}
-    status = str(run.get("Status", "FAILED"))
+        run = failure
     result = read_execution_result(
-        {"executionArn": "", "status": status, "error": run.get("Error"), "cause": run.get("Cause")}
+        {
+            "executionArn": "",
+            "status": run.get("Status", "FAILED"),
+            "error": run.get("Error"),
+            "cause": run.get("Cause"),
+        }
     )
-    # What the workflow cannot handle has its message in the Cause.
-    message = run.get("Cause") if status == "FAILED" and result.route == "uncaught" else result.message
     name = item["Request"].get("Name")
     return {
         "Index": item["Index"],
         "Name": name if is_builder_name(name) else None,
         "Outcome": "Failed",
         "Error": quote(result.error, _MAX_ERROR),
-        # An execution that fails notifies the operators itself, or its status change event does.
-        "Notified": "ExecutionArn" in run or result.route != "uncaught",
-        **({"Message": quote(message or "", item["MessageLength"])} if item["MessageLength"] else {}),
+        # An execution that fails notifies the operators itself, or its status change event does. The Cause may be cut.
+        "Notified": '"ExecutionArn"' in str(failure.get("Cause")) or result.route != "uncaught",
+        **({"Message": quote(result.message, item["MessageLength"])} if item["MessageLength"] else {}),
     }
 
 
@@ -216,22 +214,10 @@ def _plan(requests: Sequence[Mapping[str, Any]], max_concurrency: int) -> tuple[
     """How many executions run at the same time, and the seconds between two polls of each.
 
     With their auto-stops they make at most CALLS_PER_SECOND calls. With StopAfterMinutes there is an auto-stop beside
-    each start and after it: in the end one for each image builder. With StopOnFailure there is one in the place of an
-    execution that failed, and another execution may have begun since.
+    each start and after it: in the end one for each image builder.
     """
-    count, after = len(requests), sum(1 for each in requests if each.get("StopAfterMinutes"))
-    on_failure = sum(1 for each in requests if each.get("StopOnFailure") and not each.get("StopAfterMinutes"))
-    longest = min(MAX_POLL_INTERVAL_SECONDS, WAIT_SECONDS) if on_failure else MAX_POLL_INTERVAL_SECONDS
-
-    def for_starts(at_once: int) -> int:
-        """Calls in WAIT_SECONDS that are left beside those of the auto-stops."""
-        return int(CALLS_PER_SECOND * WAIT_SECONDS) - after - min(on_failure, count - at_once)
-
-    candidates = range(min(count, max_concurrency), 0, -1)
-    at_once = next(each for each in candidates if each * WAIT_SECONDS <= for_starts(each) * longest)
-    return at_once, max(POLL_INTERVAL_SECONDS, ceil(at_once * WAIT_SECONDS / for_starts(at_once)))
-
-
-def _canonical(value: object) -> str:
-    """A JSON value as a text that only equal values have: 1 and 1.0 are equal, 1 and true are not."""
-    return json.dumps(json.loads(json.dumps(value), parse_int=float), sort_keys=True)
+    auto_stops = sum(1 for each in requests if each.get("StopAfterMinutes"))
+    # Calls in WAIT_SECONDS, in which each auto-stop polls once.
+    for_starts = int(CALLS_PER_SECOND * WAIT_SECONDS) - auto_stops
+    at_once = min(len(requests), max_concurrency, for_starts * MAX_POLL_INTERVAL_SECONDS // WAIT_SECONDS)
+    return at_once, max(POLL_INTERVAL_SECONDS, ceil(at_once * WAIT_SECONDS / for_starts))

@@ -227,8 +227,7 @@ def _runbook() -> Mapping[str, Sequence[str]]:
     Without those that a notice has for its own execution: describe the image builder, and start again.
     """
     steps: dict[str, Sequence[str]] = {}
-    text = _RUNBOOK.read_text("utf-8") if _RUNBOOK.exists() else ""
-    for section in text.split("\n### ")[1:]:
+    for section in _RUNBOOK.read_text("utf-8").split("\n### ")[1:]:
         found = re.findall(r"^\d+\. (.+(?:\n {3}.+)*)", section, re.MULTILINE)
         plain = [" ".join(re.sub(r"\[([^]]+)\]\([^)]+\)|[`*]", r"\1", step).split()) for step in found]
         own = [step for step in plain if not re.search(r"start-execution|describe-image-builders --names", step)]

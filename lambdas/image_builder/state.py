@@ -4,20 +4,17 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import accumulate
 from typing import Any, TypedDict
 
 from lambdas.image_builder.appstream import ImageBuilder
-from lambdas.image_builder.errors import GENERIC_CODES, RoutedError, advice_table, cut
+from lambdas.image_builder.errors import ADVICE, GENERIC_CODES, RoutedError, cut
 
 
 class Phase(StrEnum):
     """What a start does next about an image builder; the workflow's Choice depends on it."""
 
-    STOPPED = "Stopped"
-    """Can be started. No other phase can be."""
-    TRANSITIONAL = "Transitional"
-    """Between two states: no action is possible until it is over."""
+    STOPPED = "Stopped"  # can be started; no other phase can be
+    TRANSITIONAL = "Transitional"  # between two states: no action is possible until it is over
     RUNNING = "Running"
     FAILED = "Failed"
     DELETING = "Deleting"
@@ -40,9 +37,10 @@ PHASES: Mapping[str, Phase] = {
 # After the function that starts has broken off, RUNNING within so many seconds of waiting is no start of its own: a
 # start takes at least 5 minutes (AppStream 2.0 administration guide, Image Builder Actions), tasks that hang included.
 SURE_SECONDS = 100
-# Characters for the image builder, of a Cause's 32,768 and of a state's 262,144 bytes. Source: AWS Step Functions
-# developer guide, Service quotas.
-MAX_SEEN, MAX_BUILDER = 12_000, 100_000
+# Characters for the image builder as JSON, of a Cause's 32,768. Source: AWS Step Functions API reference, HistoryEvent
+# details.
+MAX_BUILDER = 12_000
+_MOST_WANTED = ("Name", "State", "StateChangeReason", "Arn", "ImageBuilderErrors")
 _MAX_REASONS = 6_000
 _MAX_ADVICE = 1_500
 UNKNOWN_ADVICE = "See the image builder in the AppStream console."
@@ -52,10 +50,8 @@ class Claim(StrEnum):
     """Whether the start that is under way is this execution's own."""
 
     NONE = "None"
-    PRESUMED = "Presumed"
-    """This execution sent the call, and no answer came back."""
-    CONFIRMED = "Confirmed"
-    """AppStream accepted this execution's call."""
+    PRESUMED = "Presumed"  # this execution sent the call, and no answer came back
+    CONFIRMED = "Confirmed"  # AppStream accepted this execution's call
 
 
 class Tracking(TypedDict):
@@ -69,7 +65,7 @@ class Tracking(TypedDict):
 
 
 Problem = dict[str, str]
-"""Why a start or a stop ends without success, as the workflow fails with it: Error, Route, Message and Advice."""
+"""As `failure` makes it."""
 
 
 class BuilderStatus(TypedDict):
@@ -78,8 +74,8 @@ class BuilderStatus(TypedDict):
     Phase: Phase
     Tracking: Tracking  # for the next poll
     PollSeconds: int  # until the next poll
-    ImageBuilder: dict[str, Any]  # every field that AppStream returned; timestamps as ISO 8601 strings in UTC
-    Seen: dict[str, Any]  # {"ImageBuilder": ...}, short enough for a Cause
+    ImageBuilder: dict[str, Any]  # as `readable` returns it
+    Seen: dict[str, Any]  # {"ImageBuilder": the same}, for the Cause
     Result: dict[str, Any]  # of the execution if it ends now, without Polls and the auto-stop that is scheduled
     Problem: Problem  # the failure that the phase means, if it means one
     TimedOut: Problem  # the failure if the deadline has passed
@@ -88,6 +84,11 @@ class BuilderStatus(TypedDict):
 
 
 _NEW = {"Claim": Claim.NONE, "Ran": False, "CrashedSeconds": None, "AgentVersionBefore": None, "Progress": []}
+
+
+def failure(error: str, route: str, message: str, advice: str) -> Problem:
+    """Why a start or a stop ends without success, as the workflow fails with it."""
+    return {"Error": error, "Route": route, "Message": message, "Advice": advice}
 
 
 def phase_of(builder: ImageBuilder) -> Phase:
@@ -112,14 +113,7 @@ def still_ran(state: str, *, ran: bool) -> bool:
 def status_of(
     builder: ImageBuilder, request: Mapping[str, Any], tracking: Mapping[str, Any], waited_seconds: int
 ) -> BuilderStatus:
-    """What a poll of the image builder means for a start.
-
-    Args:
-        builder: as AppStream returned it.
-        request: a checked request.
-        tracking: of the poll before; {} for the first.
-        waited_seconds: that the execution has waited so far.
-    """
+    """What a poll means for a start. The request is a checked one; tracking is that of the poll before, at first {}."""
     state, before = builder["State"], {**_NEW, **tracking}
     crashed = before["CrashedSeconds"]
     # The function broke off before it said what it had found: an image builder that was RUNNING.
@@ -157,7 +151,7 @@ def status_of_start(
     if lost:
         report = lost.report()
         message = f"The last call to start it got no clear answer. {report['Message']}"
-        status["LostAnswer"] = _failure(type(lost).__name__, report["Route"], message, report["Advice"])
+        status["LostAnswer"] = failure(type(lost).__name__, report["Route"], message, report["Advice"])
     return status
 
 
@@ -176,34 +170,25 @@ def poll_seconds(waited_seconds: int, request: Mapping[str, Any], *, own_start: 
     return max(0, min(max(first, interval, waited_seconds // 40), 300, remaining))
 
 
-def json_safe(value: Any) -> Any:
-    """The same value with every timestamp as an ISO 8601 string in UTC, such as 2026-01-31T22:00:00Z."""
+def readable(builder: ImageBuilder) -> dict[str, Any]:
+    """An image builder as JSON: every field that AppStream returned, timestamps such as 2026-01-31T22:00:00Z.
 
-    def timestamp(time: datetime) -> str:
-        return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-    return json.loads(json.dumps(value, default=timestamp))
-
-
-def bounded(builder: Mapping[str, Any], most: int) -> dict[str, Any]:
-    """A JSON-safe image builder of at most so many characters as JSON: state and reasons first, then what fits."""
-    if _size(builder) <= most:
-        return dict(builder)
-    short = _cut(dict(builder))
-    reported = short.pop("ImageBuilderErrors", [])
-    first = {key: short[key] for key in ("Name", "State", "StateChangeReason", "Arn") if key in short}
+    One that takes more than MAX_BUILDER characters keeps its state and the reasons for it, and of the rest what fits.
+    """
+    found: dict[str, Any] = json.loads(json.dumps(builder, default=_timestamp))
+    if len(json.dumps(found)) <= MAX_BUILDER:
+        return found
     kept: dict[str, Any] = {}
-    for key, value in (first | short).items():
-        if _size(kept | {key: value}) < most // 2:
+    for key in sorted(found, key=lambda key: key not in _MOST_WANTED):
+        value = _cut(found[key])
+        if len(json.dumps({**kept, key: value})) <= MAX_BUILDER:
             kept[key] = value
-    sizes = accumulate(_size(error) + 2 for error in reported)
-    room = most - _size(kept) - 30
-    return {**kept, "ImageBuilderErrors": [error for error, size in zip(reported, sizes, strict=True) if size < room]}
+    return kept
 
 
 def advice_for(member: str, code: str | None) -> str:
     """One sentence on what to do about a code of StateChangeReason or ImageBuilderErrors."""
-    entry = advice_table()[member].get(code or "")
+    entry = ADVICE[member].get(code or "")
     return entry["Advice"] if entry else UNKNOWN_ADVICE
 
 
@@ -222,14 +207,14 @@ def _status(
         "AgentVersionBefore": before["AgentVersionBefore"] or builder.get("AppstreamAgentVersion"),
         "Progress": progress[-50:],
     }
-    safe = bounded(json_safe(builder), MAX_BUILDER)
+    found = readable(builder)
     return {
         "Phase": phase,
         "Tracking": tracking,
         "PollSeconds": poll_seconds(waited_seconds, request, own_start=tracking["Claim"] is not Claim.NONE),
-        "ImageBuilder": safe,
-        "Seen": {"ImageBuilder": bounded(safe, MAX_SEEN)},
-        "Result": _result(safe, request, tracking, waited_seconds),
+        "ImageBuilder": found,
+        "Seen": {"ImageBuilder": found},
+        "Result": _result(found, request, tracking, waited_seconds),
         "Problem": _problem(builder, phase),
         "TimedOut": _timed_out(state, request["TimeoutMinutes"]),
         "DryRun": _dry_run(state, phase),
@@ -247,7 +232,7 @@ def _problem(builder: ImageBuilder, phase: Phase) -> Problem:
     """The failure that a phase means: of FAILED, of DELETING, and of STOPPED after the last attempt to start."""
     if phase is Phase.DELETING:
         advice = "Name another image builder, or create this one again when it is gone."
-        return _failure("ImageBuilderDeleting", "fail", "The image builder is being deleted.", advice)
+        return failure("ImageBuilderDeleting", "fail", "The image builder is being deleted.", advice)
     again, then = "", "A FAILED image builder cannot be started: delete it, and create it again once this is fixed."
     if phase is Phase.STOPPED:
         again = " again, although it was started"
@@ -256,7 +241,7 @@ def _problem(builder: ImageBuilder, phase: Phase) -> Problem:
     reasons = " ".join(reason for reason, _ in reported) or "AppStream gives no reason."
     message = f"The image builder is {builder['State']}{again}. {reasons}"
     advice = " ".join(dict.fromkeys(advice for _, advice in reported))[:_MAX_ADVICE] or UNKNOWN_ADVICE
-    return _failure("ImageBuilderFailed", "notify", cut(message, _MAX_REASONS), f"{advice} {then}")
+    return failure("ImageBuilderFailed", "notify", cut(message, _MAX_REASONS), f"{advice} {then}")
 
 
 def _reported(builder: ImageBuilder) -> Iterator[tuple[str, str]]:
@@ -281,11 +266,7 @@ def _timed_out(state: str, minutes: int) -> Problem:
             "See the image builder in the AppStream console. Start the execution again to go on waiting, with a larger "
             "TimeoutMinutes if starts are this slow."
         )
-    return _failure("ImageBuilderStartTimedOut", "notify", message, advice)
-
-
-def _failure(error: str, route: str, message: str, advice: str) -> Problem:
-    return {"Error": error, "Route": route, "Message": message, "Advice": advice}
+    return failure("ImageBuilderStartTimedOut", "notify", message, advice)
 
 
 def _dry_run(state: str, phase: Phase) -> dict[str, Any]:
@@ -331,16 +312,14 @@ def _result(
     return result
 
 
-def _size(value: object) -> int:
-    return len(json.dumps(value))
+def _timestamp(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _cut(value: Any) -> Any:
-    """The same value with every long text cut."""
+    """The same value with long texts and lists cut."""
     if isinstance(value, str):
-        return value if len(value) <= 300 else f"{value[:300]}..."
+        return cut(value, 300)
     if isinstance(value, dict):
         return {key: _cut(member) for key, member in value.items()}
-    if isinstance(value, list):
-        return [_cut(member) for member in value]
-    return value
+    return [_cut(member) for member in value[:20]] if isinstance(value, list) else value

@@ -6,16 +6,7 @@ from math import ceil
 from typing import Any, TypedDict
 
 from lambdas.image_builder.appstream import ImageBuilder
-from lambdas.image_builder.state import (
-    MAX_BUILDER,
-    MAX_SEEN,
-    STARTING,
-    Problem,
-    bounded,
-    ends_start,
-    json_safe,
-    still_ran,
-)
+from lambdas.image_builder.state import STARTING, Problem, ends_start, failure, readable, still_ran
 
 # Between two polls while an auto-stop waits. Shorter than the shortest start, so that none by others goes unseen.
 WAIT_SECONDS = 240
@@ -56,8 +47,8 @@ class StopStatus(TypedDict):
     DeadlineSeconds: int  # seconds of waiting after which the stop is given up
     Outcome: str  # Stopped, AlreadyStopped, Skipped or LeftAlone; empty unless done
     Why: str  # in a sentence; empty unless done
-    ImageBuilder: dict[str, Any]  # every field that AppStream returned; timestamps as ISO 8601 strings in UTC
-    Seen: dict[str, Any]  # {"ImageBuilder": ...}, short enough for a Cause
+    ImageBuilder: dict[str, Any]  # as `readable` returns it
+    Seen: dict[str, Any]  # {"ImageBuilder": the same}, for the Cause
     TimedOut: Problem  # the failure if the deadline has passed
 
 
@@ -89,7 +80,7 @@ def stop_status(
     outcome, why = _outcome(state, request, after)
     if skipped:
         outcome, why = "Skipped", f"It carries the tag {request['SkipTag']}."
-    safe = bounded(json_safe(builder), MAX_BUILDER)
+    found = readable(builder)
     if outcome:
         action = Action.DONE
     elif waited_seconds >= deadline:
@@ -105,8 +96,8 @@ def stop_status(
         "DeadlineSeconds": deadline,
         "Outcome": outcome,
         "Why": why,
-        "ImageBuilder": safe,
-        "Seen": {"ImageBuilder": bounded(safe, MAX_SEEN)},
+        "ImageBuilder": found,
+        "Seen": {"ImageBuilder": found},
         "TimedOut": _timed_out(state, request["TimeoutMinutes"], due),
     }
 
@@ -158,9 +149,5 @@ def _timed_out(state: str, minutes: int, due: int | None) -> Problem:
     if due is None:
         since = f"{STARTING_MINUTES // 60} hours after its start"
     other = f"No action is possible while it is {state}. Stop it when it is RUNNING: it is billed from then on."
-    return {
-        "Error": "ImageBuilderStopTimedOut",
-        "Route": "notify",
-        "Message": f"The image builder is still {state} {since}.",
-        "Advice": _ADVICE.get(state, other),
-    }
+    message = f"The image builder is still {state} {since}."
+    return failure("ImageBuilderStopTimedOut", "notify", message, _ADVICE.get(state, other))

@@ -50,6 +50,7 @@ def counted_refusals() -> Iterator[None]:
     try:
         yield
     except InvalidRequest as problems:
+        error = routed("InvalidRequest", str(problems))
         count("RequestsRefused")
-        logger.warning("Request refused", problems=str(problems))
-        raise routed("InvalidRequest", str(problems)) from None
+        logger.warning("Request refused", problems=error.message)
+        raise error from None

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cli.definition import FLEET, START, STOP, SUBSTITUTIONS, definition, formatted
-from lambdas.image_builder.errors import ALIASES, errors
+from lambdas.image_builder.errors import ALIASES, ERRORS
 from tests.infra.conftest import PROJECT, TOOLS, Assembly
 
 DEFINITION: dict[str, Any] = json.loads(START.read_text("utf-8"))
@@ -98,7 +98,7 @@ def test_no_alias_of_an_error_and_no_error_without_advice_is_named(source: Path)
     text = source.read_text("utf-8")
     assert [alias for alias in ALIASES if f'"{alias}"' in text or f"'{alias}'" in text] == []
     named = set(re.findall(r"""["']([A-Z][A-Za-z]+Exception)["']""", text))
-    assert named <= set(errors())
+    assert named <= set(ERRORS)
 
 
 # Retry and Catch
@@ -139,7 +139,7 @@ def test_a_start_retries_neither_what_is_routed_nor_what_may_have_been_sent() ->
     routed, crashed, rest = STATES["Start image builder"]["Retry"]
     assert (routed["MaxAttempts"], crashed["MaxAttempts"], rest["ErrorEquals"]) == (0, 0, ["States.ALL"])
     in_seconds = {"ThrottlingException", "ServiceUnavailableException", "InvalidRequest", "Unknown"}
-    assert set(routed["ErrorEquals"]) == set(errors()) - in_seconds
+    assert set(routed["ErrorEquals"]) == set(ERRORS) - in_seconds
     assert crashed["ErrorEquals"] == STATES["Start image builder"]["Catch"][0]["ErrorEquals"]
 
 

@@ -39,7 +39,7 @@ def known_errors() -> set[str]:
     advice = json.loads((PROJECT / "lambdas" / "image_builder" / "advice.json").read_text("utf-8"))["Errors"]
     definitions = json.dumps([STATES, STOP_STATES, FLEET_STATES])
     functions = "".join(file.read_text("utf-8") for file in (PROJECT / "lambdas" / "image_builder").glob("*.py"))
-    named = re.findall(r'"Error": "([A-Z]\w+)"|_failure\("([A-Z]\w+)"', definitions + functions)
+    named = re.findall(r'"Error": "([A-Z]\w+)"|failure\("([A-Z]\w+)"', definitions + functions)
     retried = set(re.findall(r'"((?:Lambda|Runtime|Sandbox)\.\w+)"', definitions))
     return {*advice, *map("".join, named), *retried, *UNCAUGHT}
 
@@ -132,12 +132,6 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
         r"`((?:bench|cli|docs|infra|lambdas|local|tests)/[\w./-]+|test_\w+\.py)`", page.read_text("utf-8")
     )
     assert [path for path in named if not (PROJECT / path).exists() and not [*PROJECT.glob(f"tests/*/{path}")]] == []
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_table_that_is_measured_is_not_empty(page: Path) -> None:
-    for name, table in re.findall(r"<!-- (\w[\w ]*) -->\n(.*?)<!-- /\1 -->", page.read_text("utf-8"), re.DOTALL):
-        assert table.strip(), f"{name}: run `make bench` or `make docs`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -120,7 +120,7 @@ class World:
             module.client = reads  # type: ignore[attr-defined]  # the handlers' own
         for changing in (start_image_builder, stop_image_builder):
             changing.mutating_client = changes  # type: ignore[attr-defined]
-        list_image_builders.tagging = lambda: tags  # type: ignore[assignment]  # without its cache
+        list_image_builders.tagging = tags
         execution_result.now = lambda: datetime.fromtimestamp(clock.now(), UTC)
         engine = Engine(clock.advance, dict(HANDLERS))
         notify_operators.sns = topic = Topic(engine.script)  # type: ignore[assignment]  # what it uses of it
@@ -227,7 +227,7 @@ class World:
             return description(executionArn, began, execution_input, ended)
 
         with (
-            patch.object(notify_operators, "stepfunctions", lambda: SimpleNamespace(describe_execution=describe)),
+            patch.object(notify_operators, "stepfunctions", SimpleNamespace(describe_execution=describe)),
             # boto3 waits between its own retries.
             patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self.clock.advance)),
         ):

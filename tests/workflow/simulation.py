@@ -220,7 +220,7 @@ class Model:
             self.engine.in_place(),
             patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self.time.sleep)),
             patch.object(notify_operators, "sns", self),
-            patch.object(notify_operators, "stepfunctions", lambda: self),
+            patch.object(notify_operators, "stepfunctions", self),
         ):
             self.time.run()
         self._settle()

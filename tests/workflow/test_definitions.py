@@ -8,7 +8,7 @@ import pytest
 
 from cli import definition as definitions
 from cli.definition import FLEET, START, STOP
-from lambdas.image_builder.errors import errors
+from lambdas.image_builder.errors import ERRORS
 from tests.workflow.conftest import World
 from tests.workflow.scripted import CRASHES
 
@@ -31,7 +31,7 @@ def read(*never: list[str]) -> list[Any]:
 NOTIFY = [retrier(6, EVERY_ERROR)]
 RETRIES = {
     ("start_image_builder", "Validate request"): read(UNREADABLE),
-    ("start_image_builder", "Start image builder"): read(sorted(errors().keys() - IN_SECONDS), CRASHES),
+    ("start_image_builder", "Start image builder"): read(sorted(ERRORS.keys() - IN_SECONDS), CRASHES),
     ("start_image_builder", "Schedule auto-stop"): NOTIFY,
     ("start_image_builder", "Notify of success"): NOTIFY,
     ("start_image_builder", "Publish running event"): NOTIFY,

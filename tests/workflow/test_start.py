@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.image_builder.errors import errors
+from lambdas.image_builder.errors import ERRORS
 from lambdas.image_builder.request import parse_request
 from tests import scenarios
 from tests.scenarios import BUILDER, Scenario
@@ -36,7 +36,7 @@ TRANSIENT = [
     "ServiceUnavailableException",
     "ThrottlingException",
 ]
-PERMANENT = [code for code in errors() if code not in (*TRANSIENT, "Unknown", "InvalidRequest")]
+PERMANENT = [code for code in ERRORS if code not in (*TRANSIENT, "Unknown", "InvalidRequest")]
 
 
 def test_every_variable_is_declared_before_the_first_branch(world: World) -> None:
@@ -251,7 +251,7 @@ def test_a_crash_in_a_dry_run_schedules_nothing(world: World) -> None:
 @pytest.mark.parametrize(("function", "retries"), [(VALIDATE, 4), (START, 0)])
 def test_a_permanent_error_takes_its_route_at_once(world: World, function: str, retries: int, error: str) -> None:
     execution = world.start(script={function: [fails(error, "So it is.")] * (1 + retries)})
-    routing = errors()[error]
+    routing = ERRORS[error]
     assert world.failure(execution) == (error, routing["Route"], 1)
     assert (execution.cause["Message"], execution.cause["Advice"]) == ("So it is.", routing["Advice"])
     assert len(world.pauses) == retries
@@ -271,7 +271,7 @@ def test_a_transient_error_is_retried_in_growing_minutes_five_times(
     assert (execution.output["WaitedSeconds"], execution.output["Polls"]) == (sum(seconds), 0)
     execution = world.start(starts=[fails(error)] * 5 * in_seconds)
     assert world.failure(execution) == (error, "notify", 1)
-    assert execution.cause["Advice"] == errors()[error]["Advice"]
+    assert execution.cause["Advice"] == ERRORS[error]["Advice"]
     assert execution.states.count("Start image builder") == 5
 
 

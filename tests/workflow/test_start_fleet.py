@@ -188,7 +188,7 @@ def test_a_tag_selects_and_what_is_gone_is_named(world: World) -> None:
     answer = {"ResourceTagMappingList": [{"ResourceARN": f"arn:image-builder/{name}"} for name in ("b1", "b3", "old")]}
     paginator = SimpleNamespace(paginate=lambda **_: SimpleNamespace(build_full_result=lambda: answer))
     tagging = SimpleNamespace(get_paginator=lambda name: paginator)
-    with patch.object(list_image_builders, "tagging", lambda: tagging):
+    with patch.object(list_image_builders, "tagging", tagging):
         assert run(world, **request).output == {**expected, "Gone": ["old"]}
     assert world.topic.messages == []
 
@@ -198,7 +198,7 @@ def test_a_tag_selects_and_what_is_gone_is_named(world: World) -> None:
     [
         ({"ImageBuilders": []}, "ImageBuilders: must be a list of 1 to 1000"),
         ({"ImageBuilders": [f"b{number}" for number in range(1_001)]}, "not 1001"),
-        ({"Tag": {"Key": "Patch", "Value": "never"}}, "none has it"),
+        ({"Tag": {"Key": "Patch", "Value": "never"}}, "not 0"),
         (7, "the input must be a JSON object"),
     ],
 )

@@ -18,12 +18,6 @@ def stubber() -> Iterator[Any]:
         yield stubber
 
 
-def test_a_builder_is_described_as_it_is(stubber: Any) -> None:
-    builder = {"Name": "gold", "State": "RUNNING", "Platform": "WINDOWS_SERVER_2022"}
-    stubber.add_response("describe_image_builders", {"ImageBuilders": [builder]}, {"Names": ["gold"]})
-    assert appstream.describe(stubber.client, "gold") == builder
-
-
 @pytest.mark.parametrize("builders", [None, [], [{"Name": "other", "State": "RUNNING"}], [{"Name": "gold"}]])
 def test_an_answer_without_the_builders_state_is_no_answer(stubber: Any, builders: Any) -> None:
     stubber.add_response("describe_image_builders", {"ImageBuilders": builders} if builders is not None else {})

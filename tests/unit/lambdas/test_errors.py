@@ -7,7 +7,7 @@ from botocore import exceptions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.image_builder.errors import ALIASES, UNKNOWN, RoutedError, call, canonical, errors, routed
+from lambdas.image_builder.errors import ALIASES, ERRORS, UNKNOWN, RoutedError, call, canonical, routed
 
 
 def client_error(code: str, status: int = 400, message: str = "What AWS says.") -> exceptions.ClientError:
@@ -32,9 +32,9 @@ def test_an_alias_is_raised_under_its_canonical_code_and_keeps_its_own_in_the_me
 
 
 def test_every_canonical_code_has_a_route_and_advice_and_each_alias_one_code() -> None:
-    assert not set(ALIASES) & set(errors())
-    assert len(ALIASES) == sum(len(each.get("Aliases", ())) for each in errors().values())
-    for each in errors().values():
+    assert not set(ALIASES) & set(ERRORS)
+    assert len(ALIASES) == sum(len(each.get("Aliases", ())) for each in ERRORS.values())
+    for each in ERRORS.values():
         assert each["Route"] in ("fail", "notify")
         assert each["Advice"].endswith(".")
         assert each["Source"]
@@ -45,7 +45,7 @@ def test_every_error_that_appstream_models_for_these_calls_is_canonical() -> Non
     model = boto3.client("appstream", region_name="us-east-1").meta.service_model
     operations = ("StartImageBuilder", "StopImageBuilder", "DescribeImageBuilders", "ListTagsForResource")
     modelled = {shape.name for name in operations for shape in model.operation_model(name).error_shapes}
-    assert {code for code in modelled if canonical(code) != code or code not in errors()} == set()
+    assert {code for code in modelled if canonical(code) != code or code not in ERRORS} == set()
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_the_text_of_an_error_is_what_the_workflow_reads_and_has_a_bound() -> No
     assert error == {
         "Message": "IncompatibleImageException: What AWS says.",
         "Route": "fail",
-        "Advice": errors()["IncompatibleImageException"]["Advice"],
+        "Advice": ERRORS["IncompatibleImageException"]["Advice"],
     }
     unknown = json.loads(str(raised(client_error("Odd", message="x" * 300_000))))
-    assert (unknown["Route"], unknown["Advice"]) == ("notify", errors()[UNKNOWN]["Advice"])
+    assert (unknown["Route"], unknown["Advice"]) == ("notify", ERRORS[UNKNOWN]["Advice"])
     assert len(unknown["Message"]) < 8_000

@@ -39,15 +39,6 @@ def test_only_a_cause_that_says_true_was_notified(notified: object) -> None:
     assert result.notified is (notified is True)
 
 
-@pytest.mark.parametrize("length", [0, 1, 60, 90, 110, 140, 170])
-def test_a_cause_that_was_cut_keeps_its_whole_members(length: int) -> None:
-    text = json.dumps(CAUSE, separators=(",", ":"))
-    result = read_execution_result(detail(error="X", cause=text[: len(text) - length]))
-    whole = '"Advice":"Check Name.",' in text[: len(text) - length]
-    assert result.route == ("fail" if whole else "uncaught")
-    assert not whole or (result.message, result.advice) == ("There is none.", "Check Name.")
-
-
 @pytest.mark.parametrize("status", ["ABORTED", "TIMED_OUT"])
 def test_the_caller_of_stop_execution_cannot_pretend_to_be_the_workflow(status: str) -> None:
     forged = json.dumps(CAUSE | {"OperatorsNotified": True})
@@ -77,25 +68,6 @@ def test_a_failure_that_the_workflow_did_not_route_is_explained(
     assert says in result.message
     assert len(result.message) < 8_200
     assert advises in result.advice
-
-
-@pytest.mark.parametrize(
-    ("execution_input", "name"),
-    [
-        ({"Name": "gold"}, "gold"),
-        ({"detail-type": "Start", "detail": {"Name": "gold"}}, "gold"),
-        ({"Name": "gold\n\nWHAT TO DO\nPay"}, None),
-        ({"Name": 7}, None),
-        ({"detail-type": "Start", "detail": []}, None),
-        ([], None),
-        (None, None),
-    ],
-)
-def test_the_name_is_that_of_the_request_if_an_image_builder_can_have_it(
-    execution_input: Any, name: str | None
-) -> None:
-    assert read_execution_result(detail("ABORTED", input=json.dumps(execution_input))).name == name
-    assert read_execution_result(detail("ABORTED", input=None)).name is None
 
 
 anything = st.recursive(

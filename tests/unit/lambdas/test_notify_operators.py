@@ -1,7 +1,8 @@
 """The function that notifies: once, in the configured form, and not where the workflow has done so."""
 
 import json
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -32,57 +33,47 @@ def event(**detail: Any) -> dict[str, Any]:
     return {"detail-type": "Step Functions Execution Status Change", "detail": detail}
 
 
-@pytest.fixture
-def published(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    messages: list[dict[str, Any]] = []
-    monkeypatch.setattr(notify_operators, "sns", SimpleNamespace(publish=lambda **each: messages.append(each)))
-    return messages
+@dataclass
+class Aws:
+    """SNS and Step Functions, and the metrics of the function."""
 
+    output: Callable[[], str]
+    answers: list[Any] = field(default_factory=list)  # of DescribeExecution, in order; an exception is raised
+    published: list[dict[str, Any]] = field(default_factory=list)
 
-@pytest.fixture
-def described(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What DescribeExecution answers next; an exception is raised."""
-    answers: list[Any] = []
-
-    def describe_execution(executionArn: str) -> Any:  # noqa: N803  # as boto3 names it
+    def describe_execution(self, executionArn: str) -> Any:  # noqa: N803  # as boto3 names it
         assert executionArn.startswith(EXECUTIONS)
-        answer = answers.pop(0)
+        answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    monkeypatch.setattr(
-        notify_operators, "stepfunctions", lambda: SimpleNamespace(describe_execution=describe_execution)
-    )
-    return answers
+    def publish(self, **message: Any) -> None:
+        self.published.append(message)
+
+    def notify(self, event: dict[str, Any], *answers: Any) -> Any:
+        self.answers += answers
+        return notify_operators.handler(event, CONTEXT)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.output().splitlines() if "_aws" in line]
 
 
-def notify(event: dict[str, Any]) -> Any:
-    return notify_operators.handler(event, CONTEXT)
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Aws:
+    services = Aws(lambda: capsys.readouterr().out)
+    monkeypatch.setattr(notify_operators, "sns", services)
+    monkeypatch.setattr(notify_operators, "stepfunctions", services)
+    return services
 
 
-def metrics(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
-
-
-def test_it_publishes_the_mail_and_answers_with_it(published: list[Any], described: list[Any]) -> None:
-    described.append({"input": '{"Name": "gold"}', "startDate": datetime.now(UTC), "stateMachineAliasArn": "alias"})
-    answer = notify({"detail": failed()})
+def test_it_publishes_the_mail_and_answers_with_it(aws: Aws) -> None:
+    described = {"input": '{"Name": "gold"}', "startDate": datetime.now(UTC), "stateMachineAliasArn": "alias"}
+    answer = aws.notify({"detail": failed()}, described)
     mail = {"Subject": SUBJECT, "Message": answer["Message"]}
-    assert published == [{"TopicArn": "arn:aws:sns:us-east-1:000000000000:operators", **mail}]
+    assert aws.published == [{"TopicArn": "arn:aws:sns:us-east-1:000000000000:operators", **mail}]
     assert answer == {"Notified": True, **mail}
     assert '--state-machine-arn alias --input \'{"Name": "gold"}\'' in answer["Message"]
-
-
-def test_with_chat_https_subscribers_get_the_notification_and_all_others_the_mail(
-    published: list[Any], described: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(notify_operators, "settings", replace(notify_operators.settings, chat=True))
-    described.append({})
-    answer = notify({"detail": failed()})
-    forms = json.loads(published[0]["Message"])
-    assert (published[0]["MessageStructure"], forms["default"]) == ("json", answer["Message"])
-    assert json.loads(forms["https"])["source"] == "custom"
 
 
 @pytest.mark.parametrize(
@@ -98,70 +89,49 @@ def test_with_chat_https_subscribers_get_the_notification_and_all_others_the_mai
     ],
 )
 def test_each_failure_is_counted_once_and_each_message_by_route(
-    published: list[Any],
-    described: list[Any],
-    capsys: pytest.CaptureFixture[str],
-    is_event: bool,
-    cause: Any,
-    sends: bool,
-    counts: bool,
+    aws: Aws, is_event: bool, cause: Any, sends: bool, counts: bool
 ) -> None:
-    described.append(failed(**cause))
     # Of an event only the execution and its status count.
-    answer = notify(event(error="Not this.") if is_event else {"detail": failed(**cause)})
-    assert [message["Subject"] for message in published] == [SUBJECT] * sends
+    answer = aws.notify(event(error="Not this.") if is_event else {"detail": failed(**cause)}, failed(**cause))
+    assert [message["Subject"] for message in aws.published] == [SUBJECT] * sends
     assert answer["Notified"] is sends
-    *without_route, metric = metrics(capsys)
+    *without_route, metric = aws.metrics()
     assert (sum(metric["OperatorsNotified"]), metric["Route"]) == (sends, cause.get("Route", "notify"))
     counted = [(one["FailuresNotified"], one["service"]) for one in without_route]
     assert counted == [([1.0], "start-image-builder")] * counts
 
 
-def test_a_message_that_cannot_be_published_is_not_counted(
-    described: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def publish(**_: Any) -> None:
-        raise NO_ANSWER
+def test_a_message_that_cannot_be_published_is_not_counted(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "publish", None)
+    with pytest.raises(TypeError):
+        aws.notify({"detail": failed()}, {})
+    assert "FailuresNotified" not in aws.output()
 
-    monkeypatch.setattr(notify_operators, "sns", SimpleNamespace(publish=publish))
-    described.append({})
+
+def test_an_execution_that_cannot_be_described_is_notified_by_the_workflow_and_retried_by_an_event(aws: Aws) -> None:
+    assert aws.notify({"detail": failed()}, NO_ANSWER)["Notified"] is True
     with pytest.raises(ConnectionError):
-        notify({"detail": failed()})
-    assert "FailuresNotified" not in capsys.readouterr().out
-
-
-def test_an_execution_that_cannot_be_described_is_notified_by_the_workflow_and_retried_by_an_event(
-    published: list[Any], described: list[Any]
-) -> None:
-    described += [NO_ANSWER, NO_ANSWER]
-    assert notify({"detail": failed()})["Notified"] is True
-    with pytest.raises(ConnectionError):
-        notify(event())
-    assert len(published) == 1
+        aws.notify(event(), NO_ANSWER)
+    assert len(aws.published) == 1
 
 
 @pytest.mark.parametrize("redriven", [None, STOPPED - 1])
-def test_a_result_that_step_functions_does_not_show_yet_is_retried(
-    published: list[Any], described: list[Any], redriven: int | None
-) -> None:
+def test_a_result_that_step_functions_does_not_show_yet_is_retried(aws: Aws, redriven: int | None) -> None:
     # DescribeExecution is eventually consistent, after a redrive as well.
     date = redriven and datetime.fromtimestamp(redriven / 1_000, UTC)
     stale = {"executionArn": ARN, "status": "RUNNING", "input": "{}", "redriveDate": date}
-    described += [stale, failed(OperatorsNotified=True)]
     with pytest.raises(NotYetKnown, match="is FAILED; DescribeExecution shows RUNNING"):
-        notify(event())
-    assert notify(event()) == {"Notified": False}
-    assert published == []
+        aws.notify(event(), stale)
+    assert aws.notify(event(), failed(OperatorsNotified=True)) == {"Notified": False}
+    assert aws.published == []
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED"])
-def test_a_failure_that_has_been_redriven_since_is_not_notified(
-    published: list[Any], described: list[Any], status: str
-) -> None:
+def test_a_failure_that_has_been_redriven_since_is_not_notified(aws: Aws, status: str) -> None:
     redriven = datetime.fromtimestamp((STOPPED + 60_000) / 1_000, UTC)
-    described.append({"executionArn": ARN, "status": status, "redriveDate": redriven, "input": "{}"})
-    assert notify(event()) == {"Notified": False}
-    assert published == []
+    described = {"executionArn": ARN, "status": status, "redriveDate": redriven, "input": "{}"}
+    assert aws.notify(event(), described) == {"Notified": False}
+    assert aws.published == []
 
 
 IN_A_FLEET = {"input": json.dumps({"Name": "gold", STARTED_BY_EXECUTION: f"{EXECUTIONS}:StartFleet:f"})}
@@ -184,26 +154,19 @@ OF_A_STOP = {"executionArn": f"{EXECUTIONS}:S-StopImageBuilderStateMachine1A:x"}
     ],
 )
 def test_an_execution_stopped_on_purpose_is_counted_and_sends_no_message_of_its_own(
-    published: list[Any],
-    described: list[Any],
-    capsys: pytest.CaptureFixture[str],
-    stopped: dict[str, Any],
-    fleet: Any,
-    sends: bool,
+    aws: Aws, stopped: dict[str, Any], fleet: Any, sends: bool
 ) -> None:
     execution = {"executionArn": ARN, "status": "ABORTED", "input": '{"Name": "gold"}', **stopped}
-    described += [execution, fleet]
-    assert notify(event(executionArn=execution["executionArn"], status="ABORTED"))["Notified"] is sends
-    assert len(published) == sends
-    assert capsys.readouterr().out.count('"FailuresNotified":[1.0]') == 1
+    stop = event(executionArn=execution["executionArn"], status="ABORTED")
+    assert aws.notify(stop, execution, fleet)["Notified"] is sends
+    assert len(aws.published) == sends
+    assert aws.output().count('"FailuresNotified":[1.0]') == 1
 
 
-def test_a_dead_letter_is_notified_and_is_no_failed_execution(
-    published: list[Any], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dead_letter_is_notified_and_is_no_failed_execution(aws: Aws) -> None:
     schedule = {"stringValue": "arn:aws:scheduler:us-east-1:000000000000:schedule/images/patch-night"}
     letter = {"body": '{"Name": "gold"}', "messageAttributes": {"SCHEDULE_ARN": schedule}}
-    assert notify({"Records": [letter]})["Notified"] is True
-    assert published[0]["Subject"] == "[FAILED] schedule patch-night, Unknown, us-east-1, 000000000000"
-    (metric,) = metrics(capsys)
+    assert aws.notify({"Records": [letter]})["Notified"] is True
+    assert aws.published[0]["Subject"] == "[FAILED] schedule patch-night, Unknown, us-east-1, 000000000000"
+    (metric,) = aws.metrics()
     assert (metric["Route"], sum(metric["OperatorsNotified"])) == ("undelivered", 1)
