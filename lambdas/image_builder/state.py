@@ -59,7 +59,8 @@ class Tracking(TypedDict):
 
     Claim: Claim  # on the start that is under way
     Ran: bool  # whether a poll has found RUNNING under this claim, and no reboot or update since
-    CrashedSeconds: int | None  # seconds waited when the function broke off under this claim
+    SentSeconds: int  # seconds waited when the call to start was sent under this claim
+    Crashed: bool  # whether the function broke off under this claim: then the call may not have been sent
     AgentVersionBefore: str | None  # AppstreamAgentVersion before the start; None where AppStream does not say
     Progress: list[dict[str, Any]]  # the states that polls found, in order, with the seconds waited until then
 
@@ -83,7 +84,14 @@ class BuilderStatus(TypedDict):
     LostAnswer: Problem | None  # why it is not known whether AppStream took the call to start
 
 
-_NEW = {"Claim": Claim.NONE, "Ran": False, "CrashedSeconds": None, "AgentVersionBefore": None, "Progress": []}
+_NEW = {
+    "Claim": Claim.NONE,
+    "Ran": False,
+    "SentSeconds": 0,
+    "Crashed": False,
+    "AgentVersionBefore": None,
+    "Progress": [],
+}
 
 
 def failure(error: str, route: str, message: str, advice: str) -> Problem:
@@ -115,9 +123,8 @@ def status_of(
 ) -> BuilderStatus:
     """What a poll means for a start. The request is a checked one; tracking is that of the poll before, at first {}."""
     state, before = builder["State"], {**_NEW, **tracking}
-    crashed = before["CrashedSeconds"]
     # The function broke off before it said what it had found: an image builder that was RUNNING.
-    was_running = state == "RUNNING" and crashed is not None and waited_seconds - crashed < SURE_SECONDS
+    was_running = state == "RUNNING" and before["Crashed"] and waited_seconds - before["SentSeconds"] < SURE_SECONDS
     over = was_running or ends_start(state, ran=before["Ran"])
     claim = Claim.NONE if over else Claim(before["Claim"])
     ran = claim is not Claim.NONE and still_ran(state, ran=before["Ran"])
@@ -141,6 +148,7 @@ def status_of_start(
     after = {
         **_NEW,
         "Claim": Claim.PRESUMED if lost else Claim.CONFIRMED,
+        "SentSeconds": waited_seconds,
         "AgentVersionBefore": before.get("AppstreamAgentVersion"),
         "Progress": tracking.get("Progress", []),
     }
@@ -155,17 +163,17 @@ def status_of_start(
     return status
 
 
-def poll_seconds(waited_seconds: int, request: Mapping[str, Any], *, own_start: bool) -> int:
+def poll_seconds(waited_seconds: int, request: Mapping[str, Any], *, since_start: int | None) -> int:
     """Seconds until the next poll.
 
-    After an own start: after one minute, as it may fail at once, and after four, before which none becomes RUNNING.
-    Then every PollIntervalSeconds, later a fortieth of the time waited, at most 5 minutes; the last poll is at the
-    deadline. docs/performance.md compares this with other schedules.
+    After an own start, `since_start` seconds ago: after one minute, as it may fail at once, and after four, before
+    which none becomes RUNNING. Then every PollIntervalSeconds, later a fortieth of the time waited, at most 5 minutes;
+    the last poll is at the deadline. docs/performance.md compares this with other schedules.
     """
     interval: int = request["PollIntervalSeconds"]
     first = 0
-    if own_start and waited_seconds < 240:
-        first = (60 if waited_seconds < 60 and interval < 60 else 240) - waited_seconds
+    if since_start is not None and since_start < 240:
+        first = (60 if since_start < 60 and interval < 60 else 240) - since_start
     remaining: int = request["TimeoutMinutes"] * 60 - waited_seconds
     return max(0, min(max(first, interval, waited_seconds // 40), 300, remaining))
 
@@ -203,15 +211,17 @@ def _status(
     tracking: Tracking = {
         "Claim": before["Claim"],
         "Ran": before["Ran"],
-        "CrashedSeconds": before["CrashedSeconds"],
+        "SentSeconds": before["SentSeconds"],
+        "Crashed": before["Crashed"],
         "AgentVersionBefore": before["AgentVersionBefore"] or builder.get("AppstreamAgentVersion"),
         "Progress": progress[-50:],
     }
     found = readable(builder)
+    since_start = None if tracking["Claim"] is Claim.NONE else waited_seconds - tracking["SentSeconds"]
     return {
         "Phase": phase,
         "Tracking": tracking,
-        "PollSeconds": poll_seconds(waited_seconds, request, own_start=tracking["Claim"] is not Claim.NONE),
+        "PollSeconds": poll_seconds(waited_seconds, request, since_start=since_start),
         "ImageBuilder": found,
         "Seen": {"ImageBuilder": found},
         "Result": _result(found, request, tracking, waited_seconds),
@@ -238,21 +248,23 @@ def _problem(builder: ImageBuilder, phase: Phase) -> Problem:
         again = " again, although it was started"
         then = "AWS CloudTrail lists who called StopImageBuilder. Start the execution again once this is fixed."
     reported = list(_reported(builder))
-    reasons = " ".join(reason for reason, _ in reported) or "AppStream gives no reason."
+    reasons = " ".join(reason for _, reason, _ in reported) or "AppStream gives no reason."
     message = f"The image builder is {builder['State']}{again}. {reasons}"
-    advice = " ".join(dict.fromkeys(advice for _, advice in reported))[:_MAX_ADVICE] or UNKNOWN_ADVICE
+    # Where a code says why, the advice for those that do not is left out.
+    specific = [advice for code, _, advice in reported if code not in GENERIC_CODES and advice != UNKNOWN_ADVICE]
+    advice = " ".join(dict.fromkeys(specific or [advice for *_, advice in reported]))[:_MAX_ADVICE] or UNKNOWN_ADVICE
     return failure("ImageBuilderFailed", "notify", cut(message, _MAX_REASONS), f"{advice} {then}")
 
 
-def _reported(builder: ImageBuilder) -> Iterator[tuple[str, str]]:
-    """What AppStream reports as wrong, as sentences with the advice for each; codes that do not say why come last."""
+def _reported(builder: ImageBuilder) -> Iterator[tuple[str | None, str, str]]:
+    """What AppStream reports as wrong: code, sentence and advice of each; codes that do not say why come last."""
     reason = builder.get("StateChangeReason", {})
     found = [("StateChangeReason", reason.get("Code"), reason.get("Message"))] if reason else []
     for error in builder.get("ImageBuilderErrors", []):
         found.append(("ImageBuilderErrors", error.get("ErrorCode"), error.get("ErrorMessage")))
     for member, code, message in sorted(found, key=lambda each: each[1] in GENERIC_CODES):
         reason = ": ".join(filter(None, [code, message])) or "no code"
-        yield reason if reason.endswith(".") else f"{reason}.", advice_for(member, code)
+        yield code, reason if reason.endswith(".") else f"{reason}.", advice_for(member, code)
 
 
 def _timed_out(state: str, minutes: int) -> Problem:
