@@ -4,15 +4,14 @@ A state machine is gone only when all its executions have ended, and a nested on
 stopped first, fleets before starts before auto-stops, or waited for. The operators get one summary, no mail for each.
 """
 
-import shutil
 import subprocess  # nosec B404 # runs the CDK
 import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from cli.account import AccountError
-from cli.deployment import ALIASES, Deployment, deployed, machine_of, run
+from cli.account import AccountError, run_command
+from cli.deployment import ALIASES, Deployment, deployed, machine_of
 from cli.pause import pause, set_notifications
 
 POLL_SECONDS = 5
@@ -28,8 +27,6 @@ def destroy() -> int:
     """List what runs, ask, end it, and remove the stack. Returns: the exit status of the CDK."""
     stack = deployed(broken=True)
     name, region = stack.settings.stack_name, stack.session.region_name
-    if not (cdk := shutil.which("cdk")):
-        raise AccountError("The CDK CLI is not on the search path: run `make destroy`, which installs it.")
     running = _running(stack)
     for execution, workflow in running.values():
         print(f"{workflow} {execution['name']} runs since {execution['startDate']:%Y-%m-%d %H:%M} UTC")
@@ -50,8 +47,8 @@ def destroy() -> int:
         if stop:
             topic, subject = stack.output("OperatorTopicArn"), f"{name} is being removed"[:99]
             stack.client("sns").publish(TopicArn=topic, Subject=subject, Message=summary[:200_000])
-        command = [cdk, "destroy", name, "--force", "--no-notices"]
-        status = subprocess.run(command, check=False).returncode  # nosec B603 # the stack of the settings
+        command = ["cdk", "destroy", name, "--force", "--no-notices"]
+        status = subprocess.run(command, check=False).returncode  # nosec B603 B607 # the stack of the settings
     finally:
         if stop and status:
             set_notifications(stack, enabled=True)
@@ -99,4 +96,4 @@ def _left_running(stack: Deployment) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(destroy))
+    sys.exit(run_command(destroy))

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from cli.account import AccountError
-from cli.deployment import Deployment, Workflow, deployed, machine_of, number, run
+from cli.account import AccountError, run_command
+from cli.deployment import Deployment, Workflow, deployed, machine_of, number
 
 
 def rollback(to: str) -> int:
@@ -83,4 +83,4 @@ def _deployments(stack: Deployment) -> list[datetime]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="make rollback", description=__doc__)
     parser.add_argument("--to", choices=["deployed", "previous"], default="deployed")
-    sys.exit(run(rollback, **vars(parser.parse_args())))
+    sys.exit(run_command(rollback, **vars(parser.parse_args())))

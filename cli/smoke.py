@@ -9,7 +9,8 @@ import sys
 import time
 from collections.abc import Iterator
 
-from cli.deployment import Deployment, deployed, number, run
+from cli.account import run_command
+from cli.deployment import Deployment, deployed, number
 
 DRY_RUN_SECONDS = 120
 """Longer than its two Lambda calls take with all their retries."""
@@ -101,4 +102,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="make smoke", description=__doc__)
     parser.add_argument("--name", help="an image builder, for a dry run")
     parser.add_argument("--notify", choices=["yes"], help="send one test notification")
-    sys.exit(run(smoke, **vars(parser.parse_args())))
+    sys.exit(run_command(smoke, **vars(parser.parse_args())))

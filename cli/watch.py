@@ -19,7 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cli.account import AccountError, execution_client, said_plainly
+from cli.account import AccountError, execution_client, printable, run_command, said_plainly
 from cli.history import Follower, Line, Run, Step, clock, parsed, timeline
 from lambdas.image_builder.execution_result import json_object
 
@@ -197,11 +197,6 @@ def say(console: Console, text: Text) -> None:
     console.print(text, soft_wrap=not console.is_terminal)
 
 
-def printable(text: str) -> str:
-    """A text that somebody else wrote as a terminal may show it: control characters as JSON escapes them."""
-    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
-
-
 def _text(text: str, style: str = "") -> Text:
     """One line of a text that somebody else wrote: no markup, no emoji, no control of the terminal."""
     return Text(printable(text.replace("\n", "\\n")), style, overflow="fold")
@@ -231,22 +226,16 @@ def _items(stepfunctions: "SFNClient", run: Run) -> "MapRunItemCountsTypeDef | N
     return None
 
 
-def main() -> int:
-    """Returns: the exit status: 0 when the execution succeeded, 1 when it did not, 2 when it cannot be watched."""
-    parser = argparse.ArgumentParser(prog="make watch", description=__doc__)
-    parser.add_argument("--execution", default="", help="EXECUTION: the ARN of an execution")
-    execution = parser.parse_args().execution
-    console = Console(highlight=False, emoji=False)
+def main(execution: str) -> int:
+    """Returns: the exit status: 0 when the execution succeeded."""
     try:
-        run = watch(execution_client(execution), execution, console)
-    except AccountError as problem:
-        say(console, Text(printable(str(problem)), RED))
-        return 2
+        found = watch(execution_client(execution), execution, Console(highlight=False, emoji=False))
     except KeyboardInterrupt:
-        console.print(f"{GOES_ON}, but is no longer watched.")
-        return 130
-    return 0 if run.status == "SUCCEEDED" else 1
+        raise AccountError(f"{GOES_ON}, but is no longer watched.") from None
+    return 0 if found.status == "SUCCEEDED" else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(prog="make watch", description=__doc__)
+    parser.add_argument("--execution", default="", help="EXECUTION: the ARN of an execution")
+    sys.exit(run_command(main, **vars(parser.parse_args())))

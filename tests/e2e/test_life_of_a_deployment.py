@@ -113,7 +113,7 @@ def test_runs_end_right_through_an_upgrade_a_rollback_and_a_removal(deployment: 
     assert copy.versions()[:2] == ["2", "2"]
 
     for command in ("pause", "resume"):
-        assert re.search(r": schedule night, rule \S+\.\n$", copy.command(command).stdout)
+        assert re.search(r": schedule night, rule \S+\.\n$", copy.command("pause", command).stdout)
 
     remove_under_load(copy)
 

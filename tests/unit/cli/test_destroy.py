@@ -1,7 +1,6 @@
 """`make destroy`, while a start and an auto-stop run."""
 
 import io
-import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -9,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from cli.deployment import ALIASES, run
+from cli.account import run_command
+from cli.deployment import ALIASES
 from cli.destroy import destroy
 from tests.unit.cli.conftest import Aws
 from tests.unit.cli.test_deployment import stack
@@ -63,11 +63,10 @@ def test_what_runs_is_stopped_without_a_mail_for_each_or_waited_for_or_nothing_c
         if interrupted:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(shutil, "which", lambda name: name)
     monkeypatch.setattr(subprocess, "run", remove)
     monkeypatch.setattr("cli.destroy.time", SimpleNamespace(sleep=sleep))
     monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
-    assert run(destroy) == status
+    assert run_command(destroy) == status
     assert [operation for operation in aws.called if not operation.startswith(READS)] == changes
     printed = capsys.readouterr().out
     if changes and not interrupted:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.deployment import run
+from cli.account import run_command
 from cli.preflight import preflight
 from infra.config import settings
 from tests.unit.cli.conftest import Aws
@@ -41,7 +41,7 @@ def test_settings_are_checked_before_a_deployment(
     file.write_text(json.dumps({"stackName": "Night", **changes}), "utf-8")
     monkeypatch.setattr(settings, "FILE", file)
     monkeypatch.setenv("AWS_REGION", region)
-    assert run(preflight) == status
+    assert run_command(preflight) == status
     printed = capsys.readouterr().err
     assert said in printed
     assert bool(said) is bool(printed)
