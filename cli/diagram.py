@@ -1,7 +1,4 @@
-"""The diagram of a workflow, drawn from its definition: states, the ways between them, retries and failures in colour.
-
-`python -m cli.diagram` draws the definitions of this project into docs/.
-"""
+"""The diagram of a workflow, drawn from its definition: states and the ways between them, by colour."""
 
 import json
 import os
@@ -139,10 +136,6 @@ def _escaped(text: str) -> str:
 
 
 def main() -> None:
-    """Draw the definitions of this project."""
+    """Draw the definitions of this project into docs/."""
     for source, diagram in DIAGRAMS.items():
         diagram.write_text(svg(json.loads(source.read_text("utf-8"))), "utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -91,8 +91,8 @@ def _console(arn: str, page: str, fragment: str) -> str:
 
 def _results(run: Run) -> list[dict[str, Any]]:
     """Of a fleet, the result of each image builder; of a failed one whose history has none, the failed ones'."""
-    results = json_object(run.variables.get("summary")).get("Results", run.summary.get("Results"))
-    return [json_object(result) for result in results if json_object(result)] if isinstance(results, list) else []
+    results = json_object(run.variables.get("summary")).get("Results") or run.summary.get("Results")
+    return [each for each in results if isinstance(each, dict)] if isinstance(results, list) else []
 
 
 def write_report(stepfunctions: "SFNClient", run: Run, path: Path) -> None:

@@ -27,11 +27,6 @@ def rollback(to: str) -> int:
                 routingConfiguration=[{"stateMachineVersionArn": target, "weight": 100}],
             )
         print(f"{workflow.name}: version {number(target)}{' as before' if before == [target] else ''}")
-    if to == "previous":
-        print(
-            "Executions that run end on the version that they began with. `make rollback` without TO moves the aliases "
-            "onto the versions that were deployed last; `make deploy` asks for that first."
-        )
     return 0
 
 

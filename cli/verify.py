@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from cli.account import connect, run_command
+from cli.account import CONFIG, connect, run_command
 from cli.definition import FLEET, START, STOP, definition
 from cli.history import parsed
 
@@ -46,13 +46,9 @@ def verify() -> int:
     session = connect()
     region = str(session.region_name)
     # In adaptive mode boto3 slows down where AWS throttles.
-    config = Config(
-        retries={"mode": "adaptive", "total_max_attempts": 6},
-        connect_timeout=5,
-        read_timeout=60,
-        # TestState has a host of its own, sync-states; an emulator has one host.
-        inject_host_prefix="AWS_ENDPOINT_URL" not in os.environ,
-    )
+    retries: Any = {"mode": "adaptive", "total_max_attempts": 6}
+    # TestState has a host of its own, sync-states; an emulator has one host.
+    config = CONFIG.merge(Config(retries=retries, inject_host_prefix="AWS_ENDPOINT_URL" not in os.environ))
     account = session.client("sts", config=config).get_caller_identity()["Account"]
     print(f"AWS account {account}, Region {region}")
     # TestState has 10 a second, after 50 at once. Source: AWS Step Functions developer guide, Service quotas.

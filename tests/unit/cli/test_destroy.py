@@ -44,7 +44,8 @@ def test_what_runs_is_stopped_without_a_mail_for_each_or_waited_for_or_nothing_c
 ) -> None:
     machines = {output: f"arn:{output}" for output in ALIASES.values()}
     outputs = {output: f"{arn}:live" for output, arn in machines.items()}
-    resources = {"AWS::Events::Rule": {"StatusChangesRule": "changes"}, "AWS::StepFunctions::StateMachine": machines}
+    rules = {"StatusChangesRule": "changes", "TriggersRule": "asked"}
+    resources = {"AWS::Events::Rule": rules, "AWS::StepFunctions::StateMachine": machines}
     # Fleets, starts, stops: as they are listed, at the first round, and at the second one.
     rounds = [[], EXECUTIONS[:1], EXECUTIONS[1:]] * 2 + [[], [], []]
     builders = [{"Name": "a", "State": "RUNNING"}, {"Name": "b", "State": "STOPPED"}]
@@ -52,6 +53,7 @@ def test_what_runs_is_stopped_without_a_mail_for_each_or_waited_for_or_nothing_c
         **stack("UPDATE_COMPLETE", {**outputs, "OperatorTopicArn": "arn:topic"}, resources),
         "ListExecutions": [{"executions": executions} for executions in rounds],
         "DescribeImageBuilders": {"ImageBuilders": builders},
+        "DescribeRule": {"State": "DISABLED"},
         **{key: {} for key in ("DisableRule", "EnableRule", "StopExecution", "Publish")},
     }
 
