@@ -12,7 +12,7 @@ from infra.config import settings
 from tests.unit.cli.conftest import Aws
 from tests.unit.cli.test_deployment import IDENTITY, MISSING
 
-BUS = "arn:aws:events:us-east-1:{}:event-bus/images"
+BUS = "arn:aws:events:us-east-1:444455556666:event-bus/images"
 
 
 @pytest.mark.parametrize(
@@ -20,9 +20,8 @@ BUS = "arn:aws:events:us-east-1:{}:event-bus/images"
     [
         ({}, "us-east-1", 0, ""),
         ({}, "eu-north-1", 0, "Warning: AppStream 2.0 is not in eu-north-1"),
-        ({"eventBus": BUS.format("123456789012")}, "us-east-1", 0, ""),
-        ({"eventBus": BUS.format("444455556666")}, "us-east-1", 0, "Warning: eventBus: belongs to account 4444"),
-        ({"eventBus": BUS.format("123456789012")}, "eu-west-1", 1, "- eventBus: must be a bus in eu-west-1"),
+        ({"eventBus": BUS}, "us-east-1", 0, "Warning: eventBus: belongs to account 4444"),
+        ({"eventBus": BUS}, "eu-west-1", 1, "- eventBus: must be a bus in eu-west-1"),
         ({"eventBuss": "images"}, "us-east-1", 1, "eventBuss: there is no such key; did you mean eventBus?"),
     ],
 )
