@@ -1,6 +1,6 @@
-"""The AWS account of the user's own credentials, or in one sentence why a command cannot work with it.
+"""What every command shares: the user's AWS account, checked options, and one sentence where it cannot go on.
 
-`python -m cli.account` names it, or says what to do.
+`python -m cli.account` names the account, or says what to do.
 """
 
 import json
@@ -9,13 +9,14 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore import exceptions
 from botocore.config import Config
 
 from infra.config.settings import InvalidSettings
+from lambdas.image_builder.request import FIELDS
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
@@ -66,6 +67,14 @@ def said_plainly() -> Iterator[None]:
         raise AccountError(f"{problem.operation_name} failed with {code}: {message}.{expired}") from None
     except exceptions.BotoCoreError as problem:
         raise AccountError(f"The AWS settings of this machine do not work: {problem}") from None
+
+
+def option(name: str, field: str, text: str) -> Any:
+    """The value of an option that is a field of a request. Raises: AccountError: it breaks the rule of that field."""
+    value = int(text) if field != "Name" and text.isascii() and text.isdecimal() else text
+    if not FIELDS[field].accepts(value):
+        raise AccountError(f"{name}: must be {FIELDS[field].rule}, not {text!r}")
+    return value
 
 
 def execution_client(execution: str) -> "SFNClient":

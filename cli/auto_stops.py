@@ -6,10 +6,9 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from cli.account import printable, run_command
+from cli.account import option, printable, run_command
 from cli.deployment import Deployment, deployed, machine_of
 from cli.history import minutes as in_minutes
-from cli.options import option
 from lambdas.image_builder.execution_result import AUTO_STOP_CANCELLED, json_object
 
 

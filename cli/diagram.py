@@ -106,11 +106,9 @@ def _dot(definition: Mapping[str, Any], taken: Collection[str | Way]) -> str:
 
 
 def svg(definition: Mapping[str, Any], taken: Collection[str | Way] = ()) -> str:
-    """A definition as an SVG diagram that follows the light or dark of what shows it.
+    """A definition as an SVG diagram, in light or dark colours as the page that shows it.
 
-    Args:
-        definition: a state machine's, as JSON gives it.
-        taken: the states and ways to mark: their elements get the class "taken".
+    The elements of the states and ways that are taken get the class "taken".
     """
     node = shutil.which("node", path=f"{PROJECT / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}")
     drawn = subprocess.run(  # nosec B603 # the arguments of this line

@@ -118,13 +118,7 @@ def picture(run: Run) -> str:
 
 
 def now(run: Run, usual: float | None, items: "MapRunItemCountsTypeDef | None") -> Table:
-    """How a run is at this moment.
-
-    Args:
-        run: as far as it is known.
-        usual: seconds that a start of its image builder takes; None where no earlier one is known.
-        items: of the Map Run that goes on, where there is one.
-    """
+    """How a run is at this moment. Args: usual: seconds that a start of its image builder takes, if known."""
     elapsed = run.elapsed
     table = Table.grid(padding=(0, 2))
     table.add_row()
@@ -203,7 +197,7 @@ def _text(text: str, style: str = "") -> Text:
 
 
 def _usual_seconds(stepfunctions: "SFNClient", run: Run) -> float | None:
-    """The median of the times that earlier executions waited for their start of the same image builder."""
+    """The median of what earlier starts of the same image builder took."""
     # An execution's ARN is its state machine's, with the name of the execution.
     state_machine = run.execution.replace(":execution:", ":stateMachine:").rpartition(":")[0]
     waited: list[float] = []

@@ -15,9 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.account import AccountError, printable
+from cli.account import AccountError, option, printable
 from cli.history import Run
-from cli.options import option
 from cli.report import write_report
 from cli.watch import RED, say, watch
 from local import demo_faults, processes

@@ -44,7 +44,7 @@ def test_what_runs_is_stopped_without_a_mail_for_each_or_waited_for_or_nothing_c
 ) -> None:
     machines = {output: f"arn:{output}" for output in ALIASES.values()}
     outputs = {output: f"{arn}:live" for output, arn in machines.items()}
-    rules = {"StatusChangesRule": "changes", "TriggersRule": "asked"}
+    rules = {"StatusChangesRule": "changes", "TriggersA": "a", "TriggersB": "b"}
     resources = {"AWS::Events::Rule": rules, "AWS::StepFunctions::StateMachine": machines}
     # Fleets, starts, stops: as they are listed, at the first round, and at the second one.
     rounds = [[], EXECUTIONS[:1], EXECUTIONS[1:]] * 2 + [[], [], []]
