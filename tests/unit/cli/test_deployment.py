@@ -115,7 +115,7 @@ def test_a_stack_that_is_broken_or_being_changed_is_a_sentence(
 def test_a_stack_that_was_never_created_can_be_removed(
     aws: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("stop\nyes\n"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("no\nyes\n"))
     aws.answers = stack("ROLLBACK_COMPLETE")
     assert sentence("destroy", capsys) == "Nothing was changed."
     assert "DescribeImageBuilders failed with AccessDenied" in sentence("destroy", capsys)
