@@ -1,67 +1,36 @@
-"""Where a developer's time goes: synth, `make demo` and `make test`, step by step.
+"""How long the commands of a developer take, on the machine at hand."""
 
-The share counts; the seconds are those of the machine at hand.
-"""
-
-import json
 import os
 import platform
+import re
 import subprocess  # nosec B404 # runs this project's own commands
 import sys
+import tempfile
 import time
-from collections import defaultdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from bench.markdown import table
-from local.demo import TIME_SCALE
-from local.emulator import running_emulator
-from tests.infra.conftest import run_app
-from tests.scenarios import BUILDER
+from bench import table
 
 PROJECT = Path(__file__).parent.parent
 
 
 def developer_loop() -> str:
-    """Measure; the table of the steps, and the machine."""
-    steps: list[tuple[str, str, float]] = []
-    last = time.perf_counter()
-
-    def done(command: str, step: str) -> None:
-        nonlocal last
-        now = time.perf_counter()
-        steps.append((command, step, now - last))
-        last = now
-
-    with TemporaryDirectory() as directory:
-        run_app(Path(directory))
-        done("make synth", "the app alone")
-        _run("cdk", "synth", "--quiet", "--output", f"{directory}/again")
-        done("make synth", "again, with the CDK CLI")
-    with running_emulator(time_scale=TIME_SCALE) as emulator:
-        done("make demo", "start MiniStack and the fake")
-        emulator.deploy()
-        done("make demo", "synth, bootstrap and deploy")
-        emulator.appstream.put_builder(BUILDER)
-        stepfunctions = emulator.client("stepfunctions")
-        alias = emulator.outputs("StartImageBuilder")["StateMachineAliasArn"]
-        started = stepfunctions.start_execution(stateMachineArn=alias, input=json.dumps({"Name": BUILDER}))
-        while stepfunctions.describe_execution(executionArn=started["executionArn"])["status"] == "RUNNING":
-            time.sleep(0.1)
-        done("make demo", "the execution, 7 minutes of simulated time")
-    done("make demo", "end MiniStack and the fake")
+    """Measure; the table of the commands, and the machine."""
+    python = sys.executable
+    with tempfile.TemporaryDirectory() as directory:
+        rows = [("make synth", f"{_seconds('cdk', 'synth', '--quiet', '--output', directory)[0]:.0f}")]
+    seconds, printed = _seconds(python, "-m", "local.demo")
+    for step, taken in re.findall(r"^done (.*) \(([\d.]+) s\)$", printed, re.MULTILINE):
+        rows.append((f"make demo: {step}", f"{float(taken):.0f}"))
+    rows.append(("make demo, in all", f"{seconds:.0f}"))
     for level in ("unit", "infra", "workflow", "e2e"):
-        _run(sys.executable, "-m", "pytest", f"tests/{level}")
-        done("make test", f"tests/{level}")
-    whole = defaultdict[str, float](float)
-    for command, _, seconds in steps:
-        whole[command] += seconds
-    rows = [(command, step, f"{seconds / whole[command]:.0%}", f"{seconds:.0f}") for command, step, seconds in steps]
-    machine = (
-        f"{platform.system()} on {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}"
-    )
-    return f"{table('command', 'step', 'share:', 'seconds here:', rows=rows)}\n\nMeasured with {machine}."
+        rows.append((f"make test: tests/{level}", f"{_seconds(python, '-m', 'pytest', f'tests/{level}')[0]:.0f}"))
+    machine = f"{platform.system()} on {os.cpu_count()} cores ({platform.machine()})"
+    return f"{table('command', 'seconds:', rows=rows)}\n\nMeasured with {machine}, Python {platform.python_version()}."
 
 
-def _run(*command: str) -> None:
-    subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)  # nosec B603
+def _seconds(*command: str) -> tuple[float, str]:
+    """How long a command takes, and what it prints."""
+    began = time.perf_counter()
+    done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)  # nosec B603
+    return time.perf_counter() - began, done.stdout

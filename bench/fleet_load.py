@@ -1,4 +1,4 @@
-"""A fleet of 1, 10, 100 and 1,000 image builders, against AppStream with a rate limit, on a virtual clock.
+"""A fleet of 1 to 1,000 image builders, against AppStream with a rate limit, on a virtual clock.
 
 Each image builder is an execution of the project's own definition and functions. All share one fake behind token
 buckets, as AWS limits the calls of an account. How the Map state of the fleet starts its children (start slots,
@@ -7,7 +7,7 @@ MaxConcurrency) is done here; their input is what the fleet's own function lists
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -16,10 +16,11 @@ from unittest.mock import patch
 import botocore.endpoint
 
 import tests.conftest  # noqa: F401  # the environment variables of the functions
-from bench.markdown import table
+from bench import table
 from bench.run_cost import counted, dollars_of
 from lambdas.image_builder.fleet import CALLS_PER_SECOND, fleet, parse_fleet_request
-from local.fake_appstream.fake import FakeAppStream, Reply
+from local.fake_appstream.clock import Clock
+from local.fake_appstream.faults import Fault
 from local.fake_appstream.model import ServiceError
 from tests.workflow.conftest import World
 from tests.workflow.engine import ARN, Execution
@@ -31,34 +32,25 @@ RATE, BURST = 5.0, 10.0
 SHORTEST, LONGEST = 4 * 60, 15 * 60
 """Seconds of a start, evenly distributed: each size has the same mean."""
 
-FLEETS: Mapping[str, tuple[int, float, bool]] = {
-    "1": (1, LONGEST, False),
-    "10": (10, LONGEST, False),
-    "100": (100, LONGEST, False),
-    "1,000": (1_000, LONGEST, False),
-    "1,000, starts of 4 to 8 minutes": (1_000, 8 * 60, False),
-    "100, one limit for all operations together": (100, LONGEST, True),
-    "1,000, one limit for all operations together": (1_000, LONGEST, True),
-}
-"""Image builders, seconds of the longest start, and whether the operations share one limit."""
 
+class RateLimit(Fault):
+    """Throttles calls by a token bucket for each operation, or by one for all of them."""
 
-def limit(fake: FakeAppStream, *, shared: bool) -> None:
-    """Throttle the calls: by a token bucket for each operation, or by one for all of them."""
-    reply, buckets = fake.reply, defaultdict[str, tuple[float, float]](lambda: (BURST, fake.clock.now()))
+    def __init__(self, clock: Clock, *, shared: bool) -> None:
+        super().__init__(error=ServiceError("ThrottlingException", "Rate exceeded"))
+        self.clock, self.shared = clock, shared
+        self.buckets = defaultdict[str, tuple[float, float]](lambda: (BURST, clock.now()))
 
-    def limited(operation: str, content: Any, refusal: ServiceError | None = None) -> Reply:
-        now, key = fake.clock.now(), "" if shared else operation
-        tokens, then = buckets[key]
+    def applies(self, operation: str, names: Collection[str]) -> bool:
+        """Whether no token is left."""
+        now, key = self.clock.now(), "" if self.shared else operation
+        tokens, then = self.buckets[key]
         tokens = min(BURST, tokens + (now - then) * RATE)
-        buckets[key] = (tokens - (tokens >= 1), now)
-        throttled = ServiceError("ThrottlingException", "Rate exceeded")
-        return reply(operation, content, refusal if tokens >= 1 else throttled)
-
-    fake.reply = limited  # type: ignore[method-assign]  # for this world
+        self.buckets[key] = (tokens - (tokens >= 1), now)
+        return tokens < 1
 
 
-def run(size: int, longest: float, shared: bool) -> Sequence[str]:
+def run(size: int, longest: float = LONGEST, *, shared: bool = False) -> Sequence[str]:
     """Run a fleet; its row of the table, without the first column."""
     world = World.new()
     durations = [SHORTEST + (longest - SHORTEST) * (number + 0.5) / size for number in range(size)]
@@ -66,7 +58,7 @@ def run(size: int, longest: float, shared: bool) -> Sequence[str]:
     names = [f"builder-{number:04}" for number in range(size)]
     for name, seconds in zip(names, durations, strict=True):
         world.fake.put_builder(name, next_start=[("PENDING", seconds), ("RUNNING", None)])
-    limit(world.fake, shared=shared)
+    world.fake.faults.append(RateLimit(world.clock, shared=shared))
     listed = fleet(parse_fleet_request({"ImageBuilders": names}))
     time, ends = VirtualTime(world.clock), list[tuple[float, Execution]]()
     began = world.clock.now()
@@ -98,5 +90,8 @@ def run(size: int, longest: float, shared: bool) -> Sequence[str]:
 
 def fleets() -> str:
     """Measure; the table of fleets."""
+    rows = [(f"{size:,}", *run(size)) for size in (1, 10, 100, 1_000)]
+    rows.append(("1,000, starts of 4 to 8 minutes", *run(1_000, 8 * 60)))
+    rows.append(("1,000, one limit for all operations together", *run(1_000, shared=True)))
     numbers = ("makespan / ideal:", "calls each:", "throttled:", "transitions each:", "US cents each:", "lost:")
-    return table("image builders", *numbers, rows=((name, *run(*each)) for name, each in FLEETS.items()))
+    return table("image builders", *numbers, rows=rows)

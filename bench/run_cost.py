@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import tests.conftest  # noqa: F401  # the environment variables of the functions
-from bench.markdown import table
+from bench import table
 from tests.infra.conftest import Assembly, build
-from tests.scenarios import BUILDER
 from tests.workflow.conftest import World
 
 DOLLARS_PER_TRANSITION = 0.025 / 1_000
@@ -60,8 +59,7 @@ def runs() -> str:
     rows = []
     for name, (builder, request) in RUNS.items():
         world = World.new()
-        world.prepare(builder)
-        run = world.run({"Name": BUILDER, **request})
+        run = world.start(builder, **request)
         transitions, calls = counted((world.run_stop() if request else run).history)
         rows.append((name, transitions, calls, f"{100 * dollars_of(transitions, calls):.2f}"))
     return table("run", "transitions:", "invocations:", "US cents:", rows=rows)

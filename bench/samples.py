@@ -12,24 +12,13 @@ from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
 import tests.conftest  # noqa: F401  # the environment variables of the functions
 from cli.history import read_run
 from cli.watch import picture
+from local.demo_faults import FAULTS
 from tests.scenarios import BUILDER
 from tests.workflow.conftest import World
 from tests.workflow.engine import ARN
 
-REQUEST = {"Name": BUILDER}
 STARTS: Mapping[str, Any] = {"next_start": [("PENDING", 380), ("RUNNING", None)]}
 STAYS_PENDING: Mapping[str, Any] = {"next_start": [("PENDING", None)]}
-BUSY = {
-    "code": "ConcurrentModificationException",
-    "message": "An API error occurred. Wait a few minutes and try again.",
-}
-
-
-def world(builder: Mapping[str, Any], *faults: Mapping[str, Any]) -> World:
-    """A world with one image builder."""
-    new = World.new()
-    new.prepare(builder, faults)
-    return new
 
 
 def sample(value: Mapping[str, Any]) -> str:
@@ -45,43 +34,44 @@ def sample(value: Mapping[str, Any]) -> str:
 
 def fleet() -> str:
     """The output of a fleet of two."""
-    both = world(STARTS)
+    both = World.new()
+    both.prepare(STARTS)
     both.fake.put_builder("golden-cad", state="RUNNING")
     return sample(both.run_fleet({"ImageBuilders": [BUILDER, "golden-cad"], "MaxConcurrency": 1}).output)
 
 
 def mail() -> str:
     """The notification of a failed start."""
-    failed = world(STAYS_PENDING)
-    failed.run(REQUEST)
+    failed = World.new()
+    failed.start(STAYS_PENDING)
     (message,) = failed.topic.messages
     return f"```text\nSubject: {message['Subject']}\n\n{message['Message'].strip()}\n```"
 
 
 def live_view() -> str:
     """The picture of a start that AppStream refuses twice. Its waits have no jitter, so that it is always the same."""
-    busy = world({}, {"operation": "StartImageBuilder", "times": 2, "error": BUSY})
+    busy, fault = World.new(), FAULTS["ConcurrentModificationException"].fault
 
     def now() -> datetime:
         return datetime.fromtimestamp(busy.clock.now(), UTC)
 
     # The interpreter leaves the first event to the API that starts it.
-    started = {"type": "ExecutionStarted", "executionStartedEventDetails": {"input": json.dumps(REQUEST)}}
+    started = {"type": "ExecutionStarted", "executionStartedEventDetails": {"input": json.dumps({"Name": BUILDER})}}
     events: list[Any] = [{"id": 0, "timestamp": now(), **started}]
     with (
         patch.object(EventManager, "_get_current_timestamp", staticmethod(now)),
         patch.object(random, "random", lambda: 0.5),
     ):
-        history = busy.run(REQUEST).history
+        history = busy.start(faults=[{"operation": "StartImageBuilder", **fault}]).history
     events += [{**event, "timestamp": datetime.fromisoformat(event["timestamp"])} for event in history]
     return picture(read_run(ARN, events))
 
 
 SAMPLES: Mapping[str, Callable[[], str]] = {
-    "start result": lambda: sample(world(STARTS).run({**REQUEST, "StopAfterMinutes": 240}).output),
-    "dry run result": lambda: sample(world({}).run({**REQUEST, "DryRun": True}).output),
-    "cause": lambda: sample(world(STAYS_PENDING).run(REQUEST).cause),
-    "stop result": lambda: sample(world({"state": "RUNNING"}).run_stop(REQUEST).output),
+    "start result": lambda: sample(World.new().start(STARTS, StopAfterMinutes=240).output),
+    "dry run result": lambda: sample(World.new().start(DryRun=True).output),
+    "cause": lambda: sample(World.new().start(STAYS_PENDING).cause),
+    "stop result": lambda: sample(World.new().stop().output),
     "fleet result": fleet,
     "mail": mail,
 }

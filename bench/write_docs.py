@@ -6,22 +6,23 @@ With `--measure`, `make bench`: measure the rest again.
 import json
 import logging
 import sys
+import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from functools import partial
 from io import StringIO
 from pathlib import Path
 
-from bench import cold_start, poll_interval, run_cost
-from bench.compliance import acknowledged
+from bench import cold_start, poll_interval, run_cost, table
 from bench.developer_loop import developer_loop
 from bench.fleet_load import fleets
-from bench.markdown import table
 from bench.samples import SAMPLES, live_view
 from cli import diagram
 from infra.config.event_patterns import Trigger
 from infra.config.schedules import Schedule
 from infra.config.settings import reference, schema
+from tests.infra.conftest import PLUGINS, STRICT, Assembly, build
 
 PROJECT = Path(__file__).parent.parent
 DOCS = PROJECT / "docs"
@@ -34,6 +35,19 @@ def codes() -> str:
     reported = {**advice["StateChangeReason"], **advice["ImageBuilderErrors"]}
     rows = ((f"`{code}`", f"{each['Advice']} [AWS]({each['Source']})") for code, each in reported.items())
     return table("code", "what to do", rows=rows)
+
+
+def acknowledged() -> str:
+    """The table of what is acknowledged of the packs that run at each synth, with the number of resources."""
+    with tempfile.TemporaryDirectory() as directory:
+        build(Path(directory), STRICT, lambda app: [plugin(app) for plugin in PLUGINS]).synth()
+        reports = Assembly(Path(directory)).reports.values()
+    counts: Counter[tuple[str, str]] = Counter()
+    for each in (each for report in reports for each in report.get("suppressedViolations", [])):
+        counts[each["ruleName"].partition("[")[0], each["reason"]] += len(each["violatingConstructs"])
+    return table(
+        "rule", "resources:", "reason", rows=((rule, n, reason) for (rule, reason), n in sorted(counts.items()))
+    )
 
 
 Text = Callable[[], str]
@@ -57,7 +71,6 @@ MEASURED: Mapping[Path, Mapping[str, Text]] = {
     DOCS / "performance.md": {
         "fleet": fleets,
         "cold start": cold_start.cold_start,
-        "memory": cold_start.memory,
         "developer": developer_loop,
     }
 }

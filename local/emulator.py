@@ -89,14 +89,11 @@ class Emulator:
         # Loopback is never behind a proxy, whatever the environment says.
         return session.client(service, endpoint_url=endpoint_url, config=Config(proxies={}, max_pool_connections=64))  # type: ignore[call-overload]  # by name
 
-    def deploy(self, *context: str) -> str:
+    def deploy(self, *context: str) -> None:
         """Bootstrap and deploy, with the CDK CLI, the template as it is.
 
         Args:
             context: options of `cdk synth`, such as "-c", 'settings={"stackName": "Second"}'.
-
-        Returns:
-            What the CDK printed.
 
         Raises:
             EmulatorError: the CDK failed; the message has the end of what it printed.
@@ -110,7 +107,6 @@ class Emulator:
             deploy = ("deploy", "--all", "--app", assembly, "--require-approval", "never")
             if failed or self._cdk(output, PROJECT, *deploy).wait():
                 raise EmulatorError(f"The CDK failed; its log ends with:\n{log.read_text()[-2000:]}")
-        return log.read_text()
 
     def _cdk(self, output: IO[str], directory: Path, *arguments: str) -> subprocess.Popen[bytes]:
         cdk = PROJECT / "node_modules" / ".bin" / "cdk"
@@ -152,8 +148,6 @@ def running_emulator(*, time_scale: float) -> Iterator[Emulator]:
     Raises:
         EmulatorError: MiniStack did not start.
     """
-    if not MINISTACK_PYTHON.exists():
-        raise EmulatorError("MiniStack is not installed in .venv-ministack: run `make setup` first")
     with (
         tempfile.TemporaryDirectory(prefix="start-image-builder-") as temporary,
         serving(FakeAppStream(ScaledClock(time_scale))) as appstream_url,

@@ -5,39 +5,25 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 ARN = "arn:aws:appstream:us-east-1:000000000000:image-builder/"
-IMAGE_AGENT = "05-08-2025"
-"""The agent version of the image."""
 LATEST_AGENT = "09-10-2025"
-"""The version that LATEST resolves to."""
+"""The agent version that LATEST resolves to."""
 ORDINARY: Mapping[str, Any] = {
     "ImageArn": "arn:aws:appstream:us-east-1::image/AppStream-WinServer2022-06-17-2025",
     "VpcConfig": {"SubnetIds": ["subnet-0123456789abcdef0"], "SecurityGroupIds": ["sg-0123456789abcdef0"]},
     "InstanceType": "stream.standard.medium",
     "Platform": "WINDOWS_SERVER_2022",
+    "AppstreamAgentVersion": "05-08-2025",
+    "LatestAppstreamAgentVersion": "FALSE",
     "EnableDefaultInternetAccess": False,
     "ImageBuilderErrors": [],
 }
-"""The members of an ordinary image builder."""
+"""The members of an image builder, besides those that tell it from others."""
+DURATIONS = {"pending": 412, "updating_agent": 120, "stopping": 180, "network_interface": 0}
+"""Simulated seconds: of states, and from RUNNING until the network interface shows. A start takes 5 to 25 minutes."""
 _NETWORK_ACCESS = {"NetworkAccessConfiguration": {"EniPrivateIpAddress": "10.0.0.23", "EniId": "eni-0123456789abcdef0"}}
-_TRANSIENT = ("StateChangeReason", "ImageBuilderErrors", "NetworkAccessConfiguration")
-"""The members that a change of the timeline removes."""
 
 TimelineSettings = str | Sequence[Any] | Mapping[str, Any]
 """What `Timeline.parse` takes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Durations:
-    """How long the states last, in simulated seconds."""
-
-    # A start takes 5 to 25 minutes; 412 seconds is an ordinary one.
-    pending: float = 412
-    # After PENDING, where a start asks for an agent version.
-    updating_agent: float = 120
-    # Not documented.
-    stopping: float = 180
-    # From RUNNING until the network interface shows.
-    network_interface: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +73,14 @@ class ImageBuilder:
         members: of the ImageBuilder shape, except those that follow from the timeline.
         timeline: since the last operation.
         since: when that was, in simulated seconds since the epoch.
+        durations: as `DURATIONS`.
         next_start: what the next start leads to; None: an ordinary start.
     """
 
     members: Mapping[str, Any]
     timeline: Timeline
     since: float
-    durations: Durations
+    durations: Mapping[str, float]
     next_start: Timeline | None
     tags: Mapping[str, str]
 
@@ -105,29 +92,28 @@ class ImageBuilder:
     def describe(self, now: float) -> dict[str, Any]:
         """The ImageBuilder structure at a time; timestamps in seconds since the epoch."""
         running = self.timeline.seconds_until("RUNNING")
-        shows = running is not None and now >= self.since + running + self.durations.network_interface
+        shows = running is not None and now >= self.since + running + self.durations["network_interface"]
         network = _NETWORK_ACCESS if shows else {}
         return {**network, **self.members, "State": self.state(now), **self._at_end(now)}
 
     def start(self, now: float, agent_version: str | None) -> "ImageBuilder":
         """The builder after a start."""
         if self.next_start is not None:
-            return replace(self.follow(now, self.next_start), next_start=None)
-        pending, running = ("PENDING", self.durations.pending), ("RUNNING", None)
+            return replace(self._follow(now, self.next_start), next_start=None)
+        pending, running = ("PENDING", self.durations["pending"]), ("RUNNING", None)
         if agent_version is None:
-            return self.follow(now, Timeline([pending, running]))
-        updating = ("UPDATING_AGENT", self.durations.updating_agent)
-        return self.follow(now, Timeline([pending, updating, running], agent(agent_version)))
+            return self._follow(now, Timeline([pending, running]))
+        updating = ("UPDATING_AGENT", self.durations["updating_agent"])
+        return self._follow(now, Timeline([pending, updating, running], agent(agent_version)))
 
     def stop(self, now: float) -> "ImageBuilder":
         """The builder after a stop."""
-        return self.follow(now, Timeline([("STOPPING", self.durations.stopping), ("STOPPED", None)]))
+        return self._follow(now, Timeline([("STOPPING", self.durations["stopping"]), ("STOPPED", None)]))
 
-    def follow(self, now: float, timeline: Timeline) -> "ImageBuilder":
-        """The builder with another timeline."""
-        members = {**self.members, **self._at_end(now)}
-        kept = {member: value for member, value in members.items() if member not in _TRANSIENT}
-        return replace(self, members={**kept, "ImageBuilderErrors": []}, timeline=timeline, since=now)
+    def _follow(self, now: float, timeline: Timeline) -> "ImageBuilder":
+        members = {**self.members, **self._at_end(now), "ImageBuilderErrors": []}
+        members.pop("StateChangeReason", None)
+        return replace(self, members=members, timeline=timeline, since=now)
 
     def _at_end(self, now: float) -> Mapping[str, Any]:
         last = self.timeline.stage(now - self.since) == len(self.timeline.stages) - 1

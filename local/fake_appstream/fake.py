@@ -7,21 +7,12 @@ It speaks AWS JSON 1.1, which botocore prefers of the two protocols that its mod
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from local.fake_appstream.builders import (
-    ARN,
-    IMAGE_AGENT,
-    ORDINARY,
-    Durations,
-    ImageBuilder,
-    Timeline,
-    TimelineSettings,
-    agent,
-)
+from local.fake_appstream.builders import ARN, DURATIONS, ORDINARY, ImageBuilder, Timeline, TimelineSettings
 from local.fake_appstream.clock import Clock
-from local.fake_appstream.faults import Fault, Faults
+from local.fake_appstream.faults import Fault
 from local.fake_appstream.model import ServiceError, input_shape, violations
 
 PAGE_SIZE = 25
@@ -82,12 +73,12 @@ class FakeAppStream:
 
     Attributes:
         clock: the simulated time.
-        faults: the scripted faults.
+        faults: the scripted ones. The first that applies to a call happens to it.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.faults = Faults()
+        self.faults: list[Fault] = []
         self._lock = threading.RLock()
         self._calls: list[Call] = []
         self._builders: dict[str, ImageBuilder] = {}
@@ -116,41 +107,38 @@ class FakeAppStream:
         """Answer one HTTP request: its header X-Amz-Target, which names service and operation, and its JSON."""
         return self.reply(target.rpartition(".")[2], json.loads(body))
 
-    def reply(self, operation: str, content: Any, refusal: ServiceError | None = None) -> Reply:
+    def reply(self, operation: str, parameters: Mapping[str, Any]) -> Reply:
         """Answer and record one call.
 
         Args:
             operation: its name.
-            content: its parameters, as botocore sends them: it has refused wrong types and missing members.
-            refusal: an error to answer before anything else.
+            parameters: as botocore sends them: it has refused wrong types and missing members.
         """
         with self._lock:
-            now, names = self.clock.now(), _names(content)
+            now, names = self.clock.now(), _names(parameters)
             one = names[0] if len(names) == 1 else ""
             before = self._builders.get(one)
-            fault, delay = (None, 0.0) if refusal else self.faults.next_for(operation, names)
-            reply = Reply(error=refusal) if refusal else self._reply(fault, operation, content, now)
+            fault = next((fault for fault in self.faults if fault.applies(operation, names)), Fault())
+            reply = self._reply(fault, operation, parameters, now)
             effective = self._builders.get(one) is not before
             outcome = "dropped" if reply.dropped else reply.error.code if reply.error else "ok"
             state = before.state(now) if before else None
-            self._calls.append(Call(now, operation, content, outcome, effective, state))
-            return replace(reply, delay=delay)
+            self._calls.append(Call(now, operation, parameters, outcome, effective, state))
+            return reply
 
-    def _reply(self, fault: Fault | None, operation: str, parameters: Mapping[str, Any], now: float) -> Reply:
-        if fault and (fault.error or fault.drop == "before"):
-            return Reply(error=fault.error, dropped=fault.error is None)
+    def _reply(self, fault: Fault, operation: str, parameters: Mapping[str, Any], now: float) -> Reply:
+        if fault.error or fault.drop == "before":
+            return Reply(error=fault.error, dropped=fault.drop is not None, delay=fault.delay)
         members, error = dict[str, Any](), None
         try:
             if operation not in self._operations:
                 raise ServiceError("UnknownOperationException", f"The fake has no {operation}.")
             if problems := violations(parameters, input_shape(operation)):
                 raise ServiceError("ValidationException", "; ".join(problems))
-            members = {**self._operations[operation](parameters, now), **((fault and fault.answer) or {})}
+            members = {**self._operations[operation](parameters, now), **fault.answer}
         except ServiceError as refusal:
             error = refusal
-        if fault and fault.drop:
-            return Reply(dropped=True)
-        return Reply({name: value for name, value in members.items() if value is not None}, error)
+        return Reply(members, error, fault.drop is not None, fault.delay)
 
     # What the API cannot do: tests and the demo set up and inspect image builders.
 
@@ -159,37 +147,30 @@ class FakeAppStream:
         name: str,
         *,
         state: TimelineSettings = "STOPPED",
-        members: Mapping[str, Any] | None = None,
         durations: Mapping[str, float] | None = None,
         next_start: TimelineSettings | None = None,
         tags: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:
+    ) -> None:
         """Create an image builder, or replace the one of that name.
 
         Args:
             name: its name.
             state: its timeline from now on, as `Timeline.parse` takes it: one state without end, or stages.
-            members: of the ImageBuilder shape, over those of an ordinary builder.
-            durations: over the defaults of `Durations`.
+            durations: over `DURATIONS`.
             next_start: the timeline that the next start leads to, instead of the ordinary one.
             tags: by key.
-
-        Returns:
-            What `builder` returns.
         """
-        own = {**agent(IMAGE_AGENT), **(members or {}), "Name": name, "Arn": f"{ARN}{name}"}
         script = None if next_start is None else Timeline.parse(next_start)
-        lasts = Durations(**(durations or {}))
         with self._lock:
             now = self.clock.now()
-            shown = {**ORDINARY, "CreatedTime": now, **own}
-            self._builders[name] = ImageBuilder(shown, Timeline.parse(state), now, lasts, script, tags or {})
-            return self.builder(name)
-
-    def patch_builder(self, name: str, *, next_start: TimelineSettings) -> None:
-        """Change what the next start of an image builder leads to."""
-        with self._lock:
-            self._builders[name] = replace(self._builders[name], next_start=Timeline.parse(next_start))
+            self._builders[name] = ImageBuilder(
+                members={**ORDINARY, "CreatedTime": now, "Name": name, "Arn": f"{ARN}{name}"},
+                timeline=Timeline.parse(state),
+                since=now,
+                durations={**DURATIONS, **(durations or {})},
+                next_start=script,
+                tags=tags or {},
+            )
 
     def builder(self, name: str) -> dict[str, Any]:
         """The ImageBuilder that DescribeImageBuilders would answer now, without an API call."""

@@ -1,4 +1,4 @@
-"""AppStream as botocore models it: operations, shapes, constraints, and the HTTP status of errors."""
+"""The shapes and constraints of requests, as botocore models them, and the errors."""
 
 import re
 from functools import cache
@@ -14,38 +14,24 @@ class ServiceError(Exception):
     Args:
         code: one that the model has, or any other.
         message: for a person.
-        status: the HTTP status; by default that of the model or of the common errors.
+
+    Attributes:
+        status: the HTTP status.
     """
 
-    def __init__(self, code: str, message: str = "Scripted fault.", status: int | None = None) -> None:
+    def __init__(self, code: str, message: str = "Scripted fault.") -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
-        self.status = status or http_status(code)
+        self.status = 500 if code.startswith(("Internal", "ServiceUnavailable")) else 400
 
 
 @cache
-def service_model(name: str = "appstream") -> ServiceModel:
-    """Botocore's model of a service."""
-    loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    return ServiceModel(loader.load_service_model(name, "service-2"), name)
-
-
 def input_shape(operation: str) -> Shape:
     """The parameters of an operation of AppStream, or of the Resource Groups Tagging API."""
-    model = service_model("resourcegroupstaggingapi" if operation == "GetResources" else "appstream")
+    name = "resourcegroupstaggingapi" if operation == "GetResources" else "appstream"
+    model = ServiceModel(Loader().load_service_model(name, "service-2"), name)
     return cast(Shape, model.operation_model(operation).input_shape)
-
-
-def http_status(code: str) -> int:
-    """The HTTP status of an error code."""
-    model = service_model()
-    if code in model.shape_names:
-        return int(model.shape_for(code).metadata.get("error", {}).get("httpStatusCode", 400))
-    # The common errors of the API guide, which no service model lists. Any other code is a 400.
-    if code in ("InternalError", "InternalFailure", "InternalServerError", "InternalServerException"):
-        return 500
-    return 503 if code in ("ServiceUnavailable", "ServiceUnavailableException") else 400
 
 
 def violations(value: Any, shape: Shape, path: str = "") -> list[str]:

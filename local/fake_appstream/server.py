@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from local.fake_appstream.fake import FakeAppStream
@@ -23,11 +23,11 @@ def serving(fake: FakeAppStream) -> Iterator[str]:
     """Serve a fake, on a free port and in threads of this process, until the end of the block: its endpoint URL."""
     with _Server(fake) as server:
         threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
-        yield f"http://{HOST}:{server.server_port}"
+        yield f"http://{HOST}:{server.server_address[1]}"
         server.shutdown()
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     # Many executions that start at once connect at once.
     request_queue_size = 128
@@ -35,11 +35,6 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, fake: FakeAppStream) -> None:
         super().__init__((HOST, 0), _Handler)
         self.fake = fake
-
-    def server_bind(self) -> None:
-        """Bind without HTTPServer's name resolution of the host, which can take seconds."""
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = HOST, self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore a client that has gone, such as one whose read timed out."""
@@ -57,7 +52,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path.startswith(CONTROL):
-            self._send(*control(self.server.fake, self.path.removeprefix(CONTROL), json.loads(body)))
+            done = control(self.server.fake, self.path.removeprefix(CONTROL), json.loads(body))
+            self._send(200, json.dumps(done).encode())
             return
         reply = self.server.fake.respond(self.headers["X-Amz-Target"], body)
         time.sleep(reply.delay)
@@ -77,15 +73,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Log nothing: the calls are at /_fake/calls."""
 
 
-def control(fake: FakeAppStream, action: str, arguments: Mapping[str, Any]) -> tuple[int, bytes]:
-    """Answer one request to the control interface: the HTTP status and body."""
+def control(fake: FakeAppStream, action: str, arguments: Mapping[str, Any]) -> Any:
+    """Do what one request to the control interface asks for."""
     actions: Mapping[str, Callable[..., Any]] = {
         "put_builder": fake.put_builder,
         "builder": fake.builder,
-        "add_fault": lambda **fault: fake.faults.add(Fault.parse(fault)),
+        "add_fault": lambda **fault: fake.faults.append(Fault.parse(fault)),
         "calls": lambda: [asdict(call) for call in fake.calls],
     }
-    try:
-        return 200, json.dumps(actions[action](**arguments)).encode()
-    except (LookupError, TypeError, ValueError) as problem:
-        return 400, json.dumps({"error": str(problem)}).encode()
+    return actions[action](**arguments)

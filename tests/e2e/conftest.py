@@ -5,7 +5,6 @@ import json
 import pickle
 import runpy
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -54,7 +53,7 @@ def eventually(find: Callable[[], Found], what: str) -> Found:
 
 @dataclass
 class Deployment:
-    """The template, deployed with the CDK to the emulator, and queues subscribed to its topic and its events."""
+    """The deployed template, and queues subscribed to its topic and its events."""
 
     stack: Emulator
     outputs: dict[str, str]
@@ -62,7 +61,6 @@ class Deployment:
     operators: str
     announcements: str
     _received: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    _receiving: threading.Lock = field(default_factory=threading.Lock)
 
     def builder(self, kind: str = "builder", **settings: Any) -> str:
         """The name of a new image builder."""
@@ -105,7 +103,8 @@ class Deployment:
             cause=json.loads(end.get("cause") or "{}"),
             messages=self.messages(execution),
             events=[event for event in self._all(self.announcements) if event["detail"]["Execution"] == execution],
-            calls=[call for call in self.stack.appstream.calls() if name in _names(call["parameters"])],
+            # A scenario's calls name the image builder as Name or in Names.
+            calls=[call for call in self.stack.appstream.calls() if name in str(call["parameters"])],
         )
 
     def messages(self, text: str = "") -> list[str]:
@@ -121,16 +120,9 @@ class Deployment:
         return [line for events in found for event in events for line in event["message"].splitlines()]
 
     def _all(self, queue: str) -> list[dict[str, Any]]:
-        # One thread at a time: what one has received and not yet kept, another would miss.
-        with self._receiving:
-            kept = self._received.setdefault(queue, [])
-            kept += self.stack.received(queue)
-            return list(kept)
-
-
-def _names(parameters: dict[str, Any]) -> list[str]:
-    """The image builders that a call names."""
-    return [parameters.get("Name", ""), *parameters.get("Names", [])]
+        kept = self._received.setdefault(queue, [])
+        kept += self.stack.received(queue)
+        return kept
 
 
 @pytest.fixture(scope="session")

@@ -65,10 +65,3 @@ def test_a_schedule_starts_an_execution_once_and_a_disabled_one_none(
     assert execution["status"] == "SUCCEEDED"
     assert json.loads(execution["input"])["detail"] == {"Name": SCHEDULED}
     assert executions(deployment, second["StateMachineArn"], "never") == []
-
-
-@pytest.mark.full  # tests/infra/test_app.py: the same source gives the same template and asset
-def test_deploying_again_changes_nothing(deployment: Deployment) -> None:
-    settings = json.dumps({"stackName": "Third"})
-    for said in ("CREATE_COMPLETE", "(no changes)"):
-        assert said in deployment.stack.deploy("-c", f"settings={settings}")

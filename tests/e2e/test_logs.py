@@ -1,7 +1,6 @@
 """What the functions write: structured lines that lead from an execution to its logs, and metrics, and no secret."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -44,21 +43,13 @@ def test_every_line_names_its_execution_and_the_metrics_are_there(logs: list[str
     assert named >= {"RequestsRefused", "StartAttempts", "StartsAccepted", "Polls"}
 
 
-def histories(deployment: Deployment) -> Iterator[str]:
-    client = deployment.stepfunctions
-    for machine in client.list_state_machines()["stateMachines"]:
-        pages = client.get_paginator("list_executions").paginate(stateMachineArn=machine["stateMachineArn"])
-        for execution in (each for page in pages for each in page["executions"]):
-            arn = execution["executionArn"]
-            yield str(client.describe_execution(executionArn=arn))
-            for events in client.get_paginator("get_execution_history").paginate(executionArn=arn):
-                yield str(events["events"])
-
-
 def test_no_secret_is_written_anywhere(deployment: Deployment, logs: list[str]) -> None:
-    written = [*logs, *deployment.messages(), *histories(deployment)]
+    written = [*logs, *deployment.messages()]
+    # Step Functions keeps the input, where the requester has written it.
+    assert not [text for text in written if MISPLACED_PASSWORD in text]
+    client = deployment.stepfunctions
+    for name in ("StateMachineArn", "StopStateMachineArn"):
+        for execution in client.list_executions(stateMachineArn=deployment.outputs[name])["executions"]:
+            history = client.get_execution_history(executionArn=execution["executionArn"], maxResults=1000)
+            written.append(str(history["events"]))
     assert not [text for text in written if CREDENTIALS[1] in text or "AWS_SECRET_ACCESS_KEY" in text]
-
-
-def test_a_password_in_an_unknown_field_is_nowhere_but_in_the_input(deployment: Deployment, logs: list[str]) -> None:
-    assert not [text for text in (*deployment.messages(), *logs) if MISPLACED_PASSWORD in text]

@@ -15,9 +15,8 @@ import pytest
 
 from local.demo import show
 from local.demo_faults import named
+from local.emulator import PROJECT
 from tests.e2e.conftest import Deployment, eventually
-
-PROJECT = Path(__file__).parents[2]
 
 
 @contextmanager
@@ -104,7 +103,6 @@ def test_a_failure_that_the_fault_makes_is_as_expected(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert show(deployment.stack, {"Name": "gold-9"}, named("InvalidAccountStatusException")) == 0
     output = capsys.readouterr().out
-    assert '"Error": "InvalidAccountStatusException"' in output
     assert "Notification of the operators" in output
     assert "because your AWS account is suspended" in output
     assert "As expected, the run failed with InvalidAccountStatusException" in output

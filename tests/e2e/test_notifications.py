@@ -27,6 +27,17 @@ def test_a_stopped_execution_is_notified_by_its_event(deployment: Deployment) ->
     assert json.loads(request) == {"Name": name, "TimeoutMinutes": 720}
 
 
+def test_an_execution_that_the_workflow_has_notified_of_has_no_second_notification(deployment: Deployment) -> None:
+    execution = deployment.run({"Name": ""})["executionArn"]
+
+    def event_is_handled() -> bool:
+        handled = [line for line in deployment.logs("NotifyOperators") if "operators have been notified" in line]
+        return any(execution in line for line in handled)
+
+    eventually(event_is_handled, "its status change event handled")
+    assert len(deployment.messages(execution)) == 1
+
+
 def test_an_input_of_2000_levels_is_an_invalid_request_with_one_message(deployment: Deployment) -> None:
     machine, text = deployment.outputs["StateMachineAliasArn"], f'{{"Name": {"[" * 2_000}{"]" * 2_000}}}'
     execution = deployment.stepfunctions.start_execution(stateMachineArn=machine, input=text)["executionArn"]

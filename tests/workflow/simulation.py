@@ -172,9 +172,9 @@ class Fake(FakeAppStream):
 
     model: "Model"
 
-    def reply(self, operation: str, content: Any, refusal: ServiceError | None = None) -> Reply:
+    def reply(self, operation: str, parameters: Mapping[str, Any]) -> Reply:
         """Answer one call."""
-        return self.model.call(operation, lambda: super(Fake, self).reply(operation, content, refusal))
+        return self.model.call(operation, lambda: super(Fake, self).reply(operation, parameters))
 
 
 class Model:
@@ -323,7 +323,7 @@ class Model:
         kind = self.trouble(operation) if invoked else ""
         self.fake.faults.clear()
         if kind in CALLS:
-            self.fake.faults.add(Fault.parse({"times": 1, **CALLS[kind]}))
+            self.fake.faults.append(Fault.parse({"times": 1, **CALLS[kind]}))
         self._settle()
         reply = make()
         if kind == "unavailable after":

@@ -36,7 +36,7 @@ def test_hostile_text_is_inert_in_the_notification_of_every_workflow(
     world: World, monkeypatch: pytest.MonkeyPatch, workflow: str, request_: Any
 ) -> None:
     # AWS repeats what a request says.
-    world.fake.faults.add(Fault.parse({"error": {"code": "OddException", "message": HOSTILE}, "times": None}))
+    world.fake.faults.append(Fault.parse({"error": {"code": "OddException", "message": HOSTILE}, "times": None}))
     world.fake.put_builder("gold")
     monkeypatch.setattr(notify_operators, "settings", replace(notify_operators.settings, chat=True))
     assert getattr(world, workflow)(request_).status == "FAILED"

@@ -69,7 +69,8 @@ def test_the_cause_with_seventy_errors_is_json_within_its_limit_and_names_the_fi
         "StateChangeReason": {"Code": "INTERNAL_ERROR", "Message": LONG[text] * 4},
         "Description": LONG[text],
     }
-    builder = {"state": "FAILED" if workflow == "start" else "STOPPING", "members": members}
+    stages = [["FAILED" if workflow == "start" else "STOPPING", None]]
+    builder = {"state": {"stages": stages, "at_end": members}}
     execution = getattr(world, workflow)(builder, TimeoutMinutes=5)
     assert len(execution.cause_text) <= MOST_CAUSE
     cause = json.loads(execution.cause_text)

@@ -472,8 +472,7 @@ def test_a_dry_run_publishes_nothing(world: World) -> None:
 
 
 def test_the_agent_is_reported_where_a_version_was_requested(world: World) -> None:
-    builder = {"members": {"AppstreamAgentVersion": "05-08-2025"}}
-    output = world.start(builder, AppstreamAgentVersion="LATEST").output
+    output = world.start(AppstreamAgentVersion="LATEST").output
     agent = output["Agent"]
     assert (agent["Requested"], agent["Before"], agent["After"]) == ("LATEST", "05-08-2025", "09-10-2025")
     assert agent["LatestAppstreamAgentVersion"] == "TRUE"

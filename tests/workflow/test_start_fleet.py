@@ -39,7 +39,7 @@ def run_named(world: World, nested: Callable[[dict[str, str]], Execution], name:
 
 
 def add_fault(world: World, operation: str, code: str, times: int | None = None) -> None:
-    world.fake.faults.add(
+    world.fake.faults.append(
         Fault.parse({"operation": operation, "error": {"code": code, "message": "No."}, "times": times})
     )
 

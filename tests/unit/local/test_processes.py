@@ -80,16 +80,3 @@ def test_an_interrupt_is_announced_at_once_and_a_second_one_changes_nothing() ->
         os.kill(os.getpid(), signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGINT)
     assert announced == ["Stopping..."]
-
-
-def test_the_memory_counts_descendants() -> None:
-    pair = [sys.executable, "-c", f"import subprocess; subprocess.run({SLEEP!r})"]
-    with processes.ending_children() as started:
-        started.append(subprocess.Popen(pair))
-        parent = psutil.Process(started[0].pid)
-        while not parent.children():
-            pass
-        # The parent alone has a part of it.
-        kind = "pss" if psutil.LINUX else "rss"
-        while processes.resident_bytes() < 1.2 * getattr(parent.memory_full_info(), kind):
-            pass
