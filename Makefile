@@ -102,10 +102,10 @@ rollback: ## Move the aliases onto what was deployed last, with TO=previous onto
 	@$(call with,app demo) python -m cli.rollback $(options)
 
 pause: ## Disable the deployment's schedules and triggers
-	@$(call with,app demo) python -m cli.pause
+	@$(call with,app demo) python -m cli.pause pause
 
 resume: ## Enable them again
-	@$(call with,app demo) python -m cli.resume
+	@$(call with,app demo) python -m cli.pause resume
 
 auto-stops: ## List the auto-stops that are pending
 	@$(call with,app demo) python -m cli.auto_stops list $(options)

@@ -1,18 +1,22 @@
-"""The AWS account of the user's own credentials, or in one sentence why it cannot be used.
+"""What every command shares: the user's AWS account, checked options, and one sentence where it cannot go on.
 
-`python -m cli.account` names it, or says what to do.
+`python -m cli.account` names the account, or says what to do.
 """
 
+import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore import exceptions
 from botocore.config import Config
+
+from infra.config.settings import InvalidSettings
+from lambdas.image_builder.request import FIELDS
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
@@ -26,7 +30,24 @@ CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_t
 
 
 class AccountError(Exception):
-    """The account cannot be used. The message says why, and what to do."""
+    """A command cannot go on. The message says why, and what to do."""
+
+
+def run_command(command: Callable[..., int], *arguments: object, **options: object) -> int:
+    """Run a command. Returns: its exit status; 1 where it cannot go on, and the sentence on standard error."""
+    try:
+        with said_plainly():
+            return command(*arguments, **options)
+    except (AccountError, InvalidSettings) as problem:
+        print(printable(str(problem)), file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+    return 1
+
+
+def printable(text: str) -> str:
+    """A text that somebody else wrote as a terminal may show it: control characters as JSON escapes them."""
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
 
 
 @contextmanager
@@ -44,50 +65,46 @@ def said_plainly() -> Iterator[None]:
         code, message = problem.response["Error"]["Code"], problem.response["Error"]["Message"]
         expired = f" The credentials are refused: {_SIGN_IN}." if "Token" in code or "Signature" in code else ""
         raise AccountError(f"{problem.operation_name} failed with {code}: {message}.{expired}") from None
-    # An endpoint that is no URL is a ValueError.
-    except (exceptions.BotoCoreError, ValueError) as problem:
+    except exceptions.BotoCoreError as problem:
         raise AccountError(f"The AWS settings of this machine do not work: {problem}") from None
 
 
-def execution_client(execution: str) -> "SFNClient":
-    """A Step Functions client for the Region of an execution, by its ARN.
+def option(name: str, field: str, text: str) -> Any:
+    """The value of an option that is a field of a request. Raises: AccountError: it breaks the rule of that field."""
+    value = int(text) if field != "Name" and text.isascii() and text.isdecimal() else text
+    if not FIELDS[field].accepts(value):
+        raise AccountError(f"{name}: must be {FIELDS[field].rule}, not {text!r}")
+    return value
 
-    Raises:
-        AccountError: it is no such ARN, or there are no credentials.
-    """
+
+def execution_client(execution: str) -> "SFNClient":
+    """A Step Functions client for the Region of an execution, by its ARN. Raises: AccountError: it is none."""
     arn = _EXECUTION_ARN.fullmatch(execution)
     if not arn:
         raise AccountError(
             "EXECUTION: must be the ARN of an execution of a Standard workflow, such as "
             f"arn:aws:states:us-east-1:123456789012:execution:StartImageBuilder:0123abcd, not {execution!r}"
         )
-    with said_plainly():
-        return connect(arn["region"]).client("stepfunctions", config=CONFIG)
+    return connect(arn["region"]).client("stepfunctions", config=CONFIG)
 
 
 def connect(region: str | None = None) -> boto3.Session:
-    """A session with the user's credentials, in this Region or that of their settings. Raises: botocore's errors."""
+    """A session with the user's credentials, in this Region or that of their settings."""
     # The CDK asks AWS_REGION first; boto3 does not know it.
     session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
+    # STS would answer without one.
     if not session.region_name:
         raise exceptions.NoRegionError
-    if session.get_credentials() is None:
-        raise exceptions.NoCredentialsError
     return session
 
 
 def main() -> int:
-    """Returns: the exit status: 0, or 2 when there is no account to work with."""
-    try:
-        with said_plainly():
-            session = connect()
-            account = session.client("sts", config=CONFIG).get_caller_identity()["Account"]
-            print(f"AWS account {account}, Region {session.region_name}")
-            return 0
-    except AccountError as problem:
-        print(problem, file=sys.stderr)
-        return 2
+    """Print the account and the Region. Returns: the exit status."""
+    session = connect()
+    account = session.client("sts", config=CONFIG).get_caller_identity()["Account"]
+    print(f"AWS account {account}, Region {session.region_name}")
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

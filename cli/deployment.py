@@ -1,16 +1,15 @@
 """The deployed stack, for the commands that work on it; and in one sentence why it cannot be worked on."""
 
-import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 from botocore.exceptions import ClientError
 
-from cli.account import CONFIG, AccountError, connect, said_plainly
-from infra.config.settings import InvalidSettings, Settings
+from cli.account import CONFIG, AccountError, connect
+from infra.config.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
@@ -25,10 +24,6 @@ _NEXT_STEPS = {
     "UPDATE_ROLLBACK_FAILED": "an update failed; continue its rollback in the CloudFormation console",
     "DELETE_FAILED": "its removal failed; run `make destroy` again",
 }
-
-
-class IncompleteStack(AccountError):
-    """The stack is not what this project deploys now: of an earlier version of it, or of another project."""
 
 
 class Workflow(NamedTuple):
@@ -59,22 +54,18 @@ class Deployment:
         return self.session.client(service, config=CONFIG)  # type: ignore[call-overload]  # by name
 
     def output(self, name: str) -> str:
-        """Raises: IncompleteStack: the stack has no such output."""
+        """Raises: AccountError: the stack has no such output."""
         if name not in self.outputs:
             stack = self.settings.stack_name
-            raise IncompleteStack(f"The stack {stack} has no output {name}: deploy it with `make deploy`.")
+            raise AccountError(f"The stack {stack} has no output {name}: deploy it with `make deploy`.")
         return self.outputs[name]
 
     @property
     def workflows(self) -> list[Workflow]:
-        """Fleet, start and stop. Raises: IncompleteStack: the stack lacks an output or a version of one."""
+        """Fleet, start and stop. Raises: AccountError: the stack has no alias of one."""
         versions = self.resources.get("AWS::StepFunctions::StateMachineVersion", {}).values()
         deployed = {machine_of(version): version for version in versions}
         aliases = {name: self.output(output) for name, output in ALIASES.items()}
-        for name, alias in aliases.items():
-            if machine_of(alias) not in deployed:
-                stack = self.settings.stack_name
-                raise IncompleteStack(f"The stack {stack} has no version of its {name} workflow: deploy it.")
         return [Workflow(name, alias, deployed[machine_of(alias)]) for name, alias in aliases.items()]
 
     def running(self, state_machine: str) -> "Iterator[ExecutionListItemTypeDef]":
@@ -149,15 +140,3 @@ def deployed(*, broken: bool = False) -> Deployment:
     if not broken and (step := _NEXT_STEPS.get(stack.status)):
         raise AccountError(f"The stack {stack.settings.stack_name} is {stack.status}: {step}. Its events say why.")
     return stack
-
-
-def run(command: Callable[..., int], *arguments: object, **options: object) -> int:
-    """Run a command. Returns: its exit status; 1 where there is no account or stack to work with, and the sentence."""
-    try:
-        with said_plainly():
-            return command(*arguments, **options)
-    except (AccountError, InvalidSettings) as problem:
-        print(problem, file=sys.stderr)
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-    return 1

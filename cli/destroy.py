@@ -1,18 +1,17 @@
-"""`make destroy`: ends what runs, then removes the stack.
+"""`make destroy`: stops what runs, then removes the stack.
 
 A state machine is gone only when all its executions have ended, and a nested one can wait for hours: so what runs is
-stopped first, fleets before starts before auto-stops, or waited for. The operators get one summary, no mail for each.
+stopped first, fleets before starts before auto-stops. The operators get one summary, no mail for each.
 """
 
-import shutil
 import subprocess  # nosec B404 # runs the CDK
 import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from cli.account import AccountError
-from cli.deployment import ALIASES, Deployment, deployed, machine_of, run
+from cli.account import AccountError, run_command
+from cli.deployment import ALIASES, Deployment, deployed, machine_of
 from cli.pause import pause, set_notifications
 
 POLL_SECONDS = 5
@@ -25,35 +24,31 @@ _AT_REST = {"STOPPED", "STOPPING", "FAILED", "DELETING"}
 
 
 def destroy() -> int:
-    """List what runs, ask, end it, and remove the stack. Returns: the exit status of the CDK."""
+    """List what runs, ask, stop it, and remove the stack. Returns: the exit status of the CDK."""
     stack = deployed(broken=True)
     name, region = stack.settings.stack_name, stack.session.region_name
-    if not (cdk := shutil.which("cdk")):
-        raise AccountError("The CDK CLI is not on the search path: run `make destroy`, which installs it.")
     running = _running(stack)
     for execution, workflow in running.values():
         print(f"{workflow} {execution['name']} runs since {execution['startDate']:%Y-%m-%d %H:%M} UTC")
-    answers = "stop to stop them or wait to wait until they have ended" if running else "yes"
-    print(f"Remove {name} from {region}, where {len(running)} executions run? Type {answers}; ", end="")
+    print(f"Stop these {len(running)} executions and remove {name} from {region}? Type yes; ", end="")
     print("anything else changes nothing: ", end="", flush=True)
-    answer = sys.stdin.readline().strip()
-    if answer not in (("stop", "wait") if running else ("yes",)):
+    if sys.stdin.readline().strip() != "yes":
         raise AccountError("Nothing was changed.")
     print(f"Disabled: {', '.join(pause(stack)) or 'no schedule or trigger'}.")
-    stop, status = answer == "stop", 1
+    status = 1
     try:
-        if stop:
+        if running:
             set_notifications(stack, enabled=False)
             time.sleep(SETTLE_SECONDS)
-        summary = "\n".join([f"make destroy removes {name}.", *_end(stack, stop=stop), *_left_running(stack)])
+        summary = "\n".join([f"make destroy removes {name}.", *_stop_all(stack), *_left_running(stack)])
         print(summary)
-        if stop:
+        if running:
             topic, subject = stack.output("OperatorTopicArn"), f"{name} is being removed"[:99]
             stack.client("sns").publish(TopicArn=topic, Subject=subject, Message=summary[:200_000])
-        command = [cdk, "destroy", name, "--force", "--no-notices"]
+        command = ["cdk", "destroy", name, "--force", "--no-notices"]
         status = subprocess.run(command, check=False).returncode  # nosec B603 # the stack of the settings
     finally:
-        if stop and status:
+        if running and status:
             set_notifications(stack, enabled=True)
     return status
 
@@ -70,23 +65,17 @@ def _running(stack: Deployment) -> Mapping[str, tuple[Any, str]]:
     }
 
 
-def _end(stack: Deployment, *, stop: bool) -> list[str]:
-    """Stop all executions, or wait for them. Returns: a line for each.
-
-    What one starts before it ends, the next round sees.
-    """
-    seen: dict[str, str] = {}
-    left = 0
+def _stop_all(stack: Deployment) -> list[str]:
+    """Stop all executions, until none runs. Returns: a line for each."""
+    stopped: dict[str, str] = {}
+    # What one starts before it ends, the next round sees.
     while running := _running(stack):
         for arn, (_, workflow) in running.items():
-            seen[arn] = f"{'Stopped' if stop else 'Waited for'} {workflow} {arn}"
-            if stop:
-                stack.stop(arn, "DeploymentRemoved", "make destroy removes the deployment.")
-        if len(running) != left:
-            left = len(running)
-            print(f"{left} executions have not ended yet.", flush=True)
+            stack.stop(arn, "DeploymentRemoved", "make destroy removes the deployment.")
+            stopped[arn] = f"Stopped {workflow} {arn}"
+        print(f"{len(running)} executions are being stopped.", flush=True)
         time.sleep(POLL_SECONDS)
-    return list(seen.values())
+    return list(stopped.values())
 
 
 def _left_running(stack: Deployment) -> list[str]:
@@ -99,4 +88,4 @@ def _left_running(stack: Deployment) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(destroy))
+    sys.exit(run_command(destroy))

@@ -1,7 +1,4 @@
-"""The diagram of a workflow, drawn from its definition: states, the ways between them, retries and failures in colour.
-
-`python -m cli.diagram` draws the definitions of this project into docs/.
-"""
+"""The diagram of a workflow, drawn from its definition: states and the ways between them, by colour."""
 
 import json
 import os
@@ -109,11 +106,9 @@ def _dot(definition: Mapping[str, Any], taken: Collection[str | Way]) -> str:
 
 
 def svg(definition: Mapping[str, Any], taken: Collection[str | Way] = ()) -> str:
-    """A definition as an SVG diagram that follows the light or dark of what shows it.
+    """A definition as an SVG diagram, in light or dark colours as the page that shows it.
 
-    Args:
-        definition: a state machine's, as JSON gives it.
-        taken: the states and ways to mark: their elements get the class "taken".
+    The elements of the states and ways that are taken get the class "taken".
     """
     node = shutil.which("node", path=f"{PROJECT / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}")
     drawn = subprocess.run(  # nosec B603 # the arguments of this line
@@ -139,10 +134,6 @@ def _escaped(text: str) -> str:
 
 
 def main() -> None:
-    """Draw the definitions of this project."""
+    """Draw the definitions of this project into docs/."""
     for source, diagram in DIAGRAMS.items():
         diagram.write_text(svg(json.loads(source.read_text("utf-8"))), "utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -3,20 +3,23 @@
 What a person had disabled before stays disabled: what `make pause` disables, it marks. Executions that run go on.
 """
 
+import argparse
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from cli.deployment import Deployment, deployed, run
+from cli.account import run_command
+from cli.deployment import Deployment, deployed
 
 _MARK = "Paused by make pause."
 _TAG = "PausedBy"
 
 
-def on_the_stack(command: Callable[[Deployment], list[str]], said: str) -> int:
-    """Pause or resume, and print the names."""
-    print(f"{said}: {', '.join(command(deployed())) or 'nothing'}.")
+def main(action: str) -> int:
+    """Pause or resume, and print the names. Returns: the exit status."""
+    stack = deployed()
+    names = pause(stack) if action == "pause" else resume(stack)
+    print(f"{'Paused' if action == 'pause' else 'Enabled again'}: {', '.join(names) or 'nothing'}.")
     return 0
 
 
@@ -97,4 +100,6 @@ def _rules(stack: Deployment, place: str) -> list[dict[str, str]]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(on_the_stack, pause, "Paused"))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("action", choices=("pause", "resume"))
+    sys.exit(run_command(main, **vars(parser.parse_args())))

@@ -5,9 +5,10 @@ off the version that was deployed last would stay moved.
 """
 
 import sys
+from contextlib import suppress
 
-from cli.account import CONFIG, AccountError, connect
-from cli.deployment import IncompleteStack, find, run
+from cli.account import CONFIG, AccountError, connect, run_command
+from cli.deployment import find
 from infra.config import deploy_checks
 from infra.config.settings import InvalidSettings, Settings
 
@@ -20,11 +21,10 @@ def preflight() -> int:
         print(f"Warning: {warning}", file=sys.stderr)
     if problems := deploy_checks.problems(settings, account, session.region_name):
         raise InvalidSettings("settings.json", problems)
-    try:
-        # A stack that is not there yet has no alias; neither may one that an earlier version of the project deployed.
+    moved = []
+    # A stack that an earlier version of the project deployed may lack an alias.
+    with suppress(AccountError):
         moved = stack.moved() if (stack := find()) else []
-    except IncompleteStack:
-        moved = []
     if moved:
         raise AccountError(
             f"{' '.join(moved)} Then deploy again; with `make pause` before and `make resume` after it, no schedule or "
@@ -34,4 +34,4 @@ def preflight() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(preflight))
+    sys.exit(run_command(preflight))

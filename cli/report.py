@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cli import diagram
-from cli.account import AccountError, execution_client, said_plainly
+from cli.account import AccountError, execution_client, run_command, said_plainly
 from cli.history import Follower, Run, clock, minutes, parsed, timeline
-from cli.watch import printable
 from lambdas.image_builder.execution_result import json_object
 from lambdas.image_builder.notification import console, part
 
@@ -92,8 +91,8 @@ def _console(arn: str, page: str, fragment: str) -> str:
 
 def _results(run: Run) -> list[dict[str, Any]]:
     """Of a fleet, the result of each image builder; of a failed one whose history has none, the failed ones'."""
-    results = json_object(run.variables.get("summary")).get("Results", run.summary.get("Results"))
-    return [json_object(result) for result in results if json_object(result)] if isinstance(results, list) else []
+    results = json_object(run.variables.get("summary")).get("Results") or run.summary.get("Results")
+    return [each for each in results if isinstance(each, dict)] if isinstance(results, list) else []
 
 
 def write_report(stepfunctions: "SFNClient", run: Run, path: Path) -> None:
@@ -104,28 +103,21 @@ def write_report(stepfunctions: "SFNClient", run: Run, path: Path) -> None:
     path.write_text(report(run, json.loads(described["definition"])), "utf-8")
 
 
-def main() -> int:
-    """Returns: the exit status: 0, or 2 when there is nothing to report."""
-    parser = argparse.ArgumentParser(prog="make report", description=__doc__)
-    parser.add_argument("--execution", default="", help="EXECUTION: the ARN of an execution")
-    parser.add_argument("--output", help="OUTPUT: the file; by default report-NAME.html in the current directory")
-    options = parser.parse_args()
-    name = options.execution.rpartition(":")[2]
-    path = Path(f"report-{name}.html" if options.output is None else options.output)
+def main(execution: str, output: str | None) -> int:
+    """Returns: the exit status."""
+    path = Path(f"report-{execution.rpartition(':')[2]}.html" if output is None else output)
+    client = execution_client(execution)
+    found = Follower(client, execution).run()
     try:
-        client = execution_client(options.execution)
-        with said_plainly():
-            run = Follower(client, options.execution).run()
-        write_report(client, run, path)
-    except AccountError as problem:
-        print(printable(str(problem)), file=sys.stderr)
-        return 2
+        write_report(client, found, path)
     except OSError as problem:
-        print(f"OUTPUT: the report could not be written: {problem}", file=sys.stderr)
-        return 2
+        raise AccountError(f"OUTPUT: the report could not be written: {problem}") from None
     print(f"Report: {path}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(prog="make report", description=__doc__)
+    parser.add_argument("--execution", default="", help="EXECUTION: the ARN of an execution")
+    parser.add_argument("--output", help="OUTPUT: the file; by default report-NAME.html in the current directory")
+    sys.exit(run_command(main, **vars(parser.parse_args())))

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from cli.account import AccountError
-from cli.deployment import Deployment, Workflow, deployed, machine_of, number, run
+from cli.account import AccountError, run_command
+from cli.deployment import Deployment, Workflow, deployed, machine_of, number
 
 
 def rollback(to: str) -> int:
@@ -27,11 +27,6 @@ def rollback(to: str) -> int:
                 routingConfiguration=[{"stateMachineVersionArn": target, "weight": 100}],
             )
         print(f"{workflow.name}: version {number(target)}{' as before' if before == [target] else ''}")
-    if to == "previous":
-        print(
-            "Executions that run end on the version that they began with. `make rollback` without TO moves the aliases "
-            "onto the versions that were deployed last; `make deploy` asks for that first."
-        )
     return 0
 
 
@@ -83,4 +78,4 @@ def _deployments(stack: Deployment) -> list[datetime]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="make rollback", description=__doc__)
     parser.add_argument("--to", choices=["deployed", "previous"], default="deployed")
-    sys.exit(run(rollback, **vars(parser.parse_args())))
+    sys.exit(run_command(rollback, **vars(parser.parse_args())))

@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from cli.account import AccountError, connect
+from cli.account import CONFIG, connect, run_command
 from cli.definition import FLEET, START, STOP, definition
-from cli.deployment import run
 from cli.history import parsed
 
 if TYPE_CHECKING:
@@ -47,32 +46,16 @@ def verify() -> int:
     session = connect()
     region = str(session.region_name)
     # In adaptive mode boto3 slows down where AWS throttles.
-    config = Config(
-        retries={"mode": "adaptive", "total_max_attempts": 6},
-        connect_timeout=5,
-        read_timeout=60,
-        # TestState has a host of its own, sync-states; an emulator has one host.
-        inject_host_prefix="AWS_ENDPOINT_URL" not in os.environ,
-    )
+    retries: Any = {"mode": "adaptive", "total_max_attempts": 6}
+    # TestState has a host of its own, sync-states; an emulator has one host.
+    config = CONFIG.merge(Config(retries=retries, inject_host_prefix="AWS_ENDPOINT_URL" not in os.environ))
     account = session.client("sts", config=config).get_caller_identity()["Account"]
     print(f"AWS account {account}, Region {region}")
     # TestState has 10 a second, after 50 at once. Source: AWS Step Functions developer guide, Service quotas.
     print(f"Validates {len(DEFINITIONS)} definitions and makes {len(recorded())} tests of states, 10 a second.")
-    needed = "states:ValidateStateMachineDefinition and states:TestState"
-    print(f"Needs {needed}. Free of charge; starts and changes nothing.")
-    try:
-        return check(session.client("stepfunctions", config=config), session.get_partition_for_region(region))
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "UnknownOperationException":
-            problem = f"Step Functions in {region} has no {error.operation_name}: name another Region with AWS_REGION."
-        elif code in ("AccessDenied", "AccessDeniedException"):
-            problem = f"Allow {needed} on *, then try again: {error.response['Error']['Message']}"
-        else:
-            raise
-    except EndpointConnectionError as error:
-        problem = f"Step Functions cannot be reached in {region} (a Region without TestState? a firewall?): {error}"
-    raise AccountError(problem)
+    print("Needs states:ValidateStateMachineDefinition and states:TestState on *.")
+    print("Free of charge; starts and changes nothing.")
+    return check(session.client("stepfunctions", config=config), session.get_partition_for_region(region))
 
 
 def check(client: "SFNClient", partition: str = "aws") -> int:
@@ -187,4 +170,4 @@ def _answered(response: Mapping[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(verify))
+    sys.exit(run_command(verify))

@@ -19,7 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cli.account import AccountError, execution_client, said_plainly
+from cli.account import AccountError, execution_client, printable, run_command, said_plainly
 from cli.history import Follower, Line, Run, Step, clock, parsed, timeline
 from lambdas.image_builder.execution_result import json_object
 
@@ -118,13 +118,7 @@ def picture(run: Run) -> str:
 
 
 def now(run: Run, usual: float | None, items: "MapRunItemCountsTypeDef | None") -> Table:
-    """How a run is at this moment.
-
-    Args:
-        run: as far as it is known.
-        usual: seconds that a start of its image builder takes; None where no earlier one is known.
-        items: of the Map Run that goes on, where there is one.
-    """
+    """How a run is at this moment. Args: usual: seconds that a start of its image builder takes, if known."""
     elapsed = run.elapsed
     table = Table.grid(padding=(0, 2))
     table.add_row()
@@ -197,18 +191,13 @@ def say(console: Console, text: Text) -> None:
     console.print(text, soft_wrap=not console.is_terminal)
 
 
-def printable(text: str) -> str:
-    """A text that somebody else wrote as a terminal may show it: control characters as JSON escapes them."""
-    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
-
-
 def _text(text: str, style: str = "") -> Text:
     """One line of a text that somebody else wrote: no markup, no emoji, no control of the terminal."""
     return Text(printable(text.replace("\n", "\\n")), style, overflow="fold")
 
 
 def _usual_seconds(stepfunctions: "SFNClient", run: Run) -> float | None:
-    """The median of the times that earlier executions waited for their start of the same image builder."""
+    """The median of what earlier starts of the same image builder took."""
     # An execution's ARN is its state machine's, with the name of the execution.
     state_machine = run.execution.replace(":execution:", ":stateMachine:").rpartition(":")[0]
     waited: list[float] = []
@@ -231,22 +220,16 @@ def _items(stepfunctions: "SFNClient", run: Run) -> "MapRunItemCountsTypeDef | N
     return None
 
 
-def main() -> int:
-    """Returns: the exit status: 0 when the execution succeeded, 1 when it did not, 2 when it cannot be watched."""
-    parser = argparse.ArgumentParser(prog="make watch", description=__doc__)
-    parser.add_argument("--execution", default="", help="EXECUTION: the ARN of an execution")
-    execution = parser.parse_args().execution
-    console = Console(highlight=False, emoji=False)
+def main(execution: str) -> int:
+    """Returns: the exit status: 0 when the execution succeeded."""
     try:
-        run = watch(execution_client(execution), execution, console)
-    except AccountError as problem:
-        say(console, Text(printable(str(problem)), RED))
-        return 2
+        found = watch(execution_client(execution), execution, Console(highlight=False, emoji=False))
     except KeyboardInterrupt:
-        console.print(f"{GOES_ON}, but is no longer watched.")
-        return 130
-    return 0 if run.status == "SUCCEEDED" else 1
+        raise AccountError(f"{GOES_ON}, but is no longer watched.") from None
+    return 0 if found.status == "SUCCEEDED" else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(prog="make watch", description=__doc__)
+    parser.add_argument("--execution", default="", help="EXECUTION: the ARN of an execution")
+    sys.exit(run_command(main, **vars(parser.parse_args())))

@@ -15,11 +15,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.account import AccountError
+from cli.account import AccountError, option, printable
 from cli.history import Run
-from cli.options import option
 from cli.report import write_report
-from cli.watch import RED, printable, say, watch
+from cli.watch import RED, say, watch
 from local import demo_faults, processes
 from local.demo_faults import Fault
 from local.emulator import Emulator, EmulatorError, running_emulator
@@ -45,7 +44,7 @@ def main() -> int:
         if options.stop_after is not None:
             request["StopAfterMinutes"] = option("STOP_AFTER", "StopAfterMinutes", options.stop_after)
         fault = None if options.fault is None else demo_faults.named(options.fault)
-    except ValueError as problem:
+    except (AccountError, ValueError) as problem:
         say(console, Text(printable(str(problem)), RED))
         return 2
     # A user's own settings for AWS are not meant for the emulator.

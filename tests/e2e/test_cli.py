@@ -30,7 +30,7 @@ def test_the_commands_watch_and_report_any_execution(
     assert command("report", "--execution", execution, "--output", str(output)) == (0, f"Report: {output}\n")
     assert output.exists()
     status, text = command("report", "--execution", execution, "--output", "/dev/null/report.html")
-    assert status == 2
+    assert status == 1
     assert text.startswith("OUTPUT: the report could not be written")
 
 
@@ -39,7 +39,7 @@ def test_an_execution_that_does_not_exist_is_a_sentence(command: Command, module
     status, text = command(
         module, "--execution", "arn:aws:states:us-east-1:000000000000:execution:StartImageBuilder:none"
     )
-    assert status == 2
+    assert status == 1
     assert "ExecutionDoesNotExist" in text
 
 
@@ -60,7 +60,7 @@ def test_an_auto_stop_is_listed_extended_and_cancelled(deployment: Deployment, c
     assert status == 0, text
     described = deployment.stepfunctions.describe_execution(executionArn=old)
     assert (described["status"], described["error"]) == ("ABORTED", "AutoStopCancelled")
-    assert re.fullmatch(r"Replaced by \S+, by arn:\S+ with `make extend-auto-stop`\.", described["cause"])
+    assert re.fullmatch(r"Replaced by \S+\. By arn:\S+ with `make extend-auto-stop`\.", described["cause"])
     new = command("auto_stops", "list", option)[1]
     assert new.startswith(f"{name}  stops 9000 minutes after it is RUNNING")
     assert new.split()[-1] in described["cause"]

@@ -113,7 +113,7 @@ def test_runs_end_right_through_an_upgrade_a_rollback_and_a_removal(deployment: 
     assert copy.versions()[:2] == ["2", "2"]
 
     for command in ("pause", "resume"):
-        assert re.search(r": schedule night, rule \S+\.\n$", copy.command(command).stdout)
+        assert re.search(r": schedule night, rule \S+\.\n$", copy.command("pause", command).stdout)
 
     remove_under_load(copy)
 
@@ -128,7 +128,7 @@ def remove_under_load(copy: Copy) -> None:
     refused = copy.command("destroy", answer="no\n")
     assert (refused.returncode, refused.stderr) == (1, "Nothing was changed.\n")
     assert copy.deployment.stepfunctions.describe_execution(executionArn=fleet)["status"] == "RUNNING"
-    removed = copy.command("destroy", answer="stop\n")
+    removed = copy.command("destroy", answer="yes\n")
     assert removed.returncode == 0, removed.stderr
     assert "fleet-a is PENDING" in removed.stdout
     with pytest.raises(ClientError, match="does not exist"):

@@ -1,7 +1,6 @@
 """`make destroy`, while a start and an auto-stop run."""
 
 import io
-import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -9,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from cli.deployment import ALIASES, run
+from cli.account import run_command
+from cli.deployment import ALIASES
 from cli.destroy import destroy
 from tests.unit.cli.conftest import Aws
 from tests.unit.cli.test_deployment import stack
@@ -22,17 +22,15 @@ STOPPED = ["DisableRule", "StopExecution", "StopExecution", "Publish", "cdk dest
 @pytest.mark.parametrize(
     ("answer", "cdk", "interrupted", "status", "changes"),
     [
-        ("stop\n", 0, False, 0, STOPPED),
-        ("wait\n", 0, False, 0, STOPPED[-1:]),
-        ("yes\n", 0, False, 1, []),
-        ("STOP\n", 0, False, 1, []),
+        ("yes\n", 0, False, 0, STOPPED),
+        ("YES\n", 0, False, 1, []),
         ("", 0, False, 1, []),
-        ("stop\n", 3, False, 3, [*STOPPED, "EnableRule"]),
-        ("stop\n", 0, True, 1, ["DisableRule", "EnableRule"]),
+        ("yes\n", 3, False, 3, [*STOPPED, "EnableRule"]),
+        ("yes\n", 0, True, 1, ["DisableRule", "EnableRule"]),
     ],
-    ids=["stopped", "waited-for", "other", "capitals", "nothing", "fails", "interrupted"],
+    ids=["stopped", "other", "nothing", "fails", "interrupted"],
 )
-def test_what_runs_is_stopped_without_a_mail_for_each_or_waited_for_or_nothing_changes(
+def test_what_runs_is_stopped_without_a_mail_for_each_or_nothing_changes(
     answer: str,
     cdk: int,
     interrupted: bool,
@@ -44,7 +42,8 @@ def test_what_runs_is_stopped_without_a_mail_for_each_or_waited_for_or_nothing_c
 ) -> None:
     machines = {output: f"arn:{output}" for output in ALIASES.values()}
     outputs = {output: f"{arn}:live" for output, arn in machines.items()}
-    resources = {"AWS::Events::Rule": {"StatusChangesRule": "changes"}, "AWS::StepFunctions::StateMachine": machines}
+    rules = {"StatusChangesRule": "changes", "TriggersA": "a", "TriggersB": "b"}
+    resources = {"AWS::Events::Rule": rules, "AWS::StepFunctions::StateMachine": machines}
     # Fleets, starts, stops: as they are listed, at the first round, and at the second one.
     rounds = [[], EXECUTIONS[:1], EXECUTIONS[1:]] * 2 + [[], [], []]
     builders = [{"Name": "a", "State": "RUNNING"}, {"Name": "b", "State": "STOPPED"}]
@@ -52,6 +51,7 @@ def test_what_runs_is_stopped_without_a_mail_for_each_or_waited_for_or_nothing_c
         **stack("UPDATE_COMPLETE", {**outputs, "OperatorTopicArn": "arn:topic"}, resources),
         "ListExecutions": [{"executions": executions} for executions in rounds],
         "DescribeImageBuilders": {"ImageBuilders": builders},
+        "DescribeRule": {"State": "DISABLED"},
         **{key: {} for key in ("DisableRule", "EnableRule", "StopExecution", "Publish")},
     }
 
@@ -63,14 +63,13 @@ def test_what_runs_is_stopped_without_a_mail_for_each_or_waited_for_or_nothing_c
         if interrupted:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(shutil, "which", lambda name: name)
     monkeypatch.setattr(subprocess, "run", remove)
     monkeypatch.setattr("cli.destroy.time", SimpleNamespace(sleep=sleep))
     monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
-    assert run(destroy) == status
+    assert run_command(destroy) == status
     assert [operation for operation in aws.called if not operation.startswith(READS)] == changes
     printed = capsys.readouterr().out
     if changes and not interrupted:
-        assert "Stopped start arn:a\nStopped stop arn:a-stop" in printed or answer == "wait\n"
+        assert "Stopped start arn:a\nStopped stop arn:a-stop" in printed
         assert "a is RUNNING, and billed while it runs." in printed
         assert "b is" not in printed

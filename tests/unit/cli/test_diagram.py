@@ -4,11 +4,11 @@ import json
 import re
 from html import unescape
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cli.diagram import DIAGRAMS, Way, main_path, svg, ways
+from cli.definition import START
+from cli.diagram import DIAGRAMS, main_path, svg, ways
 
 pytestmark = pytest.mark.needs("Node packages")
 
@@ -41,53 +41,16 @@ def test_the_main_path_is_a_straight_line_from_the_top(source: Path) -> None:
     assert across[0] < 0.6 * width, "neither at the left nor in the middle"
 
 
-def definition(**states: Any) -> dict[str, Any]:
-    return {"Comment": 'Try <it> & "quote": more', "StartAt": next(iter(states)), "States": states}
-
-
-EXAMPLE = definition(
-    Call={
-        "Type": "Task",
-        "Retry": [{"MaxAttempts": 3}],
-        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Choose"}],
-        "Next": "Done",
-    },
-    Choose={
-        "Type": "Choice",
-        "Choices": [
-            {"Comment": "It is busy. Later.", "Next": "Wait before retry"},
-            {"Comment": "Yours", "Next": "Build cause"},
-            {"Comment": "Ours", "Next": "Build cause"},
-        ],
-        "Default": "Build cause",
-    },
-    **{"Wait before retry": {"Type": "Wait", "Next": "Call"}, "Build cause": {"Type": "Pass", "Next": "Stop"}},
-    Stop={"Type": "Fail"},
-    Done={"Type": "Pass", "End": True},
-)
-FAILURE = Way("Choose", "Build cause", "failure", ("Yours", "Ours", "otherwise"))
-
-
-def test_ways_are_retries_failures_or_errors() -> None:
-    assert ways(EXAMPLE) == [
-        Way("Call", "Done", "", ()),
-        Way("Call", "Choose", "error", ()),
-        Way("Choose", "Wait before retry", "retry", ("It is busy",)),
-        FAILURE,
-        Way("Wait before retry", "Call", "", ()),
-        Way("Build cause", "Stop", "", ()),
-    ]
-
-
 def test_what_is_taken_is_marked_and_nothing_else() -> None:
-    marked = re.findall(r'<g class="([^"]*taken)">(.*?)</g>', svg(EXAMPLE, ["Choose", FAILURE]), re.DOTALL)
-    assert [(kind, "Choose" in body, "Ours" in body) for kind, body in marked] == [
-        ("node taken", True, False),
-        ("edge failure taken", False, True),
-    ]
+    workflow = json.loads(START.read_text("utf-8"))
+    failure = next(way for way in ways(workflow) if way.kind == "failure")
+    marked = re.findall(r'<g class="([^"]*taken)">(.*?)</g>', svg(workflow, [failure.source, failure]), re.DOTALL)
+    assert [kind for kind, _ in marked] == ["node taken", "edge failure taken"]
+    assert failure.source in marked[0][1]
 
 
 def test_no_text_of_a_definition_can_break_the_picture() -> None:
-    drawn = svg(definition(**{'<b>"&\\': {"Type": "Pass", "End": True}}))
+    states = {'<b>"&\\': {"Type": "Pass", "End": True}}
+    drawn = svg({"Comment": 'Try <it> & "quote": more', "StartAt": next(iter(states)), "States": states})
     assert 'aria-label="Try &lt;it&gt; &amp; &quot;quote&quot;"' in drawn
     assert "<b>" not in drawn

@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from cli.deployment import Deployment
-from cli.pause import pause, resume, set_notifications
+from cli.pause import pause, resume
 from infra.config.settings import Settings
 
 TARGET = {"Arn": "arn:aws:states:us-east-1:123456789012:stateMachine:Start:live", "RoleArn": "arn:aws:iam::1:role/r"}
@@ -66,13 +66,6 @@ def test_what_was_enabled_is_disabled_and_then_as_before_and_once_is_enough(stac
     assert rules(stack) == {"asked": "DISABLED", "idle": "DISABLED", "changes": "ENABLED"}
     assert sorted(resume(stack)) == paused
     assert (schedules(stack), rules(stack)) == (before, rules_before)
-
-
-def test_notifications_are_switched_off_and_on_with_their_rule_alone(stack: Deployment) -> None:
-    set_notifications(stack, enabled=False)
-    assert rules(stack) == {"asked": "ENABLED", "idle": "DISABLED", "changes": "DISABLED"}
-    set_notifications(stack, enabled=True)
-    assert rules(stack)["changes"] == "ENABLED"
 
 
 def test_a_start_date_that_has_passed_is_left_out(stack: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:

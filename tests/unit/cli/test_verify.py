@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cli import verify
-from cli.deployment import run
+from cli.account import run_command
 from tests.unit.cli.conftest import Aws
 from tests.unit.cli.test_deployment import IDENTITY, VALID
 
@@ -27,7 +27,7 @@ def one_case(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 
 def test_a_case_that_aws_answers_alike_passes(one_case: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(verify.verify) == 0
+    assert run_command(verify.verify) == 0
     assert "0 problems of the definitions; 0 of 1 cases differ." in capsys.readouterr().out
     assert one_case.called == ["GetCallerIdentity", *["ValidateStateMachineDefinition"] * 3, "TestState"]
 
@@ -35,7 +35,7 @@ def test_a_case_that_aws_answers_alike_passes(one_case: Aws, capsys: pytest.Capt
 def test_a_throttled_call_is_tried_again(one_case: Aws) -> None:
     throttled = ("ThrottlingException", "Rate exceeded")
     one_case.answers["TestState"] = [throttled, throttled, answered()]
-    assert run(verify.verify) == 0
+    assert run_command(verify.verify) == 0
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_differs_is_shown_in_full_and_fails(
     answer: Any, said: str, one_case: Aws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one_case.answers["TestState"] = answer
-    assert run(verify.verify) == 1
+    assert run_command(verify.verify) == 1
     printed = capsys.readouterr().out
     assert said in printed
     assert "0 problems of the definitions; 1 of 1 cases differ." in printed
@@ -61,7 +61,7 @@ def test_a_definition_that_is_not_valid_fails(one_case: Aws, capsys: pytest.Capt
     problem = {"severity": "ERROR", "code": "MISSING", "message": "No Next.", "location": "/States/Return result"}
     failed = {"result": "FAIL", "diagnostics": [problem]}
     one_case.answers["ValidateStateMachineDefinition"] = [VALID, failed, VALID]
-    assert run(verify.verify) == 1
+    assert run_command(verify.verify) == 1
     said = capsys.readouterr().out
     assert "stop: No Next. (/States/Return result)\n1 problems of the definitions; 0 of 1 cases differ." in said
 
