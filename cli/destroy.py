@@ -1,7 +1,7 @@
-"""`make destroy`: stops what runs, then removes the stack.
+"""`make destroy`: ends what runs, then removes the stack.
 
 A state machine is gone only when all its executions have ended, and a nested one can wait for hours: so what runs is
-stopped first, fleets before starts before auto-stops. The operators get one summary, no mail for each.
+stopped first, fleets before starts before auto-stops, or waited for. The operators get one summary, no mail for each.
 """
 
 import subprocess  # nosec B404 # runs the CDK
@@ -24,31 +24,33 @@ _AT_REST = {"STOPPED", "STOPPING", "FAILED", "DELETING"}
 
 
 def destroy() -> int:
-    """List what runs, ask, stop it, and remove the stack. Returns: the exit status of the CDK."""
+    """List what runs, ask, end it, and remove the stack. Returns: the exit status of the CDK."""
     stack = deployed(broken=True)
     name, region = stack.settings.stack_name, stack.session.region_name
     running = _running(stack)
     for execution, workflow in running.values():
         print(f"{workflow} {execution['name']} runs since {execution['startDate']:%Y-%m-%d %H:%M} UTC")
-    print(f"Stop these {len(running)} executions and remove {name} from {region}? Type yes; ", end="")
+    answers = "stop to stop them or wait to wait until they have ended" if running else "yes"
+    print(f"Remove {name} from {region}, where {len(running)} executions run? Type {answers}; ", end="")
     print("anything else changes nothing: ", end="", flush=True)
-    if sys.stdin.readline().strip() != "yes":
+    answer = sys.stdin.readline().strip()
+    if answer not in (("stop", "wait") if running else ("yes",)):
         raise AccountError("Nothing was changed.")
     print(f"Disabled: {', '.join(pause(stack)) or 'no schedule or trigger'}.")
-    status = 1
+    stop, status = answer == "stop", 1
     try:
-        if running:
+        if stop:
             set_notifications(stack, enabled=False)
             time.sleep(SETTLE_SECONDS)
-        summary = "\n".join([f"make destroy removes {name}.", *_stop_all(stack), *_left_running(stack)])
+        summary = "\n".join([f"make destroy removes {name}.", *_end(stack, stop=stop), *_left_running(stack)])
         print(summary)
-        if running:
+        if stop:
             topic, subject = stack.output("OperatorTopicArn"), f"{name} is being removed"[:99]
             stack.client("sns").publish(TopicArn=topic, Subject=subject, Message=summary[:200_000])
         command = ["cdk", "destroy", name, "--force", "--no-notices"]
         status = subprocess.run(command, check=False).returncode  # nosec B603 # the stack of the settings
     finally:
-        if running and status:
+        if stop and status:
             set_notifications(stack, enabled=True)
     return status
 
@@ -65,17 +67,23 @@ def _running(stack: Deployment) -> Mapping[str, tuple[Any, str]]:
     }
 
 
-def _stop_all(stack: Deployment) -> list[str]:
-    """Stop all executions, until none runs. Returns: a line for each."""
-    stopped: dict[str, str] = {}
-    # What one starts before it ends, the next round sees.
+def _end(stack: Deployment, *, stop: bool) -> list[str]:
+    """Stop all executions, or wait for them. Returns: a line for each.
+
+    What one starts before it ends, the next round sees.
+    """
+    seen: dict[str, str] = {}
+    left = 0
     while running := _running(stack):
         for arn, (_, workflow) in running.items():
-            stack.stop(arn, "DeploymentRemoved", "make destroy removes the deployment.")
-            stopped[arn] = f"Stopped {workflow} {arn}"
-        print(f"{len(running)} executions are being stopped.", flush=True)
+            seen[arn] = f"{'Stopped' if stop else 'Waited for'} {workflow} {arn}"
+            if stop:
+                stack.stop(arn, "DeploymentRemoved", "make destroy removes the deployment.")
+        if len(running) != left:
+            left = len(running)
+            print(f"{left} executions have not ended yet.", flush=True)
         time.sleep(POLL_SECONDS)
-    return list(stopped.values())
+    return list(seen.values())
 
 
 def _left_running(stack: Deployment) -> list[str]:

@@ -128,7 +128,7 @@ def remove_under_load(copy: Copy) -> None:
     refused = copy.command("destroy", answer="no\n")
     assert (refused.returncode, refused.stderr) == (1, "Nothing was changed.\n")
     assert copy.deployment.stepfunctions.describe_execution(executionArn=fleet)["status"] == "RUNNING"
-    removed = copy.command("destroy", answer="yes\n")
+    removed = copy.command("destroy", answer="stop\n")
     assert removed.returncode == 0, removed.stderr
     assert "fleet-a is PENDING" in removed.stdout
     with pytest.raises(ClientError, match="does not exist"):

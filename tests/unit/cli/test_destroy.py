@@ -22,15 +22,16 @@ STOPPED = ["DisableRule", "StopExecution", "StopExecution", "Publish", "cdk dest
 @pytest.mark.parametrize(
     ("answer", "cdk", "interrupted", "status", "changes"),
     [
-        ("yes\n", 0, False, 0, STOPPED),
-        ("YES\n", 0, False, 1, []),
+        ("stop\n", 0, False, 0, STOPPED),
+        ("wait\n", 0, False, 0, STOPPED[-1:]),
+        ("yes\n", 0, False, 1, []),
         ("", 0, False, 1, []),
-        ("yes\n", 3, False, 3, [*STOPPED, "EnableRule"]),
-        ("yes\n", 0, True, 1, ["DisableRule", "EnableRule"]),
+        ("stop\n", 3, False, 3, [*STOPPED, "EnableRule"]),
+        ("stop\n", 0, True, 1, ["DisableRule", "EnableRule"]),
     ],
-    ids=["stopped", "other", "nothing", "fails", "interrupted"],
+    ids=["stopped", "waited-for", "other", "nothing", "fails", "interrupted"],
 )
-def test_what_runs_is_stopped_without_a_mail_for_each_or_nothing_changes(
+def test_what_runs_is_stopped_without_a_mail_for_each_or_waited_for_or_nothing_changes(
     answer: str,
     cdk: int,
     interrupted: bool,
@@ -70,6 +71,7 @@ def test_what_runs_is_stopped_without_a_mail_for_each_or_nothing_changes(
     assert [operation for operation in aws.called if not operation.startswith(READS)] == changes
     printed = capsys.readouterr().out
     if changes and not interrupted:
-        assert "Stopped start arn:a\nStopped stop arn:a-stop" in printed
+        done = "Waited for" if answer == "wait\n" else "Stopped"
+        assert f"{done} start arn:a\n{done} stop arn:a-stop" in printed
         assert "a is RUNNING, and billed while it runs." in printed
         assert "b is" not in printed
