@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -185,7 +185,8 @@ class Engine:
 
     def _next_error(self, operation: str) -> None:
         if error := next(self.script.get(operation, iter(())), None):
-            raise error
+            # One exception may be raised often, and would keep the frames of every run.
+            raise error.with_traceback(None)
 
     # The parameter names are those of the clients' methods.
     def _invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803  # as boto3 names them
@@ -274,7 +275,7 @@ def _copied(value: Any) -> Any:
     return value if isinstance(value, str | int | float | None) else copy.copy(value)
 
 
-@cache
+@lru_cache(maxsize=8)
 def _program(text: str) -> Any:
     # Its grammar wants a number with a fraction where the specification allows any.
     text = text.replace('"ToleratedFailurePercentage": 100,', '"ToleratedFailurePercentage": 100.0,')
