@@ -36,8 +36,10 @@ def test_after_a_crash_the_auto_stop_waits_for_a_poll_that_succeeds(world: World
 
 
 def test_a_dry_run_whose_function_crashed_ends_with_the_first_poll_that_succeeds(world: World) -> None:
-    execution = world.start(starts=[CRASHED], polls=[fails("Lambda.Unknown"), finds("STOPPED")], DryRun=True)
-    assert (execution.status, execution.output["Outcome"]) == ("SUCCEEDED", "DryRun")
+    execution = world.start(
+        starts=[CRASHED], polls=[fails("Lambda.Unknown"), finds("STOPPED")], DryRun=True, StopAfterMinutes=5
+    )
+    assert (execution.status, execution.output["Outcome"], world.scheduled) == ("SUCCEEDED", "DryRun", [])
 
 
 def test_after_a_crash_what_was_running_before_gets_no_auto_stop(world: World) -> None:
