@@ -54,16 +54,10 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     "denied": {"error": {"code": "AccessDeniedException"}},
     "dropped before": {"drop": "before"},
     "dropped after": {"drop": "after"},
-    "unavailable after": {"answer": {}},
     "slow": {"delay": READ_SECONDS + 15},
     "hanging": {"delay": MUTATE_SECONDS + 35},
 }
 """What becomes of a call of AppStream."""
-
-
-def hangs(handler: Handler, event: Any) -> dict[str, Any]:
-    run_handler(handler, event)
-    return fails("States.Timeout")(handler, event)
 
 
 def busy(handler: Handler, event: Any) -> dict[str, Any]:
@@ -73,7 +67,6 @@ def busy(handler: Handler, event: Any) -> dict[str, Any]:
 INVOCATIONS: Mapping[str, Invocation] = {
     "crashes": fails("Runtime.ExitError"),
     "crashes after": kills_after_its_work,
-    "hangs": hangs,
     "busy": busy,
 }
 """What becomes of an invocation of a function."""
@@ -294,7 +287,7 @@ class Model:
             return answer
         finally:
             self.here.invoked = None
-            if trouble in ("crashes after", "hangs"):
+            if trouble == "crashes after":
                 self.time.sleep(80)
             if failed:
                 run.hindered.append(self.now())
@@ -302,7 +295,7 @@ class Model:
                 run.polls += invoked.polls
             if invoked.life and not failed:
                 invoked.life.confirmed = not invoked.lost
-            blind = trouble in ("crashes", "crashes after", "hangs")
+            blind = trouble in ("crashes", "crashes after")
             if function == START and (invoked.lost or blind):
                 run.lost.append(Lost(invoked.began, blind))
 
@@ -318,8 +311,6 @@ class Model:
             self.fake.faults.add(Fault.parse({"times": 1, **CALLS[kind]}))
         self._settle()
         reply = make()
-        if kind == "unavailable after":
-            reply = Reply(error=ServiceError("InternalFailure", "It broke."))
         if self.fake.calls[-1].effective:
             self._take_effect(operation, invoked)
         life = self._settle()
