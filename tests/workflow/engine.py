@@ -11,7 +11,6 @@ import json
 import logging
 import re
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -257,12 +256,12 @@ def run_handler(handler: Handler, event: Any) -> dict[str, Any]:
     try:
         return {"Payload": json.dumps(handler(event, context)).encode()}
     except Exception as error:
-        return function_error(type(error).__name__, str(error), traceback.format_tb(error.__traceback__))
+        return function_error(type(error).__name__, str(error))
 
 
-def function_error(kind: str, message: str, trace: list[str] | None = None) -> dict[str, Any]:
-    """What Invoke answers for a function that failed."""
-    payload = {"errorMessage": message, "errorType": kind, "requestId": "1", "stackTrace": trace or []}
+def function_error(kind: str, message: str) -> dict[str, Any]:
+    """What Invoke answers for a function that failed. Without a trace, which would name files of this machine."""
+    payload = {"errorMessage": message, "errorType": kind, "requestId": "1", "stackTrace": []}
     return {"FunctionError": "Unhandled", "Payload": json.dumps(payload).encode()}
 
 

@@ -39,14 +39,12 @@ import tests.conftest  # noqa: F401
 from cli.verify import CASES
 from tests import scenarios
 from tests.scenarios import answers
-from tests.workflow import engine
 from tests.workflow.conftest import World
 from tests.workflow.engine import Execution, run_handler, service_error
 from tests.workflow.scripted import fails, finds, starts
 
 Case = dict[str, Any]
 Play = Callable[[World], object]
-_function_error = engine.function_error
 
 
 @dataclass
@@ -192,9 +190,7 @@ def record() -> list[Case]:
     kept: dict[str, Case] = {}
     for machine, play in runs():
         recorder = Recorder()
-        # A stack trace names files of this machine.
-        without_trace = patch.object(engine, "function_error", lambda kind, text, _=None: _function_error(kind, text))
-        with recorder.recording(), without_trace:
+        with recorder.recording():
             play(World.new())
         for case in cases(machine, recorder.visits):
             kept.setdefault(_way(case), case)
