@@ -146,8 +146,6 @@ OTHER_WORDS: Mapping[str, Sequence[str]] = {
     "true": ("false",),
 }
 WORDS = re.compile(r"'[^']*'|/\^.*\$/|\$?[A-Za-z.]+\w*|[0-9]+(?:[.][0-9]+)?|>=|<=|[^\s\w]")
-
-
 VALUES = ("Assign", "Output", "Arguments", "Error", "Cause", "Seconds")
 
 
@@ -165,10 +163,9 @@ def _of_part(where: Where, part: Mapping[str, Any], touch: str, targets: Set[str
             case "Retry" | "Catch" | "Choices":
                 for number, inner in enumerate(value):
                     condition = _inner(inner.get("Condition", ""))
-                    yield Change((*at, number), REMOVED, condition or f"{touch}!")
-                    yield from _of_part(
-                        (*at, number), inner, f"{condition} is true" if condition else f"{touch}!", targets
-                    )
+                    reached = f"{condition} is true" if condition else f"{touch}!"
+                    yield Change((*at, number), REMOVED, condition or reached)
+                    yield from _of_part((*at, number), inner, reached, targets)
             case "Condition":
                 yield from _of_condition(at, _inner(value))
             case "ErrorEquals":
@@ -289,19 +286,7 @@ def checks() -> list[pytest.Function]:
         def pytest_collection_finish(session: pytest.Session) -> None:
             collected.extend(item for item in session.items if isinstance(item, pytest.Function))
 
-    options = [
-        "--collect-only",
-        "-q",
-        "-s",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "-W",
-        "ignore",
-        "-o",
-        "addopts=",
-    ]
+    options = ["--collect-only", "-q", "-s", "-pno:cacheprovider", "-pno:xdist", "-Wignore", "-oaddopts="]
     with redirect_stdout(StringIO()):
         pytest.main([*options, str(Path(__file__).parent)], plugins=[Collector()])
     return [each for each in collected if set(each.fixturenames) - _parameters(each).keys() == {"world"}]
@@ -325,9 +310,11 @@ def touched_by(number: int) -> frozenset[str] | None:
     evaluate, enter, attempt = engine._evaluate, CommonStateField._eval_body, ExecutionState._evaluate_with_timeout
 
     def evaluate_and_mark(self: StringJSONata, env: Environment) -> None:
-        evaluate(self, env)
         expression = self.expression.strip()
-        marks.update({expression, f"{expression} is true"} if env.stack[-1] is True else {expression})
+        marks.add(expression)
+        evaluate(self, env)
+        if env.stack[-1] is True:
+            marks.add(f"{expression} is true")
 
     def enter_and_mark(self: CommonStateField, env: Environment) -> None:
         marks.add(self.name)
