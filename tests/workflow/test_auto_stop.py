@@ -23,7 +23,7 @@ def stop_arn(name: str) -> str:
 
 
 def test_an_auto_stop_is_scheduled_as_soon_as_the_start_is_accepted(world: World) -> None:
-    execution = world.start(StopAfterMinutes=30)
+    execution = world.start(StopAfterMinutes=30, SkipTag="Keep")
     assert execution.states[3:6] == ["Evaluate builder state", "Schedule auto-stop", "Evaluate builder state"]
     (scheduled,) = world.engine.started
     assert scheduled["StateMachineArn"].endswith(":stateMachine:StopImageBuilder:live")
@@ -31,7 +31,7 @@ def test_an_auto_stop_is_scheduled_as_soon_as_the_start_is_accepted(world: World
     assert json.loads(scheduled["Input"]) == {
         "Name": BUILDER,
         "StopAfterMinutes": 30,
-        "SkipTag": "Skip_Stop",
+        "SkipTag": "Keep",
         "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": ARN,
     }
     assert execution.output["AutoStop"] == {
