@@ -9,7 +9,7 @@ import pytest
 from tests.scenarios import BUILDER, answers
 from tests.workflow.conftest import World
 from tests.workflow.engine import ARN, service_error
-from tests.workflow.scripted import START, fails, finds, kills_after_its_work, starts
+from tests.workflow.scripted import INTERFACE, START, fails, finds, kills_after_its_work, starts
 
 LATE = {"durations": {"pending": 1_500}}
 UNAVAILABLE = service_error("StartExecution")
@@ -54,6 +54,12 @@ def test_each_attempt_has_an_auto_stop_of_its_own(world: World, second: Any) -> 
     polls = [finds("STOPPED"), finds("PENDING"), finds("PENDING"), finds("RUNNING")]
     world.start(starts=[starts(), second], polls=polls, StopAfterMinutes=5)
     assert world.scheduled == ["test-stop-1", "test-stop-2"]
+
+
+def test_an_own_start_that_is_over_leaves_no_auto_stop_in_the_result(world: World) -> None:
+    polls = [finds("RUNNING"), finds("STOPPING"), finds("PENDING"), finds("RUNNING", **INTERFACE)]
+    output = world.start(starts=[starts()], polls=polls, StopAfterMinutes=5, RequireNetworkInterface=True).output
+    assert (output["Started"], output["AutoStop"]["Execution"]) == (False, None)
 
 
 def test_a_start_whose_auto_stop_cannot_be_scheduled_at_running_either_fails(world: World) -> None:
