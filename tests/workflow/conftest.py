@@ -73,7 +73,7 @@ class Topic:
 
     def publish(self, **message: str) -> dict[str, Any]:
         if error := next(self.script.get("Publish", iter(())), None):
-            raise error
+            raise error.with_traceback(None)
         self.messages.append(message)
         return {"MessageId": "1"}
 
@@ -161,10 +161,10 @@ class World:
         polls: Iterable[Any] = (),
         **request: Any,
     ) -> Execution:
-        """Start the image builder.
+        """Start the image builder, which is STOPPED if the builder says nothing else.
 
         Args:
-            builder: settings of the fake's image builder, over those of an ordinary one that is STOPPED.
+            builder: settings of the fake's image builder.
             faults: of calls to AppStream.
             script: what becomes of the next invocations and calls (Engine.script).
             starts: the part of the script for the function that starts.
@@ -210,13 +210,7 @@ class World:
         *,
         arn: str = FLEET_ARN,
     ) -> Execution:
-        """Run the workflow that starts many.
-
-        Args:
-            execution_input: its request.
-            nested: how each execution that it starts ends; None: each really runs, one after another.
-            arn: of the fleet's execution.
-        """
+        """Run the fleet workflow. nested: how each execution that it starts ends; None: each really runs."""
         self.engine.nested = nested or (lambda parameters: self.run(json.loads(parameters["Input"])))
         return self._run(execution_input, arn, definitions.definition(definitions.FLEET))
 

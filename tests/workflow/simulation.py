@@ -23,7 +23,6 @@ import botocore.endpoint
 from cli.definition import STOP, definition
 from lambdas import notify_operators
 from lambdas.image_builder.appstream import MUTATE_SECONDS, READ_SECONDS
-from local.fake_appstream.builders import ImageBuilder
 from local.fake_appstream.fake import FakeAppStream, Reply
 from local.fake_appstream.faults import Fault
 from local.fake_appstream.model import ServiceError
@@ -40,10 +39,6 @@ LATENCY = 0.5
 SHORTEST_START = 300
 """Seconds. Source: AppStream 2.0 administration guide, Image Builder Actions: starts take 5 to 25 minutes."""
 
-SINGLES_APART = 600
-"""Seconds between two single odd answers: an auto-stop believes two polls in a row."""
-
-STALE_SECONDS = 70
 SOON = 100
 """Seconds after a call: RUNNING until then is a start from before."""
 
@@ -59,16 +54,10 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     "denied": {"error": {"code": "AccessDeniedException"}},
     "dropped before": {"drop": "before"},
     "dropped after": {"drop": "after"},
-    "unavailable after": {"answer": {}},
     "slow": {"delay": READ_SECONDS + 15},
     "hanging": {"delay": MUTATE_SECONDS + 35},
 }
 """What becomes of a call of AppStream."""
-
-
-def hangs(handler: Handler, event: Any) -> dict[str, Any]:
-    run_handler(handler, event)
-    return fails("States.Timeout")(handler, event)
 
 
 def busy(handler: Handler, event: Any) -> dict[str, Any]:
@@ -78,7 +67,6 @@ def busy(handler: Handler, event: Any) -> dict[str, Any]:
 INVOCATIONS: Mapping[str, Invocation] = {
     "crashes": fails("Runtime.ExitError"),
     "crashes after": kills_after_its_work,
-    "hangs": hangs,
     "busy": busy,
 }
 """What becomes of an invocation of a function."""
@@ -97,7 +85,7 @@ class Trouble(NamedTuple):
     """What happens to some calls for a while, in seconds from the beginning.
 
     target: an operation of AppStream or "*" for all; a function; StartExecution or Publish.
-    kind: of `CALLS` or `INVOCATIONS`; "before" or "after", for the others. "stale" and "gone" are one answer each.
+    kind: of `CALLS` or `INVOCATIONS`; "before" or "after", for the others.
     """
 
     at: float
@@ -130,7 +118,7 @@ class Poll(NamedTuple):
 
     time: float
     state: str
-    life: Life | None
+    life: Life
 
 
 class Lost(NamedTuple):
@@ -138,7 +126,6 @@ class Lost(NamedTuple):
 
     at: float
     blind: bool
-    hindered: int  # how many hindrances there were until then
 
 
 @dataclass(eq=False)
@@ -151,7 +138,7 @@ class Run:
     owner: "Run | None" = None
     polls: list[Poll] = field(default_factory=list)
     lost: list[Lost] = field(default_factory=list)
-    hindered: list[float] = field(default_factory=list)  # when its calls or functions failed, or an answer was stale
+    hindered: list[float] = field(default_factory=list)  # when its calls or functions failed
     messages: int = 0  # that operators got about it, dead letters included
     execution: Execution | None = None
 
@@ -200,10 +187,8 @@ class Model:
         self.engine.script.update({name: repeat(partial(self.invoke, name)) for name in self.engine.handlers})
         self.here = threading.local()
         self.began = self.clock.now()
-        self.troubles = list(troubles)
-        self.last_single = -float("inf")
+        self.troubles = troubles
         self.lives: list[Life] = []
-        self.past: list[tuple[float, ImageBuilder | None, Life]] = []
         self.runs: dict[str, Run] = {}
         self.violations: list[str] = []
         self._begin_life(None)
@@ -302,7 +287,7 @@ class Model:
             return answer
         finally:
             self.here.invoked = None
-            if trouble in ("crashes after", "hangs"):
+            if trouble == "crashes after":
                 self.time.sleep(80)
             if failed:
                 run.hindered.append(self.now())
@@ -310,9 +295,9 @@ class Model:
                 run.polls += invoked.polls
             if invoked.life and not failed:
                 invoked.life.confirmed = not invoked.lost
-            blind = trouble in ("crashes", "crashes after", "hangs")
+            blind = trouble in ("crashes", "crashes after")
             if function == START and (invoked.lost or blind):
-                run.lost.append(Lost(invoked.began, blind, len(run.hindered)))
+                run.lost.append(Lost(invoked.began, blind))
 
     # Calls of AppStream
 
@@ -326,13 +311,9 @@ class Model:
             self.fake.faults.append(Fault.parse({"times": 1, **CALLS[kind]}))
         self._settle()
         reply = make()
-        if kind == "unavailable after":
-            reply = Reply(error=ServiceError("InternalFailure", "It broke."))
         if self.fake.calls[-1].effective:
             self._take_effect(operation, invoked)
-        life: Life | None = self._settle()
-        if kind in ("stale", "gone"):
-            reply, life = self._odd(kind, reply)
+        life = self._settle()
         if invoked:
             self._note(operation, invoked, reply, life)
             if kind:
@@ -343,18 +324,13 @@ class Model:
 
     def trouble(self, target: str) -> str:
         """The kind of trouble that a call meets now; empty: none."""
-        for trouble in self.troubles:
-            everything = trouble.target == "*" and target in OPERATIONS
-            if not (trouble.target == target or everything) or self.now() < trouble.at:
-                continue
-            if trouble.kind in ("stale", "gone"):
-                if self.now() - self.last_single > SINGLES_APART:
-                    self.troubles.remove(trouble)
-                    self.last_single = self.now()
-                    return trouble.kind
-            elif self.now() < trouble.at + trouble.seconds:
-                return trouble.kind
-        return ""
+        targets = {target, "*"} if target in OPERATIONS else {target}
+        met = (
+            each.kind
+            for each in self.troubles
+            if each.target in targets and each.at <= self.now() < each.at + each.seconds
+        )
+        return next(met, "")
 
     def _take_effect(self, operation: str, invoked: Invoked | None) -> None:
         run = invoked.run if invoked else None
@@ -373,17 +349,7 @@ class Model:
         running = float("inf") if seconds is None else self.now() + seconds
         self.lives.append(Life(starter, self.now(), running=running))
 
-    def _odd(self, kind: str, reply: Reply) -> tuple[Reply, Life | None]:
-        """One answer that is older than the last change, or that denies that there is such an image builder."""
-        if kind == "gone":
-            return Reply(error=ServiceError("ResourceNotFoundException", "There is none.")), None
-        then = self.clock.now() - STALE_SECONDS
-        builder, life = next(((builder, life) for at, builder, life in reversed(self.past) if at <= then), (None, None))
-        if builder is None or builder.state(then) is None:
-            return reply, self.lives[-1]
-        return Reply({"ImageBuilders": [builder.describe(then)]}), life
-
-    def _note(self, operation: str, invoked: Invoked, reply: Reply, life: Life | None) -> None:
+    def _note(self, operation: str, invoked: Invoked, reply: Reply, life: Life) -> None:
         unclear = reply.dropped or (reply.error is not None and reply.error.status >= 500)
         if operation == "StartImageBuilder":
             invoked.lost = unclear or reply.delay > MUTATE_SECONDS
@@ -393,12 +359,9 @@ class Model:
 
     def _settle(self) -> Life:
         """Note what has come about by itself. Returns the life that is under way, or was the last."""
-        builder = self.fake._builders.get(BUILDER)
         life = self.lives[-1]
         if self._state() in ("STOPPED", "FAILED", "DELETING", None):
             life.ended = min(life.ended, self.now())
-        if not self.past or self.past[-1][1] is not builder or self.past[-1][2] is not life:
-            self.past.append((self.clock.now(), builder, life))
         return life
 
     def _state(self) -> str | None:
@@ -460,11 +423,11 @@ class Model:
             yield f"{run.messages} messages about {execution.error or 'a success'}"
         if not failed and not run.owner:
             last = run.polls[-1].life
-            if execution.output["Started"] and (last is None or self._whose(run, last) != "confirmed"):
+            if execution.output["Started"] and self._whose(run, last) != "confirmed":
                 yield "Started, and it was not"
-            unbroken = last and last.starter is run and last.confirmed and not run.hindered
-            one = unbroken and last and len({poll.life for poll in run.polls if poll.time > last.began}) == 1
-            if one and not execution.output["Started"]:
+            unbroken = last.starter is run and last.confirmed and not run.hindered
+            one = len({poll.life for poll in run.polls if poll.time > last.began}) == 1
+            if unbroken and one and not execution.output["Started"]:
                 yield "not Started, and it was"
 
     def _whose(self, run: Run, life: Life) -> str:
@@ -480,10 +443,8 @@ class Model:
         before = self.lives[self.lives.index(life) - 1] if life is not self.lives[0] else None
         over = min(before.ended, life.began) if before else -float("inf")
         lost = [each for each in start.lost if each.at < life.ended and (each.blind or over <= each.at <= life.began)]
-        hindered = [*start.hindered, *(run.hindered if run.owner else [])]
         if lost:
             claim, since = "presumed", lost[-1].at
-            hindered = [*start.hindered[lost[-1].hindered :], *(run.hindered if run.owner else [])]
         elif before is None or (claim := self._whose(run, before)) == "foreign":
             return "foreign"
         else:
@@ -495,6 +456,7 @@ class Model:
             shown = shown or _shows_end(inherited, life, since, 1, called)[0]
         if shown:
             return "foreign"
+        hindered = [*start.hindered, *(run.hindered if run.owner else [])]
         helpless = any(since - SHORTEST_START <= at <= max(life.running, since + SHORTEST_START) for at in hindered)
         return claim if helpless or not (ran or life.began - since > SHORTEST_START) else "foreign"
 

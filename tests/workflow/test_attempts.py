@@ -36,8 +36,10 @@ def test_after_a_crash_the_auto_stop_waits_for_a_poll_that_succeeds(world: World
 
 
 def test_a_dry_run_whose_function_crashed_ends_with_the_first_poll_that_succeeds(world: World) -> None:
-    execution = world.start(starts=[CRASHED], polls=[fails("Lambda.Unknown"), finds("STOPPED")], DryRun=True)
-    assert (execution.status, execution.output["Outcome"]) == ("SUCCEEDED", "DryRun")
+    execution = world.start(
+        starts=[CRASHED], polls=[fails("Lambda.Unknown"), finds("STOPPED")], DryRun=True, StopAfterMinutes=5
+    )
+    assert (execution.status, execution.output["Outcome"], world.scheduled) == ("SUCCEEDED", "DryRun", [])
 
 
 def test_after_a_crash_what_was_running_before_gets_no_auto_stop(world: World) -> None:
@@ -73,3 +75,11 @@ def test_a_failure_after_the_own_start_is_over_does_not_say_that_it_goes_on(worl
     polls = [finds("PENDING"), finds("STOPPING"), finds("FAILED")]
     cause = world.start(starts=[starts()], polls=polls, StopAfterMinutes=5).cause
     assert "goes on" not in cause["Message"]
+
+
+def test_a_start_that_is_accepted_late_is_polled_as_one_that_is_accepted_at_once(world: World) -> None:
+    builder = {"next_start": [("PENDING", 380), ("RUNNING", None)]}
+    busy = {"code": "ConcurrentModificationException", "message": "Wait a few minutes and try again."}
+    at_once = world.start(builder).output["Polls"]
+    faults = [{"operation": "StartImageBuilder", "times": 2, "error": busy}]
+    assert world.start(builder, faults).output["Polls"] == at_once

@@ -9,7 +9,7 @@ import pytest
 from tests.scenarios import BUILDER, answers
 from tests.workflow.conftest import World
 from tests.workflow.engine import ARN, service_error
-from tests.workflow.scripted import INTERFACE, START, fails, finds, jitter, kills_after_its_work, starts
+from tests.workflow.scripted import INTERFACE, START, fails, finds, kills_after_its_work, starts
 
 LATE = {"durations": {"pending": 1_500}}
 UNAVAILABLE = service_error("StartExecution")
@@ -23,7 +23,7 @@ def stop_arn(name: str) -> str:
 
 
 def test_an_auto_stop_is_scheduled_as_soon_as_the_start_is_accepted(world: World) -> None:
-    execution = world.start(StopAfterMinutes=30)
+    execution = world.start(StopAfterMinutes=30, SkipTag="Keep")
     assert execution.states[3:6] == ["Evaluate builder state", "Schedule auto-stop", "Evaluate builder state"]
     (scheduled,) = world.engine.started
     assert scheduled["StateMachineArn"].endswith(":stateMachine:StopImageBuilder:live")
@@ -31,18 +31,13 @@ def test_an_auto_stop_is_scheduled_as_soon_as_the_start_is_accepted(world: World
     assert json.loads(scheduled["Input"]) == {
         "Name": BUILDER,
         "StopAfterMinutes": 30,
-        "SkipTag": "Skip_Stop",
+        "SkipTag": "Keep",
         "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": ARN,
     }
     assert execution.output["AutoStop"] == {
         "Execution": stop_arn("test-stop-1"),
         "Why": "It stops the image builder 30 minutes after it is RUNNING.",
     }
-
-
-def test_without_the_option_there_is_no_auto_stop(world: World) -> None:
-    assert "AutoStop" not in world.start(StopOnFailure=True).output
-    assert world.scheduled == []
 
 
 @pytest.mark.parametrize("builder", [{"state": "RUNNING"}, {"state": [["PENDING", 200], ["RUNNING", None]]}])
@@ -67,37 +62,7 @@ def test_an_own_start_that_is_over_leaves_no_auto_stop_in_the_result(world: Worl
     assert (output["Started"], output["AutoStop"]["Execution"]) == (False, None)
 
 
-@pytest.mark.parametrize(
-    ("options", "suffix"),
-    [({"StopAfterMinutes": 30}, "-stop-1"), ({"StopOnFailure": True, "TimeoutMinutes": 5}, "-fail-1")],
-)
-def test_names_hold_purpose_and_attempt_within_80_characters_and_never_collide(
-    world: World, options: dict[str, Any], suffix: str
-) -> None:
-    for name in [f"{'patch-' * 12}-998", f"{'patch-' * 12}-999", f"{'n' * 79}1", f"{'n' * 79}2"]:
-        world.prepare(LATE)
-        world.engine.run({"Name": BUILDER, **options}, ARN.replace(":test", f":{name}"))
-    assert len(set(world.scheduled)) == 4
-    assert all(len(name) <= 80 and name.endswith(suffix) for name in world.scheduled)
-
-
-@pytest.mark.parametrize(
-    ("options", "pauses"),
-    [({"StopAfterMinutes": 30}, slice(6)), ({"StopOnFailure": True, "TimeoutMinutes": 5}, slice(-6, None))],
-)
-def test_scheduling_is_retried_under_the_same_name(world: World, options: dict[str, Any], pauses: slice) -> None:
-    with jitter(0.5):
-        world.start(LATE, script={"StartExecution": [UNAVAILABLE] * 6}, **options)
-    assert (world.pauses[pauses], len(world.scheduled)) == ([2.5, 5, 10, 20, 30, 30], 1)
-
-
-def test_an_auto_stop_that_cannot_be_scheduled_is_tried_again_at_running(world: World) -> None:
-    execution = world.start(script={"StartExecution": [UNAVAILABLE] * 7}, StopAfterMinutes=30)
-    assert execution.output["AutoStop"]["Execution"] == stop_arn("test-stop-1")
-    assert execution.states[-4] == "Schedule auto-stop"
-
-
-def test_then_the_start_fails_and_the_operators_are_notified(world: World) -> None:
+def test_a_start_whose_auto_stop_cannot_be_scheduled_at_running_either_fails(world: World) -> None:
     denied = service_error("StartExecution", "AccessDenied")
     execution = world.start(script={"StartExecution": [denied] * 14}, StopAfterMinutes=30)
     assert world.failure(execution) == ("AutoStopNotScheduled", "notify", 1)
@@ -273,17 +238,6 @@ def test_a_builder_that_is_gone_is_left_alone(world: World) -> None:
     assert (stop.status, stop.output["Outcome"], world.topic.messages) == ("SUCCEEDED", "LeftAlone", [])
 
 
-def test_it_obeys_the_tag_that_the_request_names(world: World) -> None:
-    world.start({"tags": {"Keep": ""}}, StopAfterMinutes=30, SkipTag="Keep")
-    assert world.run_stop().output["Outcome"] == "Skipped"
-
-
-def test_an_outage_of_fifty_minutes_does_not_end_it(world: World) -> None:
-    world.after(600, lambda: world.prepare(None, [answers("DescribeImageBuilders", "InternalFailure", 24)]))
-    stop = world.stop(StopAfterMinutes=600)
-    assert (stop.status, stop.output["Outcome"]) == ("SUCCEEDED", "Stopped")
-
-
 def test_an_outage_without_end_notifies_within_about_an_hour(world: World) -> None:
     world.after(600, lambda: world.prepare(None, [answers("DescribeImageBuilders", "InternalFailure")]))
     began = world.clock.now()
@@ -291,3 +245,17 @@ def test_an_outage_without_end_notifies_within_about_an_hour(world: World) -> No
     assert world.failure(stop) == ("ImageBuilderStopTimedOut", "notify", 1)
     assert stop.cause["Message"].endswith("The last error was ServiceUnavailableException.")
     assert 600 + 3_000 < world.clock.now() - began < 600 + 3_900
+
+
+@pytest.mark.parametrize(
+    ("options", "suffix"),
+    [({"StopAfterMinutes": 30}, "-stop-1"), ({"StopOnFailure": True, "TimeoutMinutes": 5}, "-fail-1")],
+)
+def test_names_hold_purpose_and_attempt_within_80_characters_and_never_collide(
+    world: World, options: dict[str, Any], suffix: str
+) -> None:
+    for name in [f"{'patch-' * 12}-998", f"{'patch-' * 12}-999", f"{'n' * 79}1", f"{'n' * 79}2"]:
+        world.prepare(LATE)
+        world.engine.run({"Name": BUILDER, **options}, ARN.replace(":test", f":{name}"))
+    assert len(set(world.scheduled)) == 4
+    assert all(len(name) <= 80 and name.endswith(suffix) for name in world.scheduled)

@@ -1,14 +1,14 @@
 """Every execution ends: how long it waits, how many events it makes, how long its Cause is."""
 
 import json
-from itertools import cycle, repeat
+from itertools import cycle
 
 import pytest
 
 from tests.scenarios import BUILDER
 from tests.workflow.conftest import World
 from tests.workflow.engine import Execution, Invocation, run_handler
-from tests.workflow.scripted import POLL, fails, finds, starts
+from tests.workflow.scripted import POLL, fails
 
 MOST_EVENTS = 25_000
 """Of a history. Source: AWS Step Functions developer guide, Service quotas."""
@@ -86,13 +86,6 @@ def test_the_cause_with_the_longest_message_of_aws_is_json_within_its_limit(worl
     execution = world.start(faults=[{"operation": "StartImageBuilder", "error": error}])
     assert (execution.error, len(execution.cause_text) <= MOST_CAUSE) == ("X" * 60, True)
     assert json.loads(execution.cause_text)["OperatorsNotified"] is True
-
-
-def test_a_message_with_all_that_is_added_to_it_stays_within_the_limit(world: World) -> None:
-    members = {"ImageBuilderErrors": [{"ErrorCode": "X", "ErrorMessage": "\x01" * 300}] * 70}
-    polls = [finds("PENDING", **members), *repeat(fails("AccessDeniedException", "\x01" * 9_000), 2)]
-    execution = world.start(starts=[starts()], polls=polls, StopAfterMinutes=5, StopOnFailure=True)
-    assert (execution.error, len(execution.cause_text) <= MOST_CAUSE) == ("AccessDeniedException", True)
 
 
 def test_a_request_of_almost_256_kib_is_refused_with_a_cause(world: World) -> None:

@@ -78,9 +78,6 @@ STATE_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:StartImageBu
         (STATE_MACHINE.replace("arn:aws:", "arn:aws-us-gov:"), True),
         (f"{STATE_MACHINE}:live", False),
         (f"{STATE_MACHINE}:7", False),
-        ("", False),
-        ("StartImageBuilder", False),
-        (STATE_MACHINE.replace("stateMachine", "execution"), False),
     ],
 )
 def test_the_parent_takes_the_state_machine_and_not_its_alias(arn: str, is_taken: bool) -> None:

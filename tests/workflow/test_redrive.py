@@ -79,11 +79,6 @@ def test_an_execution_that_was_stopped_while_notifying_notifies() -> None:
     assert (outcome.status, outcome.error, outcome.calls, len(outcome.messages)) == ("FAILED", "Odd", [], 1)
 
 
-def test_the_time_waited_before_counts() -> None:
-    world = redriven("Poll image builder", waitedSeconds=3_600)
-    assert world.start({"state": "PENDING"}).error == "ImageBuilderStartTimedOut"
-
-
 def test_an_auto_stop_is_scheduled_once_whether_before_or_after_the_redrive() -> None:
     variables = {"request": parse_request({"Name": BUILDER, "StopAfterMinutes": 30}), "wantsAutoStop": True}
     for scheduled in (None, "arn:aws:states:us-east-1:000000000000:execution:StopImageBuilder:test-stop-1"):

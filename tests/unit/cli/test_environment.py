@@ -168,7 +168,7 @@ def test_the_functions_python_is_preferred_where_it_runs_unless_another_is_named
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = load(PROJECT)
-    module.VERSION = "3.11"
+    module.VERSION, module.VENV = "3.11", tmp_path
     monkeypatch.delenv("PYTHON", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))

@@ -2,7 +2,7 @@ from functools import partial
 
 import pytest
 
-from lambdas.image_builder.request import STARTED_BY_EXECUTION, parse_request
+from lambdas.image_builder.request import STARTED_BY_EXECUTION, parse_request, short_name
 from tests.contracts import refusal
 
 refused = partial(refusal, parse_request)
@@ -65,3 +65,12 @@ def test_every_problem_is_named_at_once() -> None:
     message = refused({"Nmae": "gold", "TimeoutMinutes": 1, "AppstreamAgentVersion": ""})
     fields = [problem.partition(":")[0] for problem in message.split("; ")]
     assert fields == ["Name", "AppstreamAgentVersion", "TimeoutMinutes", '"Nmae"']
+
+
+def test_a_short_name_leaves_room_for_purpose_and_attempt_and_stays_unique() -> None:
+    arn = "arn:aws:states:us-east-1:000000000000:execution:StartImageBuilder:"
+    for length in (1, 73, 74, 80):
+        short = short_name(f"{arn}{'n' * length}")
+        assert len(f"{short}-stop-5") <= 80
+        assert (short == "n" * length) is (length <= 73)
+    assert short_name(f"{arn}{'n' * 79}1") != short_name(f"{arn}{'n' * 79}2")
