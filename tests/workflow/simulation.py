@@ -71,7 +71,7 @@ INVOCATIONS: Mapping[str, Invocation] = {
 }
 """What becomes of an invocation of a function."""
 
-DEEDS: Mapping[str, Sequence[Any]] = {
+ACTIONS: Mapping[str, Sequence[Any]] = {
     "reboot": [["REBOOTING", 150], ["RUNNING", None]],
     "update": [["UPDATING", 400], ["RUNNING", None]],
     "snapshot": [["SNAPSHOTTING", 600], ["STOPPED", None]],
@@ -81,7 +81,7 @@ DEEDS: Mapping[str, Sequence[Any]] = {
 """What other people do beside start, stop, restart, and abort (an execution)."""
 
 
-class Trouble(NamedTuple):
+class Outage(NamedTuple):
     """What happens to some calls for a while, in seconds from the beginning.
 
     target: an operation of AppStream or "*" for all; a function; StartExecution or Publish.
@@ -94,7 +94,7 @@ class Trouble(NamedTuple):
     kind: str
 
 
-class Deed(NamedTuple):
+class Action(NamedTuple):
     """What somebody else does to the image builder, so many seconds after its state allows it, from a moment on."""
 
     at: float
@@ -103,7 +103,7 @@ class Deed(NamedTuple):
 
 
 @dataclass(eq=False)
-class Life:
+class Uptime:
     """A start of the image builder, until it is stopped or over. starter: whose call it was; None: somebody else's."""
 
     starter: "Run | None"
@@ -118,7 +118,7 @@ class Poll(NamedTuple):
 
     time: float
     state: str
-    life: Life
+    uptime: Uptime
 
 
 class Lost(NamedTuple):
@@ -151,7 +151,7 @@ class Invoked:
     began: float
     polls: list[Poll] = field(default_factory=list)
     lost: bool = False
-    life: Life | None = None
+    uptime: Uptime | None = None
 
 
 class Fake(FakeAppStream):
@@ -168,12 +168,12 @@ class Model:
     """One image builder and all that happens around it.
 
     Attributes:
-        lives: in order; the first began before everything.
+        uptimes: in order; the first began before everything.
         runs: by ARN.
         violations: of the contract, in words.
     """
 
-    def __init__(self, builder: Mapping[str, Any], troubles: Sequence[Trouble]) -> None:
+    def __init__(self, builder: Mapping[str, Any], outages: Sequence[Outage]) -> None:
         self.world = World.new(kind=Fake)
         self.fake = cast("Fake", self.world.fake)
         self.fake.model = self
@@ -187,18 +187,18 @@ class Model:
         self.engine.script.update({name: repeat(partial(self.invoke, name)) for name in self.engine.handlers})
         self.here = threading.local()
         self.began = self.clock.now()
-        self.troubles = troubles
-        self.lives: list[Life] = []
+        self.outages = outages
+        self.uptimes: list[Uptime] = []
         self.runs: dict[str, Run] = {}
         self.violations: list[str] = []
         self._begin_life(None)
 
-    def play(self, requests: Sequence[tuple[float, Mapping[str, Any]]], deeds: Sequence[Deed]) -> None:
-        """Begin executions and deeds at their times, let all end, and hold the executions against the truth."""
+    def play(self, requests: Sequence[tuple[float, Mapping[str, Any]]], actions: Sequence[Action]) -> None:
+        """Begin executions and actions at their times, let all end, and hold the executions against the truth."""
         for number, (at, request) in enumerate(requests):
             self._after(at, partial(self._execute, Run(f"{ARN}-{number}", request, at)))
-        for deed in deeds:
-            self._after(deed.at, partial(self._do, deed))
+        for action in actions:
+            self._after(action.at, partial(self._do, action))
         with (
             redirect_stdout(StringIO()),  # the functions' metrics, which invocations side by side share here
             warnings.catch_warnings(action="ignore"),
@@ -252,7 +252,7 @@ class Model:
 
     def publish(self, **message: str) -> dict[str, Any]:
         """A message to the operators' topic."""
-        if self.trouble("Publish"):
+        if self.outage("Publish"):
             raise service_error("Publish")
         if self.invoked:
             self.invoked.run.messages += 1
@@ -260,8 +260,8 @@ class Model:
 
     def schedule(self, **parameters: str) -> dict[str, Any]:
         """A start of an execution by a workflow: it really runs."""
-        trouble = self.trouble("StartExecution")
-        if trouble == "before":
+        outage = self.outage("StartExecution")
+        if outage == "before":
             raise service_error("StartExecution")
         answer = self.start_execution(**parameters)
         arn, request = answer["ExecutionArn"], json.loads(parameters["Input"])
@@ -271,31 +271,31 @@ class Model:
             self._after(0, lambda: self._execute(run))
         elif self.runs[arn].execution:
             raise service_error("StartExecution", "ExecutionAlreadyExists")
-        if trouble:
+        if outage:
             raise service_error("StartExecution")
         return answer
 
     def invoke(self, function: str, handler: Handler, event: Any) -> dict[str, Any]:
         """An invocation by a workflow."""
         run = self.runs[event.get("Execution") or event["detail"]["executionArn"]]
-        trouble = self.trouble(function)
+        outage = self.outage(function)
         invoked = self.here.invoked = Invoked(run, self.now())
         failed = True
         try:
-            answer = INVOCATIONS.get(trouble, run_handler)(handler, event)
+            answer = INVOCATIONS.get(outage, run_handler)(handler, event)
             failed = "FunctionError" in answer
             return answer
         finally:
             self.here.invoked = None
-            if trouble == "crashes after":
+            if outage == "crashes after":
                 self.time.sleep(80)
             if failed:
                 run.hindered.append(self.now())
             else:
                 run.polls += invoked.polls
-            if invoked.life and not failed:
-                invoked.life.confirmed = not invoked.lost
-            blind = trouble in ("crashes", "crashes after")
+            if invoked.uptime and not failed:
+                invoked.uptime.confirmed = not invoked.lost
+            blind = outage in ("crashes", "crashes after")
             if function == START and (invoked.lost or blind):
                 run.lost.append(Lost(invoked.began, blind))
 
@@ -305,7 +305,7 @@ class Model:
         """A call by an execution or by somebody else."""
         invoked = self.invoked
         self.time.sleep(LATENCY)
-        kind = self.trouble(operation) if invoked else ""
+        kind = self.outage(operation) if invoked else ""
         self.fake.faults.clear()
         if kind in CALLS:
             self.fake.faults.append(Fault.parse({"times": 1, **CALLS[kind]}))
@@ -313,21 +313,21 @@ class Model:
         reply = make()
         if self.fake.calls[-1].effective:
             self._take_effect(operation, invoked)
-        life = self._settle()
+        uptime = self._settle()
         if invoked:
-            self._note(operation, invoked, reply, life)
+            self._note(operation, invoked, reply, uptime)
             if kind:
                 invoked.run.hindered.append(self.now())
         patience = READ_SECONDS if operation.startswith(("Describe", "List")) else MUTATE_SECONDS
         self.time.sleep(min(reply.delay, patience))
         return reply
 
-    def trouble(self, target: str) -> str:
-        """The kind of trouble that a call meets now; empty: none."""
+    def outage(self, target: str) -> str:
+        """The kind of outage that a call meets now; empty: none."""
         targets = {target, "*"} if target in OPERATIONS else {target}
         met = (
             each.kind
-            for each in self.troubles
+            for each in self.outages
             if each.target in targets and each.at <= self.now() < each.at + each.seconds
         )
         return next(met, "")
@@ -337,32 +337,32 @@ class Model:
         if operation == "StartImageBuilder":
             self._begin_life(run)
             if invoked:
-                invoked.life = self.lives[-1]
+                invoked.uptime = self.uptimes[-1]
             return
-        life = self.lives[-1]
-        life.ended = self.now()
-        if run and run.owner and self._whose(run, life) == "foreign":
+        uptime = self.uptimes[-1]
+        uptime.ended = self.now()
+        if run and run.owner and self._whose(run, uptime) == "foreign":
             self.violations.append(f"{run.arn} stopped a start that is not its own")
 
     def _begin_life(self, starter: Run | None) -> None:
         seconds = self.fake._builders[BUILDER].timeline.seconds_until("RUNNING")
         running = float("inf") if seconds is None else self.now() + seconds
-        self.lives.append(Life(starter, self.now(), running=running))
+        self.uptimes.append(Uptime(starter, self.now(), running=running))
 
-    def _note(self, operation: str, invoked: Invoked, reply: Reply, life: Life) -> None:
+    def _note(self, operation: str, invoked: Invoked, reply: Reply, uptime: Uptime) -> None:
         unclear = reply.dropped or (reply.error is not None and reply.error.status >= 500)
         if operation == "StartImageBuilder":
             invoked.lost = unclear or reply.delay > MUTATE_SECONDS
         elif operation == "DescribeImageBuilders" and not (unclear or reply.error or reply.delay > READ_SECONDS):
             (builder,) = reply.members["ImageBuilders"]
-            invoked.polls.append(Poll(self.now(), builder["State"], life))
+            invoked.polls.append(Poll(self.now(), builder["State"], uptime))
 
-    def _settle(self) -> Life:
-        """Note what has come about by itself. Returns the life that is under way, or was the last."""
-        life = self.lives[-1]
+    def _settle(self) -> Uptime:
+        """Note what has come about by itself. Returns the uptime that is under way, or was the last."""
+        uptime = self.uptimes[-1]
         if self._state() in ("STOPPED", "FAILED", "DELETING", None):
-            life.ended = min(life.ended, self.now())
-        return life
+            uptime.ended = min(uptime.ended, self.now())
+        return uptime
 
     def _state(self) -> str | None:
         builder = self.fake._builders.get(BUILDER)
@@ -370,40 +370,40 @@ class Model:
 
     # What other people do
 
-    def _do(self, deed: Deed) -> None:
-        if deed.kind == "abort":
+    def _do(self, action: Action) -> None:
+        if action.kind == "abort":
             with suppress(StopIteration):
                 self.engine.abort(next(arn for arn, run in self.runs.items() if not run.execution and not run.owner))
             return
-        needed = {"start": "STOPPED", "delete": "STOPPED", "create": None}.get(deed.kind, "RUNNING")
+        needed = {"start": "STOPPED", "delete": "STOPPED", "create": None}.get(action.kind, "RUNNING")
         for _ in range(PATIENCE // 20):
             self._settle()
             if self._state() == needed:
                 break
             self.time.sleep(20)
-        self.time.sleep(deed.delay)
+        self.time.sleep(action.delay)
         self._settle()
         if self._state() != needed:
             return
-        if deed.kind in ("start", "stop", "restart"):
-            operation = "StartImageBuilder" if deed.kind == "start" else "StopImageBuilder"
+        if action.kind in ("start", "stop", "restart"):
+            operation = "StartImageBuilder" if action.kind == "start" else "StopImageBuilder"
             with suppress(ServiceError):  # an execution was faster
                 self.fake.call(operation, {"Name": BUILDER})
         else:
-            self.fake.put_builder(BUILDER, **{**self.builder, "state": DEEDS[deed.kind], "next_start": None})
-            if deed.kind == "create":
+            self.fake.put_builder(BUILDER, **{**self.builder, "state": ACTIONS[action.kind], "next_start": None})
+            if action.kind == "create":
                 self._begin_life(None)
             self._settle()
-        if deed.kind == "restart":
-            self._do(deed._replace(kind="start", delay=deed.delay % 50))
+        if action.kind == "restart":
+            self._do(action._replace(kind="start", delay=action.delay % 50))
 
     # The oracle
 
     def _check(self) -> None:
         for run in self.runs.values():
             self.violations += [f"{run.arn}: {problem}" for problem in self._problems(run)]
-        life = self.lives[-1]
-        if (start := life.starter) and life.ended == float("inf") and "StopAfterMinutes" in start.request:
+        uptime = self.uptimes[-1]
+        if (start := uptime.starter) and uptime.ended == float("inf") and "StopAfterMinutes" in start.request:
             watchers = [run for run in self.runs.values() if run.owner is start]
             results = [(run.execution and run.execution.output) or {} for run in watchers]
             skipped = any(result.get("Outcome") == "Skipped" for result in results)
@@ -419,30 +419,32 @@ class Model:
         if execution.error in ("States.Runtime", "States.QueryEvaluationError"):
             yield f"it broke: {execution.cause_text}"
         wanted = failed or run.request.get("NotifyOnSuccess", False)
-        if run.messages != wanted and not (not failed and any(each.target == "Publish" for each in self.troubles)):
+        if run.messages != wanted and not (not failed and any(each.target == "Publish" for each in self.outages)):
             yield f"{run.messages} messages about {execution.error or 'a success'}"
         if not failed and not run.owner:
-            last = run.polls[-1].life
+            last = run.polls[-1].uptime
             if execution.output["Started"] and self._whose(run, last) != "confirmed":
                 yield "Started, and it was not"
             unbroken = last.starter is run and last.confirmed and not run.hindered
-            one = len({poll.life for poll in run.polls if poll.time > last.began}) == 1
+            one = len({poll.uptime for poll in run.polls if poll.time > last.began}) == 1
             if unbroken and one and not execution.output["Started"]:
                 yield "not Started, and it was"
 
-    def _whose(self, run: Run, life: Life) -> str:
-        """Whose start a life is to an execution: "confirmed", "presumed", or "foreign".
+    def _whose(self, run: Run, uptime: Uptime) -> str:
+        """Whose start an uptime is to an execution: "confirmed", "presumed", or "foreign".
 
-        It takes over what it thinks of the life before, or of a call whose answer was lost, unless its polls show that
-        that is over. They need not where they could not: they failed, or it was RUNNING for so short a time that no
-        poll is sure to find it.
+        It takes over what it thinks of the uptime before, or of a call whose answer was lost, unless its polls show
+        that this is over. They need not where they could not: they failed, or it was RUNNING for so short a time that
+        no poll is sure to find it.
         """
         start = run.owner or run
-        if life.starter is start:
-            return "confirmed" if life.confirmed else "presumed"
-        before = self.lives[self.lives.index(life) - 1] if life is not self.lives[0] else None
-        over = min(before.ended, life.began) if before else -float("inf")
-        lost = [each for each in start.lost if each.at < life.ended and (each.blind or over <= each.at <= life.began)]
+        if uptime.starter is start:
+            return "confirmed" if uptime.confirmed else "presumed"
+        before = self.uptimes[self.uptimes.index(uptime) - 1] if uptime is not self.uptimes[0] else None
+        over = min(before.ended, uptime.began) if before else -float("inf")
+        lost = [
+            each for each in start.lost if each.at < uptime.ended and (each.blind or over <= each.at <= uptime.began)
+        ]
         if lost:
             claim, since = "presumed", lost[-1].at
         elif before is None or (claim := self._whose(run, before)) == "foreign":
@@ -450,19 +452,21 @@ class Model:
         else:
             since = before.ended
         called = since if lost else None
-        shown, ran = _shows_end(run.polls, life, since, 2 if run.owner else 1, called)
+        shown, ran = _shows_end(run.polls, uptime, since, 2 if run.owner else 1, called)
         if run.owner:
             inherited = [poll for poll in start.polls if poll.time <= run.began]
-            shown = shown or _shows_end(inherited, life, since, 1, called)[0]
+            shown = shown or _shows_end(inherited, uptime, since, 1, called)[0]
         if shown:
             return "foreign"
         hindered = [*start.hindered, *(run.hindered if run.owner else [])]
-        helpless = any(since - SHORTEST_START <= at <= max(life.running, since + SHORTEST_START) for at in hindered)
-        return claim if helpless or not (ran or life.began - since > SHORTEST_START) else "foreign"
+        helpless = any(since - SHORTEST_START <= at <= max(uptime.running, since + SHORTEST_START) for at in hindered)
+        return claim if helpless or not (ran or uptime.began - since > SHORTEST_START) else "foreign"
 
 
-def _shows_end(polls: Sequence[Poll], life: Life, since: float, needed: int, called: float | None) -> tuple[bool, bool]:
-    """Whether so many polls in a row show that what was under way at a time is over, before the next life is RUNNING.
+def _shows_end(
+    polls: Sequence[Poll], uptime: Uptime, since: float, needed: int, called: float | None
+) -> tuple[bool, bool]:
+    """Whether so many polls in a row show that what was under way at a time is over, before the next uptime is RUNNING.
 
     Returns:
         That, or that it was RUNNING sooner after a call than a start can be; and whether a poll had found RUNNING until
@@ -476,7 +480,7 @@ def _shows_end(polls: Sequence[Poll], life: Life, since: float, needed: int, cal
             continue
         if poll.state == "RUNNING" and called is not None and poll.time < called + SOON:
             return True, ran_before
-        if poll.life is life and poll.state == "RUNNING":
+        if poll.uptime is uptime and poll.state == "RUNNING":
             break
         over = poll.state in ("STOPPING", "STOPPED", "DELETING", "FAILED")
         in_a_row = in_a_row + 1 if over or (ran and poll.state in ("PENDING", "UPDATING_AGENT")) else 0

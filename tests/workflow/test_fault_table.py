@@ -24,7 +24,7 @@ AT_LEAST = TRIES_OF_A_TASK * CALLS_OF_BOTO3 - 1
 """Beyond the first attempt, boto3's retry quota decides. Source: botocore/retries/quota.py."""
 
 
-class Trouble(NamedTuple):
+class FaultCase(NamedTuple):
     """What AppStream does to a call, and how many answers in a row an execution survives that it ends."""
 
     fault: Mapping[str, Any]
@@ -35,23 +35,23 @@ class Trouble(NamedTuple):
     transient: bool = True  # polls go on until the deadline; else two in a row end the execution
 
 
-def answers(code: str, route: str, starts: int, reads: int, **more: Any) -> Trouble:
-    return Trouble(
+def answers(code: str, route: str, starts: int, reads: int, **more: Any) -> FaultCase:
+    return FaultCase(
         {"error": {"code": code}}, **{"error": code, "route": route, "starts": starts, "reads": reads, **more}
     )
 
 
 UNAVAILABLE = "ServiceUnavailableException"
 NOT_PERMITTED = answers("OperationNotPermittedException", "notify", MINUTES, MINUTES)
-TROUBLES = [
+FAULT_CASES = [
     NOT_PERMITTED,
     answers("ConcurrentModificationException", "notify", MINUTES, MINUTES),
     answers("ResourceNotAvailableException", "notify", MINUTES, MINUTES),
     answers("ThrottlingException", "notify", SECONDS_AND_MINUTES, READS),
     # A 5xx or no answer to the start: it is presumed, polled, and sent again in minutes.
     answers("InternalFailure", "notify", MINUTES, AT_LEAST, error=UNAVAILABLE),
-    Trouble({"drop": "before"}, UNAVAILABLE, "notify", MINUTES, AT_LEAST),
-    Trouble({"delay": 60}, UNAVAILABLE, "notify", FOR_EVER, AT_LEAST),
+    FaultCase({"drop": "before"}, UNAVAILABLE, "notify", MINUTES, AT_LEAST),
+    FaultCase({"delay": 60}, UNAVAILABLE, "notify", FOR_EVER, AT_LEAST),
     answers("IncompatibleImageException", "fail", 0, 0, transient=False),
     answers("ResourceNotFoundException", "fail", 0, 0, transient=False),
     answers("ValidationException", "fail", 0, 0, transient=False),
@@ -70,7 +70,7 @@ STATES: Mapping[str, tuple[Mapping[str, Any], str]] = {
 }
 STARTED_FROM = ("STOPPED", "STOPPING")
 each_trouble = pytest.mark.parametrize(
-    "trouble", TROUBLES, ids=lambda trouble: f"{trouble.error}{trouble.fault.get('delay', '')}"
+    "case", FAULT_CASES, ids=lambda case: f"{case.error}{case.fault.get('delay', '')}"
 )
 
 
@@ -86,10 +86,10 @@ def frequencies(survived: int) -> Iterator[tuple[str, Mapping[str, Any], int]]:
     yield "alternating", {"times": None, "every": 2}, 1
 
 
-def check(outcome: Outcome, trouble: Trouble, state: str, spoilt: bool) -> None:
+def check(outcome: Outcome, case: FaultCase, state: str, spoilt: bool) -> None:
     usual = STATES[state][1]
     if spoilt:
-        assert (outcome.status, outcome.error, outcome.cause["Route"]) == ("FAILED", trouble.error, trouble.route)
+        assert (outcome.status, outcome.error, outcome.cause["Route"]) == ("FAILED", case.error, case.route)
         assert (outcome.starts, len(outcome.messages)) == (0, 1)
     elif usual in ("Running", "AlreadyRunning"):
         assert (outcome.status, outcome.messages) == ("SUCCEEDED", []), outcome.error
@@ -105,9 +105,9 @@ def check(outcome: Outcome, trouble: Trouble, state: str, spoilt: bool) -> None:
 
 @each_trouble
 @pytest.mark.parametrize("operation", ["StartImageBuilder", "DescribeImageBuilders"])
-def test_every_frequency_in_every_state(trouble: Trouble, operation: str) -> None:
+def test_every_frequency_in_every_state(case: FaultCase, operation: str) -> None:
     reads = operation == "DescribeImageBuilders"
-    survived = trouble.reads if reads else trouble.starts
+    survived = case.reads if reads else case.starts
     for state, (builder, _) in STATES.items():
         called = reads or state in STARTED_FROM
         for often, fields, spoilt in frequencies(survived):
@@ -115,32 +115,32 @@ def test_every_frequency_in_every_state(trouble: Trouble, operation: str) -> Non
                 continue  # a call that is never made is spoilt as well once as for ever
             ends = called and spoilt > survived
             world = World.new()
-            outcome = world.outcome(world.start(builder, [{"operation": operation, **trouble.fault, **fields}]))
-            if trouble is NOT_PERMITTED and reads:
+            outcome = world.outcome(world.start(builder, [{"operation": operation, **case.fault, **fields}]))
+            if case is NOT_PERMITTED and reads:
                 # Polled after each: the polls survive it, and a start never succeeds where every second read is spoilt.
                 ends = often == "alternating" and state in STARTED_FROM
                 if often == "for ever":
                     assert outcome.error == "ImageBuilderStartTimedOut"
                     continue
             try:
-                check(outcome, trouble, state, ends)
+                check(outcome, case, state, ends)
             except AssertionError as problem:
-                raise AssertionError(f"{trouble.fault} {often} of {operation}, {state}: {problem}") from problem
+                raise AssertionError(f"{case.fault} {often} of {operation}, {state}: {problem}") from problem
 
 
 @each_trouble
 @pytest.mark.parametrize("often", ["once", "for a minute", "for ever", "alternating"])
-def test_polls_after_an_accepted_start_survive_what_is_transient(trouble: Trouble, often: str) -> None:
-    spoilt = CALLS_OF_BOTO3 if trouble.transient else 1
+def test_polls_after_an_accepted_start_survive_what_is_transient(case: FaultCase, often: str) -> None:
+    spoilt = CALLS_OF_BOTO3 if case.transient else 1
     times = {"once": spoilt, "for a minute": 4 * spoilt, "for ever": None, "alternating": None}[often]
     every = 2 if often == "alternating" else 1
-    fault = {"operation": "DescribeImageBuilders", "skip": 1, "times": times, "every": every, **trouble.fault}
+    fault = {"operation": "DescribeImageBuilders", "skip": 1, "times": times, "every": every, **case.fault}
     world = World.new()
     outcome = world.outcome(world.start(faults=[fault]))
     assert outcome.starts == 1
-    if often in ("once", "alternating") or (often == "for a minute" and trouble.transient):
+    if often in ("once", "alternating") or (often == "for a minute" and case.transient):
         assert (outcome.status, outcome.output["Started"], outcome.messages) == ("SUCCEEDED", True, [])
     else:
-        error = "ImageBuilderStartTimedOut" if trouble.transient else trouble.error
+        error = "ImageBuilderStartTimedOut" if case.transient else case.error
         assert (outcome.status, outcome.error, len(outcome.messages)) == ("FAILED", error, 1)
         assert "The start goes on: it is billed until it is stopped." in outcome.cause["Message"]

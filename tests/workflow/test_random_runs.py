@@ -8,28 +8,28 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.scenarios import BUILDER
-from tests.workflow.simulation import CALLS, DEEDS, INVOCATIONS, OPERATIONS, SHORTEST_START, Deed, Model, Trouble
+from tests.workflow.simulation import ACTIONS, CALLS, INVOCATIONS, OPERATIONS, SHORTEST_START, Action, Model, Outage
 
-LIVES = int(os.environ.get("MODEL_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "120"))
 MOMENTS = st.one_of(st.sampled_from([0, 1, 50, 230, 400]), st.integers(0, 2_500))
 FUNCTIONS = ["validate_request", "start_image_builder", "describe_image_builder", "stop_image_builder"]
 
 
-def trouble(targets: Iterable[str], kinds: Iterable[str]) -> st.SearchStrategy[Trouble]:
+def outage(targets: Iterable[str], kinds: Iterable[str]) -> st.SearchStrategy[Outage]:
     lengths = st.sampled_from([2, 60, 400, 1_500])
-    return st.builds(Trouble, MOMENTS, lengths, st.sampled_from(list(targets)), st.sampled_from(list(kinds)))
+    return st.builds(Outage, MOMENTS, lengths, st.sampled_from(list(targets)), st.sampled_from(list(kinds)))
 
 
-TROUBLES = st.one_of(
-    trouble(["*", *OPERATIONS], CALLS),
-    trouble(FUNCTIONS, INVOCATIONS),
-    trouble(["StartExecution"], ["before", "after"]),
-    trouble(["Publish"], ["before"]),
+OUTAGES = st.one_of(
+    outage(["*", *OPERATIONS], CALLS),
+    outage(FUNCTIONS, INVOCATIONS),
+    outage(["StartExecution"], ["before", "after"]),
+    outage(["Publish"], ["before"]),
 )
-DEED = st.builds(
-    Deed,
+ACTION = st.builds(
+    Action,
     MOMENTS,
-    st.sampled_from(["start", "stop", "restart", "restart", "abort", *DEEDS]),
+    st.sampled_from(["start", "stop", "restart", "restart", "abort", *ACTIONS]),
     st.sampled_from([0, 40, 130, 300]),
 )
 REQUEST = st.fixed_dictionaries(
@@ -64,21 +64,21 @@ BUILDERS = st.fixed_dictionaries(
 
 
 @settings(
-    max_examples=LIVES,
+    max_examples=EXAMPLES,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 @given(
     builder=BUILDERS,
-    troubles=st.lists(TROUBLES, max_size=3),
+    outages=st.lists(OUTAGES, max_size=3),
     first=REQUEST,
     others=st.lists(st.tuples(MOMENTS, REQUEST), max_size=2),
-    deeds=st.lists(DEED, max_size=3),
+    actions=st.lists(ACTION, max_size=3),
 )
 def test_each_execution_stops_and_reports_only_its_own_start(
-    builder: Mapping[str, Any], troubles: list[Trouble], first: Any, others: Any, deeds: list[Deed]
+    builder: Mapping[str, Any], outages: list[Outage], first: Any, others: Any, actions: list[Action]
 ) -> None:
-    model = Model(builder, troubles)
-    model.play([(0, first), *others], deeds)
+    model = Model(builder, outages)
+    model.play([(0, first), *others], actions)
     assert model.violations == []

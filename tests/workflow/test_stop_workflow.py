@@ -57,7 +57,7 @@ def test_a_stop_that_does_not_end_notifies_at_its_deadline_with_advice_for_the_s
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "fault",
     [
         answers("StopImageBuilder", "InternalFailure"),
         answers("StopImageBuilder", "ThrottlingException"),
@@ -66,13 +66,13 @@ def test_a_stop_that_does_not_end_notifies_at_its_deadline_with_advice_for_the_s
         {"operation": "*", "delay": 60, "times": None},
         {"operation": "*", "drop": "before", "times": None},
     ],
-    ids=lambda trouble: f"{trouble['operation']}-{list(trouble)[1]}",
+    ids=lambda fault: f"{fault['operation']}-{list(fault)[1]}",
 )
 def test_the_operators_are_notified_within_an_hour_whatever_hinders_the_stop(
-    world: World, trouble: dict[str, Any]
+    world: World, fault: dict[str, Any]
 ) -> None:
     began = world.clock.now()
-    assert world.failure(world.stop(faults=[trouble])) == ("ImageBuilderStopTimedOut", "notify", 1)
+    assert world.failure(world.stop(faults=[fault])) == ("ImageBuilderStopTimedOut", "notify", 1)
     assert world.clock.now() - began <= 62 * MINUTE
 
 
