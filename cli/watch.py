@@ -162,7 +162,7 @@ def _doing(step: Step, elapsed: float) -> str:
 
 def _print_heading(console: Console, time_scale: float) -> None:
     simulated = "" if time_scale == 1 else f"   (simulated time: a minute lasts {time_scale * 60:.1f} seconds)"
-    console.print(Text.assemble(("minutes  state", "bold"), simulated))
+    console.print(Text.assemble(("elapsed  state", "bold"), simulated))
 
 
 def _print(console: Console, line: Line) -> None:

@@ -76,7 +76,7 @@ def after(seconds: float, *events: Event) -> Run:
 
 def test_each_line_is_printed_once_and_whole_as_it_happens_and_the_outcome_before_the_json(shown: Shown) -> None:
     assert shown(run(*STARTED), run(*RETRIED), run(*RUNNING)).splitlines() == [
-        "minutes  state",
+        "elapsed  state",
         "  00:01  > Start image builder",
         "  00:03  ! ThrottlingException: Rate exceeded",
         "  00:08    trying again",
