@@ -142,6 +142,11 @@ def test_a_requester_gets_the_commands_to_correct_the_request_and_no_value_of_it
     assert "hunter2" not in text + mail(described=described)
 
 
+def test_an_execution_that_was_started_without_the_alias_is_started_again_without_it() -> None:
+    described = {"startDate": DESCRIBED["startDate"], "stateMachineArn": MACHINE.removesuffix(":live"), "input": "{}"}
+    assert f"--state-machine-arn {described['stateMachineArn']} --input" in mail(described=described)
+
+
 @pytest.mark.parametrize(
     ("execution_input", "starter"),
     [
@@ -230,6 +235,9 @@ def test_a_dead_letter_names_its_schedule_and_has_the_command_to_start_by_hand()
     assert notification.subject(letter()) == (
         "[FAILED] schedule patch-night, AccessDeniedException, eu-west-1, 111122223333"
     )
+    long = notification.mail(letter(json.dumps({"Name": "gold", "SkipTag": "t" * 700})), "")
+    assert "First save the request below as request.json.\n" in long
+    assert long.count("--input file://request.json\n") == 1
     rule = letter(SCHEDULE_ARN="", RULE_ARN="arn:aws:events:eu-west-1:1:rule/images/asked", RETRY_ATTEMPTS="0")
     assert rule.headline == "Event rule asked could not start its workflow"
     assert "more times" not in rule.message

@@ -196,6 +196,17 @@ def test_a_dry_run_says_what_a_run_would_do_and_why(state: str, route: str, why:
 # Problems
 
 
+@pytest.mark.parametrize(
+    ("claim", "waited", "outcome", "started"),
+    [("None", 0, "AlreadyRunning", False), ("None", 23, "Running", False), ("Confirmed", 0, "Running", True)],
+)
+def test_the_result_says_whether_this_execution_started_it(
+    claim: str, waited: int, outcome: str, started: bool
+) -> None:
+    result = status({"State": "RUNNING"}, waited, {"Claim": claim})["Result"]
+    assert (result["Outcome"], result["Started"], result["WaitedSeconds"]) == (outcome, started, waited)
+
+
 def test_a_failed_builder_is_explained_with_every_reported_code_and_its_advice() -> None:
     reason = {"Code": "INTERNAL_ERROR", "Message": "It broke."}
     errors = [{"ErrorCode": "SUBNET_NOT_FOUND", "ErrorMessage": "It is gone."}, {"ErrorCode": "IGW_NOT_ATTACHED"}]
@@ -207,10 +218,10 @@ def test_a_failed_builder_is_explained_with_every_reported_code_and_its_advice()
     # The code that does not say why has advice where it is alone.
     generic = advice_for("StateChangeReason", "INTERNAL_ERROR")
     assert generic not in problem["Advice"]
-    unknown = [{"ErrorCode": "SOMETHING_NEW"}]
-    assert (
-        generic
-        in status({"State": "FAILED", "StateChangeReason": reason, "ImageBuilderErrors": unknown})["Problem"]["Advice"]
+    unknown = {"State": "FAILED", "StateChangeReason": reason, "ImageBuilderErrors": [{"ErrorCode": "SOMETHING_NEW"}]}
+    assert generic in status(unknown)["Problem"]["Advice"]
+    assert status({"State": "FAILED"})["Problem"]["Message"] == (
+        "The image builder is FAILED. AppStream gives no reason."
     )
 
 

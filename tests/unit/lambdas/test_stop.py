@@ -24,6 +24,7 @@ def polls(states: list[tuple[int, str]], **request: Any) -> Any:
     [
         ([(0, "RUNNING")], {}, Action.STOP, 30),
         ([(0, "PENDING")], {}, Action.WAIT, 30),
+        ([(0, "FAILED")], {}, Action.DONE, 30),
         ([(3_000, "PENDING")], {}, Action.WAIT, 300),
         ([(3_590, "PENDING")], {}, Action.WAIT, 10),
         ([(3_600, "PENDING")], {}, Action.TIMED_OUT, 0),
