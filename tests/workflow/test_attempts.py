@@ -47,6 +47,11 @@ def test_after_a_crash_what_was_running_before_gets_no_auto_stop(world: World) -
     assert world.scheduled == []
 
 
+def test_after_a_crash_of_a_later_attempt_what_was_running_before_gets_no_auto_stop(world: World) -> None:
+    world.start(starts=[REFUSED, REFUSED, CRASHED], polls=[finds("RUNNING")], StopAfterMinutes=5)
+    assert world.scheduled == []
+
+
 def test_a_crash_at_the_deadline_is_waited_for_no_longer(world: World) -> None:
     world.start(starts=[REFUSED, REFUSED, CRASHED], polls=[finds("PENDING")], TimeoutMinutes=5)
     assert sum(world.pauses) == 5 * 60
@@ -83,3 +88,8 @@ def test_a_start_that_is_accepted_late_is_polled_as_one_that_is_accepted_at_once
     at_once = world.start(builder).output["Polls"]
     faults = [{"operation": "StartImageBuilder", "times": 2, "error": busy}]
     assert world.start(builder, faults).output["Polls"] == at_once
+
+
+def test_polls_that_fail_end_at_the_deadline(world: World) -> None:
+    world.start(starts=[starts()], polls=[fails("ThrottlingException")] * 20, TimeoutMinutes=8)
+    assert sum(world.pauses) == 8 * 60
