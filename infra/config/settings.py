@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
@@ -196,6 +196,8 @@ class Settings(Strict):
             settings = cls.model_validate(values)
         except ValidationError as error:
             raise InvalidSettings(source, _sentences(error, values)) from None
+        except RecursionError:
+            raise InvalidSettings(source, ["must not nest so deeply"]) from None
         schedules = [schedule.still_to_come(now or datetime.now(UTC)) for schedule in settings.schedules]
         return settings.model_copy(update={"schedules": [schedule for schedule in schedules if schedule]})
 
@@ -207,6 +209,16 @@ class Settings(Strict):
             if names.count(name) > 1:
                 raise ValueError(f"there are two of {quoted(name)}")
         return value
+
+    @model_validator(mode="after")
+    def _fit_into_a_stack(self) -> Self:
+        # Of a stack's 500 resources (AWS CloudFormation user guide, Quotas). A trigger is a rule, a role and a policy.
+        if len(self.subscribers) + len(self.schedules) + 3 * len(self.triggers) > 300:
+            raise ValueError(
+                "subscribers, schedules, triggers: must be at most 300 together, a trigger counting as three, to fit "
+                "into one CloudFormation stack; put the others into a second deployment"
+            )
+        return self
 
     def warnings(self, now: datetime | None = None) -> list[str]:
         """What is allowed, but probably not meant."""
@@ -265,7 +277,7 @@ def _read(given: object) -> tuple[str, object]:
         return source, json.loads(given, object_pairs_hook=_once_each) if isinstance(given, str) else given
     except OSError as error:
         raise InvalidSettings(str(error.filename), [f"cannot be read: {error.strerror}"]) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidSettings(source, [f"must be JSON: {error}"]) from None
 
 
@@ -290,7 +302,8 @@ def _sentences(error: ValidationError, values: Mapping[str, Any]) -> Iterator[st
             text = str(context["error"])
         else:
             text = f"must {_RULES[kind].format(**context)}, not {quoted(details['input'])}"
-        yield f"{_place(path, values)}: {text}"
+        place = _place(path, values)
+        yield f"{place}: {text}" if place else text
 
 
 _RULES = {

@@ -34,6 +34,11 @@ def refused(given: object) -> list[str]:
 EVERYTHING: dict[str, Any] = json.loads((PROJECT / "tests" / "infra" / "strict.settings.json").read_text("utf-8"))
 
 
+NESTED: Any = []
+for _ in range(5_000):
+    NESTED = {"a": NESTED}
+
+
 def test_only_the_stack_name_is_required() -> None:
     assert refused({}) == ["stackName: is required"]
 
@@ -58,6 +63,8 @@ def test_settings_come_from_the_file_or_from_the_context_as_json_or_as_another_f
         ("", "cannot be read: Is a directory"),
         ("{", "must be JSON: Expecting property name"),
         ('{"tags": {"a": "b", "a": "c"}}', "must be JSON: 'a' is there twice"),
+        pytest.param('{"tags":' * 100_000, "must be JSON: ", id="nested"),
+        ({"triggers": [{"pattern": {"source": ["a"], "detail": NESTED}}]}, "must not nest so deeply"),
         (True, "must be a JSON object, not true"),
         ([], "must be a JSON object, not []"),
     ],
@@ -171,6 +178,10 @@ def test_a_wrong_value_is_refused_with_its_path_rule_and_value(path: str, rule: 
         ({"triggers": [{**TRIGGER, "name": str(number)} for number in range(10)]}, "triggers: must have at most 9"),
         ({"imageBuilders": {"names": []}}, "imageBuilders.names: must have at least 1; leave the key out for all"),
         ({"imageBuilders": {"names": ["gold"] * 31}}, "imageBuilders.names: must have at most 30"),
+        (
+            {"schedules": [{**SCHEDULE, "name": f"s{number}"} for number in range(298)], "triggers": [TRIGGER]},
+            "subscribers, schedules, triggers: must be at most 300 together",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(changes: dict[str, Any], problem: str) -> None:
