@@ -67,6 +67,11 @@ def said_plainly() -> Iterator[None]:
         raise AccountError(f"{problem.operation_name} failed with {code}: {message}.{expired}") from None
     except exceptions.BotoCoreError as problem:
         raise AccountError(f"The AWS settings of this machine do not work: {problem}") from None
+    except ValueError as problem:
+        # Of AWS_ENDPOINT_URL: boto3 has no class for it.
+        if "Invalid endpoint" not in str(problem):
+            raise
+        raise AccountError(f"The AWS settings of this machine do not work: {problem}") from None
 
 
 def option(name: str, field: str, text: str) -> Any:

@@ -6,6 +6,7 @@ These are patches of a pinned version (local/requirements.txt). Tests in tests/e
 import io
 import json
 import os
+import shlex
 import sys
 import threading
 import zipfile
@@ -18,7 +19,7 @@ from ministack.services import lambda_svc, stepfunctions
 from ministack.services.cloudformation import provisioners
 
 BOOTSTRAP = f"""#!/bin/sh
-cd "$LAMBDA_TASK_ROOT" && exec "{sys.executable}" -m awslambdaric "$_HANDLER"
+cd "$LAMBDA_TASK_ROOT" && exec {shlex.quote(sys.executable)} -m awslambdaric "$_HANDLER"
 """
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import psutil
 
 PATIENCE_SECONDS = 5
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def interrupt_once(announce: Callable[[], object]) -> None:

@@ -113,7 +113,7 @@ def parse(expression: str) -> Cron | timedelta | datetime:
         return timedelta(**{rate[3] or f"{rate[1]}s": int(rate[2] or 1)})
     if at := re.fullmatch(r"at\(([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})\)", expression):
         return datetime.fromisoformat(at[1])
-    raise ValueError(f"must be {RULE}, not {quoted(expression)}")
+    raise ValueError(f"must be {RULE}")
 
 
 def _exists(moment: datetime, zone: ZoneInfo) -> bool:
@@ -138,7 +138,10 @@ _timezones = cache(available_timezones)
 
 
 def _expression(value: str) -> str:
-    parse(value)
+    try:
+        parse(value)
+    except ValueError as error:
+        raise ValueError(f"{error}: {quoted(value)}") from None
     return value
 
 

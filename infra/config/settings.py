@@ -101,6 +101,14 @@ class Subscriber(Strict):
     protocol: Literal["email", "https", "sqs"]
     endpoint: Endpoint
 
+    @model_validator(mode="after")
+    def _match(self) -> Self:
+        begins = {"https": "https://", "sqs": "arn:"}
+        found = next((protocol for protocol, begin in begins.items() if self.endpoint.startswith(begin)), "email")
+        if found != self.protocol:
+            raise ValueError(f"the endpoint {quoted(self.endpoint)} is one of {found}, not of {self.protocol}")
+        return self
+
 
 class Tag(Strict):
     """A resource tag."""
@@ -274,11 +282,17 @@ def _read(given: object) -> tuple[str, object]:
             source, given = FILE.name, FILE.read_text("utf-8")
         elif isinstance(given, str) and not given.lstrip().startswith("{"):
             source, given = given, Path(given).read_text("utf-8")
-        return source, json.loads(given, object_pairs_hook=_once_each) if isinstance(given, str) else given
+        if isinstance(given, str):
+            given = json.loads(given, object_pairs_hook=_once_each, parse_constant=_refuse)
+        return source, given
     except OSError as error:
         raise InvalidSettings(str(error.filename), [f"cannot be read: {error.strerror}"]) from None
     except (ValueError, RecursionError) as error:
         raise InvalidSettings(source, [f"must be JSON: {error}"]) from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number that JSON has")
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -310,6 +324,7 @@ _RULES = {
     "literal_error": "be {expected}",
     "bool_type": "be true or false",
     "string_type": "be a string",
+    "string_unicode": "be text, with whole characters",
     "model_type": "be an object",
     "dict_type": "be an object",
     "list_type": "be a list",

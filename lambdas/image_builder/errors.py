@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from botocore import exceptions
+from botocore.parsers import ResponseParserError
 
 THROTTLING = "ThrottlingException"
 UNAVAILABLE = "ServiceUnavailableException"
@@ -102,4 +103,9 @@ def call(operation: Callable[[], Any]) -> dict[str, Any]:
         raise routed(UNAVAILABLE, f"{type(error).__name__}: {error}") from error
     except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
         raise routed(UNAVAILABLE, f"No answer. {type(error).__name__}: {error}", sent=True) from error
+    except exceptions.BotoCoreError:
+        raise  # before anything was sent
+    except (ResponseParserError, ValueError, TypeError, AttributeError, LookupError) as error:
+        # boto3 could not read the answer.
+        raise routed(UNAVAILABLE, f"Unreadable answer. {type(error).__name__}: {error}", sent=True) from error
     return answer

@@ -104,6 +104,9 @@ def distinct(entries: Sequence[Any]) -> list[dict[str, Any]]:
     requests: dict[str | int, tuple[int, dict[str, Any]]] = {}
     for place, entry in enumerate(entries):
         request = _request(entry)
+        if "detail-type" in request:
+            # Its execution would take it for an event, and see nothing but its detail: no Defaults.
+            raise InvalidRequest(f"ImageBuilders[{place}]: must be a name or a request, not an event")
         name = request.get("Name")
         # An entry that names nothing equals no other entry: its own execution says what is wrong with it.
         first, other = requests.setdefault(name if isinstance(name, str) else place, (place, request))

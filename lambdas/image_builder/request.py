@@ -108,7 +108,7 @@ def parse(execution_input: object, fields: Mapping[str, Field]) -> dict[str, Any
     Raises:
         InvalidRequest: the input breaks the contract; the message lists every problem.
     """
-    request = _unwrap(execution_input, next(iter(fields)))
+    request = _unwrap(execution_input, fields)
     if problems := "; ".join(_problems(request, fields)):
         raise InvalidRequest(problems)
     values = {name: request.get(name, field.default) for name, field in fields.items()}
@@ -118,9 +118,9 @@ def parse(execution_input: object, fields: Mapping[str, Field]) -> dict[str, Any
     }
 
 
-def _unwrap(execution_input: object, first: str) -> dict[str, object]:
+def _unwrap(execution_input: object, fields: Mapping[str, Field]) -> dict[str, object]:
     """The request inside an input: EventBridge puts it under `detail`, beside `detail-type`."""
-    rule = f"a JSON object with at least {first}"
+    rule = f"a JSON object with at least {next(iter(fields))}"
     if not isinstance(execution_input, dict):
         raise InvalidRequest(f"the input must be {rule}, not {_quote(execution_input)}")
     if "detail-type" not in execution_input:
@@ -128,6 +128,8 @@ def _unwrap(execution_input: object, first: str) -> dict[str, object]:
     detail = execution_input.get("detail")
     if not isinstance(detail, dict):
         raise InvalidRequest(f"detail: must be the request, {rule}, not {_quote(detail)}")
+    if beside := [name for name in fields if name in execution_input]:
+        raise InvalidRequest(f"{', '.join(beside)}: must be inside detail, where detail-type makes the input an event")
     return detail
 
 

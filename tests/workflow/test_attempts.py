@@ -1,5 +1,7 @@
 """What a start remembers from one attempt to the next, and what it forgets."""
 
+from typing import Any
+
 import pytest
 
 from tests.workflow.conftest import World
@@ -93,3 +95,10 @@ def test_a_start_that_is_accepted_late_is_polled_as_one_that_is_accepted_at_once
 def test_polls_that_fail_end_at_the_deadline(world: World) -> None:
     world.start(starts=[starts()], polls=[fails("ThrottlingException")] * 20, TimeoutMinutes=8)
     assert sum(world.pauses) == 8 * 60
+
+
+@pytest.mark.parametrize("shown", [{"State": "PENDING", "CreatedTime": "garbage"}, 5])
+def test_an_answer_that_cannot_be_read_is_presumed_to_be_the_own_start(world: World, shown: Any) -> None:
+    fault = {"operation": "StartImageBuilder", "times": 1, "answer": {"ImageBuilder": shown}}
+    execution = world.start(faults=[fault], StopAfterMinutes=60)
+    assert (execution.output["Started"], world.scheduled) == (False, ["test-stop-1"])

@@ -35,7 +35,7 @@ EVERYTHING: dict[str, Any] = json.loads((PROJECT / "tests" / "infra" / "strict.s
 
 
 NESTED: Any = []
-for _ in range(5_000):
+for _ in range(50_000):
     NESTED = {"a": NESTED}
 
 
@@ -63,6 +63,7 @@ def test_settings_come_from_the_file_or_from_the_context_as_json_or_as_another_f
         ("", "cannot be read: Is a directory"),
         ("{", "must be JSON: Expecting property name"),
         ('{"tags": {"a": "b", "a": "c"}}', "must be JSON: 'a' is there twice"),
+        ('{"triggers": [NaN]}', "must be JSON: NaN is no number that JSON has"),
         pytest.param('{"tags":' * 100_000, "must be JSON: ", id="nested"),
         ({"triggers": [{"pattern": {"source": ["a"], "detail": NESTED}}]}, "must not nest so deeply"),
         (True, "must be a JSON object, not true"),
@@ -173,9 +174,14 @@ def test_a_wrong_value_is_refused_with_its_path_rule_and_value(path: str, rule: 
     ("changes", "problem"),
     [
         ({"subscribers": [EMAIL, EMAIL]}, 'subscribers: there are two of "email ops@example.com"'),
+        (
+            {"subscribers": [{"protocol": "https", "endpoint": "a@example.com"}]},
+            'subscribers[0]: the endpoint "a@example.com" is one of email, not of https',
+        ),
         ({"schedules": [SCHEDULE, SCHEDULE]}, 'schedules: there are two of "night"'),
         ({"triggers": [TRIGGER, TRIGGER]}, 'triggers: there are two of "requests"'),
         ({"triggers": [{**TRIGGER, "name": str(number)} for number in range(10)]}, "triggers: must have at most 9"),
+        ({"\ud800": 1}, "must be text, with whole characters"),
         ({"imageBuilders": {"names": []}}, "imageBuilders.names: must have at least 1; leave the key out for all"),
         ({"imageBuilders": {"names": ["gold"] * 31}}, "imageBuilders.names: must have at most 30"),
         (

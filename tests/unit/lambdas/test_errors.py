@@ -4,6 +4,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore import exceptions
+from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,6 +84,8 @@ def test_any_code_can_name_a_class(code: str, status: int) -> None:
         (exceptions.ConnectTimeoutError(endpoint_url="x"), False),
         (exceptions.ReadTimeoutError(endpoint_url="x"), True),
         (exceptions.ConnectionClosedError(endpoint_url="x"), True),
+        (ResponseParserError("x"), True),
+        (ValueError("x"), True),
         (client_error("InternalFailure", 500), True),
         (client_error("ThrottlingException", 400), False),
         (client_error("ValidationException", 400), False),

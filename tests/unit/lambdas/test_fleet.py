@@ -74,6 +74,10 @@ DIFFERS = "ImageBuilders[2]: differs from the request in ImageBuilders[1] for th
     [
         ({}, "ImageBuilders, Tag: exactly one of the two is required"),
         ({"ImageBuilders": ["a"], "Tag": {"Key": "k", "Value": "v"}}, "ImageBuilders, Tag: exactly one"),
+        (
+            {"ImageBuilders": ["a", {"detail-type": "x", "detail": {"Name": "b"}}], "Defaults": {"DryRun": True}},
+            "ImageBuilders[1]: must be a name or a request, not an event",
+        ),
         ({"ImageBuilders": []}, "ImageBuilders: must be a list of 1 to 1000 names or requests"),
         ({"ImageBuilders": names(1_001)}, "ImageBuilders: must be a list of 1 to 1000"),
         ({"ImageBuilders": ["a"], "Defaults": {"Name": "b"}}, "Defaults: must be an object with fields of a request o"),

@@ -53,6 +53,10 @@ def test_an_integral_number_is_an_integer_as_in_json_schema() -> None:
         ({"Name": "g", "timeoutminutes": 1}, '"timeoutminutes": is not a field of the request: did you mean Timeout'),
         ({"Name": "g", "Colour": 1}, '"Colour": is not a field of the request: the fields are Name, AppstreamAgentV'),
         ({"Name": "g", "x" * 70: "hunter2"}, f'"{"x" * 59}...: is not a field of the request'),
+        (
+            {"detail-type": "Start", "detail": {"Name": "g"}, "DryRun": True, "Name": "h"},
+            "Name, DryRun: must be inside detail",
+        ),
         ({"detail-type": "Start"}, "detail: must be the request, a JSON object with at least Name, not null"),
     ],
 )
