@@ -155,7 +155,8 @@ def _install_groups(groups: list[str]) -> None:
 
 def _install_tool(name: str) -> None:
     _, directory, lock = TOOLS[name]
-    _uv("venv", "--clear", "--python", str(PYTHON), str(directory))
+    # MiniStack runs the functions: on their Python, where the machine has it.
+    _uv("venv", "--clear", "--python", find_python(LAMBDA_PYTHON) or str(PYTHON), str(directory))
     _uv("pip", "install", "--python", str(directory), "--require-hashes", "--requirement", str(lock))
     write_stamp(directory, {name})
 

@@ -169,7 +169,8 @@ def test_the_functions_python_is_preferred_where_it_runs_unless_another_is_named
 ) -> None:
     module = load(PROJECT)
     module.VERSION, module.VENV = "3.11", tmp_path
-    monkeypatch.delenv("PYTHON", raising=False)
+    for variable in ("PYTHON", "typed_PYTHON"):
+        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
     assert module.chosen_python() is None
